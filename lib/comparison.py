@@ -77,7 +77,8 @@ def rows(found: dict[str, dict], post: dict) -> list[dict[str, str]]:
         row(
             "Speed-up by fine-tuning",
             f"{number(post_speed_up)} times",
-            f"{number(1 / times['warm_after_over_before'])} times, warm against warm",
+            f"{number(times['before_warm_seconds'] / times['after_warm_seconds'])} times, warm against warm: "
+            f"{times['verdict']}",
             f"the post's first time contains compiling; comparing cold with warm in the same way gives "
             f"{number(times['cold_before_over_warm_after'])} times here",
         ),
@@ -114,7 +115,8 @@ def rows(found: dict[str, dict], post: dict) -> list[dict[str, str]]:
                 f"{what_ran}; both are means over the run, early steps included",
             ),
         ]
-    poem_time, form = tang["timing"], tang["form"]
+    poem_time = tang["timing"]
+    well_formed = {name: f"{form['well_formed_percent']:.0f} %" for name, form in tang["form"].items()}
     return [
         *table,
         row(
@@ -134,7 +136,7 @@ def rows(found: dict[str, dict], post: dict) -> list[dict[str, str]]:
             "A poem after fine-tuning",
             f"{post['tang']['seconds']} s; “usable”, judged by eye",
             f"{number(poem_time['cold_seconds'])} s cold, {number(poem_time['warm_seconds'])} s warm; "
-            f"{form['after']['well_formed']:.0f} % well formed (before: {form['before']['well_formed']:.0f} %)",
+            f"well formed: {well_formed['after']} (before: {well_formed['before']}, Tang poets: {well_formed['tang']})",
             f"form is counted here: an even number of clauses of five or seven characters; {machine}",
         ),
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lib import downloads, paths, progress
+from lib import downloads, paths, poetry, progress
 from lib.errors import UserError
 
 NONE = "none"
@@ -26,8 +26,7 @@ BROWN_FICTION = "klmnpr"  # general, mystery, science, adventure, romance, humor
 BROWN_FICTION_TEXTS = 126
 HELD_OUT_SHARE = 0.1
 
-HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-POEM_CHARACTERS = re.compile(f"[{HAN}，。？！；：、]+")
+POEM_CHARACTERS = re.compile(f"[{poetry.HAN}，。？！；：、]+")
 
 
 @dataclass
@@ -109,7 +108,7 @@ def load_reddit_tifu(num_examples: int | None = None) -> Corpus:
         download = Path(builder.data_path).parents[2] / "downloads" / "manual"
         advice = (
             "Place tifu_all_tokenized_and_filtered.json (its Hugging Face mirror is ctr4si/reddit_tifu, gzipped) into "
-            f"{paths.shown(download)}, or set dataset_stand_in: brown_fiction."
+            f"{download}, or set dataset_stand_in: brown_fiction."
         )
         by_hand = download / "tifu_all_tokenized_and_filtered.json"
         if not by_hand.is_file() and not downloads.reachable("https://drive.google.com"):
@@ -138,7 +137,9 @@ def load_reddit_tifu(num_examples: int | None = None) -> Corpus:
     )
 
 
-def load_tang_poetry(source: str = "auto", min_couplets: int = 1, max_couplets: int = 1000) -> Corpus:
+def load_tang_poetry(
+    source: str = "auto", min_couplets: int = 1, max_couplets: int = 1000, clause_length: int = 0
+) -> Corpus:
     """Loads Tang poems, in traditional characters, each as one string.
 
     Only the files `poet.tang.*.json` are read: 255 files of Song poems lie beside them, and damaged copies below. Notes
@@ -151,6 +152,7 @@ def load_tang_poetry(source: str = "auto", min_couplets: int = 1, max_couplets: 
             a folder with such files.
         min_couplets: The fewest couplets a poem may have. A couplet is one string of the source's `paragraphs`.
         max_couplets: The most.
+        clause_length: The number of characters that every clause of a poem must have; 0 takes all poems.
 
     Raises:
         UserError: If no source can be had, or it does not hold such files.
@@ -162,9 +164,8 @@ def load_tang_poetry(source: str = "auto", min_couplets: int = 1, max_couplets: 
             f"poems_source is {source!r}: {len(files)} files poet.tang.*.json were found, not {POETRY_FILES}."
         )
 
-    counts = dict.fromkeys(
-        ("found", "dropped: no text", "dropped: stray or lost characters", "dropped: duplicate", "dropped: length"), 0
-    )
+    reasons = ("no text", "stray or lost characters", "duplicate", "number of couplets", "length of clauses")
+    counts = dict.fromkeys(("found", *(f"dropped: {reason}" for reason in reasons)), 0)
     poems = {}
     for file in files:
         for poem in json.loads(file.read_text(encoding="utf-8")):
@@ -177,7 +178,9 @@ def load_tang_poetry(source: str = "auto", min_couplets: int = 1, max_couplets: 
             elif text in poems:
                 counts["dropped: duplicate"] += 1
             elif not min_couplets <= len(poem["paragraphs"]) <= max_couplets:
-                counts["dropped: length"] += 1
+                counts["dropped: number of couplets"] += 1
+            elif clause_length and {len(clause) for clause in poetry.clauses(text)} != {clause_length}:
+                counts["dropped: length of clauses"] += 1
             else:
                 poems[text] = f"{poem['author']}：{poem['title']}"
     counts["kept"] = len(poems)

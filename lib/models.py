@@ -10,6 +10,7 @@ from lib import downloads, paths, progress, stand_in
 from lib.errors import UserError
 
 NONE = "none"
+WEIGHTS_FILES = ("model.weights.h5", "model.weights.json", "model.safetensors", "model.safetensors.index.json")
 STAND_INS = {
     "smollm2_135m": "SmolLM2-135M-Instruct (135M parameters, pretrained, from a 4-bit file)",
     "tiny_random": "a GPT-2 with two small random layers (it writes noise)",
@@ -58,7 +59,11 @@ def find(preset: str, stand_in_name: str = NONE) -> Model:
     if "://" not in preset and (preset not in known_presets()):
         return _local(preset)
     attempts = []
-    for handle in _handles(preset):
+    handles = _handles(preset)
+    for handle in handles:
+        if folder := _cached(handle):
+            return Model(preset, str(folder), preset)
+    for handle in handles:
         reason = _why_not(handle)
         if reason is None:
             return Model(preset, handle, preset, attempts=attempts)
@@ -146,21 +151,21 @@ def _handles(preset: str) -> list[str]:
     import keras_nlp
 
     if "://" in preset:
+        if preset.split("://")[0] not in ("kaggle", "hf"):
+            raise UserError(f"preset is {preset!r}; a handle begins with kaggle:// or hf://.")
         return [preset]
     kaggle = keras_nlp.models.CausalLM.presets[preset]["kaggle_handle"]
     return [kaggle, f"hf://keras/{preset}"]
 
 
 def _why_not(handle: str) -> str | None:
-    """Why a handle cannot be loaded, in a few words; None where it can."""
+    """Why a handle cannot be loaded from its hub, in a few words; None where it can."""
     from keras_hub.src.utils.preset_utils import get_file
 
     hosts = {"kaggle": "https://www.kaggle.com", "hf": os.environ.get("HF_ENDPOINT") or "https://huggingface.co"}
-    scheme = handle.split("://")[0]
-    if scheme not in hosts:
-        raise UserError(f"preset is {handle!r}; a handle begins with kaggle:// or hf://.")
-    if not _cached(handle) and not downloads.reachable(hosts[scheme]):
-        return f"{hosts[scheme]} cannot be reached"
+    host = hosts[handle.split("://")[0]]
+    if not downloads.reachable(host):
+        return f"{downloads.without_secrets(host)} cannot be reached"
     try:
         get_file(handle, "config.json")
     except Exception as error:  # any failure of a hub's client means: try the next source
@@ -168,15 +173,22 @@ def _why_not(handle: str) -> str | None:
     return None
 
 
-def _cached(handle: str) -> bool:
-    """Whether a handle's config already lies in the cache of its hub's client."""
+def _cached(handle: str) -> Path | None:
+    """The folder in which a hub's client keeps a preset, if its weights were downloaded to the end.
+
+    It is loaded as a local folder, since KerasHub asks the hub even then for optional files that it does not hold.
+    """
     scheme, name = handle.split("://")
     if scheme == "hf":
         import huggingface_hub
 
-        return isinstance(huggingface_hub.try_to_load_from_cache(name, "config.json"), str)
-    from kagglehub.cache import get_cached_path
+        found = [huggingface_hub.try_to_load_from_cache(name, file) for file in WEIGHTS_FILES]
+        return next((Path(file).parent for file in found if isinstance(file, str)), None)
+    from kagglehub.cache import Cache
     from kagglehub.handle import parse_model_handle
 
     parsed = parse_model_handle(name)
-    return parsed.is_versioned() and os.path.exists(get_cached_path(parsed, "config.json"))
+    if not parsed.is_versioned():
+        return None
+    found = [Cache().load_from_cache(parsed, file) for file in WEIGHTS_FILES]
+    return next((Path(file).parent for file in found if file), None)

@@ -91,9 +91,12 @@ class Parameter:
                     raise ValueError
             except (TypeError, ValueError):
                 raise self._wrong(value, where) from None
-            if (self.low is not None and number < self.low) or (self.high is not None and number > self.high):
+            number = int(number) if base == "int" else number
+            too_low = self.low is not None and number < self.low
+            too_high = self.high is not None and number > self.high
+            if too_low or too_high or (self.choices and str(number) not in self.choices):
                 raise self._wrong(value, where)
-            return int(number) if base == "int" else number
+            return number
         if base == "bool" and isinstance(value, bool):
             return value
         if base == "str" and isinstance(value, str) and value.strip():

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from lib.datasets import HAN
+HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # inside a character class
 
 CLAUSE_END = re.compile("[，。？！；：、\n]")
 LINE_LENGTHS = (5, 7)
@@ -42,16 +42,16 @@ def form(poems: list[str]) -> dict[str, float]:
     """Judges the form of several poems.
 
     Returns:
-        `poems` (how many); `well_formed` (percent of the poems, see `is_well_formed`); `regular_clauses` (percent of
-        the clauses that are of five or seven Chinese characters); `han` (percent of the characters, punctuation left
-        out, that are Chinese).
+        `poems` (how many); `well_formed_percent` (of the poems, see `is_well_formed`); `regular_clauses_percent` (of
+        the clauses: those of five or seven Chinese characters); `chinese_percent` (of the characters, punctuation left
+        out: those that are Chinese).
     """
     parts = [part for poem in poems for part in clauses(poem)]
     characters = "".join(parts)
     regular = [len(part) in LINE_LENGTHS and bool(re.fullmatch(f"[{HAN}]+", part)) for part in parts]
     return {
         "poems": len(poems),
-        "well_formed": 100 * float(np.mean([is_well_formed(poem) for poem in poems])) if poems else 0.0,
-        "regular_clauses": 100 * float(np.mean(regular)) if parts else 0.0,
-        "han": 100 * len(re.findall(f"[{HAN}]", characters)) / len(characters) if characters else 0.0,
+        "well_formed_percent": 100 * float(np.mean([is_well_formed(poem) for poem in poems])) if poems else 0.0,
+        "regular_clauses_percent": 100 * float(np.mean(regular)) if parts else 0.0,
+        "chinese_percent": 100 * len(re.findall(f"[{HAN}]", characters)) / len(characters) if characters else 0.0,
     }

@@ -22,7 +22,7 @@ class Results:
     """Collects what a notebook found, and writes it to its output folder.
 
     Args:
-        notebook: The notebook's stem, such as `"01_baseline"`.
+        notebook: The notebook's stem, such as `"01_baseline"`. Its parameters are checked and shown.
         namespace: The notebook's `globals()`, from which the values of its declared parameters are taken.
 
     Raises:
@@ -42,6 +42,12 @@ class Results:
         self.figures: list[dict] = []
         self.sources: list[str] = []
         self.stand_ins: list[str] = []
+        rows = [
+            (name, _shown(self.parameters[name]), parameter.help)
+            for name, parameter in declared.items()
+            if name not in parameters.RUNNER_SETS
+        ]
+        show_table(pd.DataFrame(rows, columns=["parameter", "value", "meaning"]))
 
     def used_model(self, model, causal_lm) -> None:
         """Notes which model ran, and shows it.
@@ -148,8 +154,6 @@ class Results:
         (self.folder / "results.json").write_text(text + "\n", encoding="utf-8")
         display(HTML(f'<p class="answer">{html.escape(answer)}</p>'))
         show_table(pd.DataFrame(facts.items(), columns=["environment", "value"]))
-        shown = [(name, str(value)) for name, value in content["parameters"].items()]
-        show_table(pd.DataFrame(shown, columns=["parameter", "value"]))
 
 
 def load(profile: str, notebook: str) -> dict:
@@ -160,6 +164,8 @@ def load(profile: str, notebook: str) -> dict:
 def show_table(table: pd.DataFrame, caption: str = "") -> None:
     """Shows a table; every cell is escaped."""
     head = "".join(f'<th scope="col">{html.escape(str(name).replace("_", " "))}</th>' for name in table.columns)
+    if table.empty:
+        return
     rows = "".join("<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in table.itertuples(index=False))
     top = f"<caption>{html.escape(caption)}</caption>" if caption else ""
     display(
@@ -238,6 +244,12 @@ def language(text: str) -> str:
     return "zh" if HAN.search(text) else "en"
 
 
+def chinese_percent(texts: pd.Series) -> float:
+    """The share of Chinese characters in all that some texts hold, in percent."""
+    together = "".join(texts)
+    return 100 * len(HAN.findall(together)) / max(1, len(together))
+
+
 def number(value: float, digits: int = 3) -> str:
     """A figure with so many significant digits, and no exponent."""
     if value == 0 or not math.isfinite(value):
@@ -249,6 +261,10 @@ def number(value: float, digits: int = 3) -> str:
 def output_files(folder: Path) -> list[str]:
     """The names of the files that a reader may want from a result folder."""
     return sorted(path.name for path in Path(folder).iterdir() if path.suffix in (".csv", ".json"))
+
+
+def _shown(value) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _escape(text: str) -> str:

@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import TextIO
 
 import nbformat
 import papermill
@@ -103,7 +104,7 @@ def _check_writable(outputs: Path) -> None:
             pass
     except OSError as error:
         raise UserError(
-            f"The outputs folder {paths.shown(outputs)} cannot be written: {error.strerror}. "
+            f"The outputs folder {outputs} cannot be written: {error.strerror}. "
             "Change its permissions, or name another folder in REPORT_OUTPUTS."
         ) from None
 
@@ -123,7 +124,8 @@ def _only_one(outputs: Path):
 def _execute(notebook: str, executed: Path, given: dict) -> None:
     source = paths.NOTEBOOKS / f"{notebook}.ipynb"
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    with tempfile.NamedTemporaryFile(dir=executed.parent.parent) as messages, _progress(notebook, Path(messages.name)):
+    scratch = executed.parent.parent
+    with _quiet(scratch / "kernel.log") as terminal, _progress(notebook, scratch / "progress.jsonl", terminal):
         try:
             papermill.execute_notebook(
                 source, executed, given, kernel_name="python3", cwd=paths.ROOT, progress_bar=False, log_output=False
@@ -164,11 +166,26 @@ def _publish(folder: Path, outputs: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _progress(notebook: str, messages: Path):
+def _quiet(log: Path):
+    """Sends what the kernel and its libraries write to stderr into a file. Yields the real stderr."""
+    sys.stderr.flush()
+    terminal = os.fdopen(os.dup(2), "w")
+    with open(log, "w") as file:
+        os.dup2(file.fileno(), 2)
+    try:
+        yield terminal
+    finally:
+        os.dup2(terminal.fileno(), 2)
+        terminal.close()
+
+
+@contextlib.contextmanager
+def _progress(notebook: str, messages: Path, terminal: TextIO):
     """Shows what the kernel says of its progress: a bar on a terminal, else a line now and then."""
     stop = threading.Event()
+    messages.touch()
     os.environ["REPORT_PROGRESS"] = str(messages)
-    watcher = threading.Thread(target=_watch, args=(notebook, messages, stop), daemon=True)
+    watcher = threading.Thread(target=_watch, args=(notebook, messages, terminal, stop), daemon=True)
     watcher.start()
     try:
         yield
@@ -178,9 +195,9 @@ def _progress(notebook: str, messages: Path):
         del os.environ["REPORT_PROGRESS"]
 
 
-def _watch(notebook: str, messages: Path, stop: threading.Event) -> None:
+def _watch(notebook: str, messages: Path, terminal: TextIO, stop: threading.Event) -> None:
     start, told, position = time.monotonic(), 0.0, 0
-    terminal = sys.stderr.isatty()
+    interactive = terminal.isatty()
     bar = None
     while True:
         stopping = stop.wait(0.3)
@@ -190,15 +207,15 @@ def _watch(notebook: str, messages: Path, stop: threading.Event) -> None:
             position += sum(len(line.encode()) for line in lines)
         for message in map(json.loads, lines):
             minutes, seconds = divmod(int(time.monotonic() - start), 60)
-            if "note" in message or not terminal:
+            if "note" in message or not interactive:
                 last = message.get("done") == message.get("total")
                 if "note" in message or last or time.monotonic() - told > PLAIN_SECONDS:
                     text = message.get("note") or f"{message['text']}, step {message['done']} of {message['total']}"
-                    tqdm.write(f"[{minutes:2d}:{seconds:02d}] {notebook}: {text}", file=sys.stderr)
+                    tqdm.write(f"[{minutes:2d}:{seconds:02d}] {notebook}: {text}", file=terminal)
                     told = time.monotonic()
             else:
                 if bar is None or bar.total != message["total"] or message["done"] < bar.n:
-                    bar = tqdm(total=message["total"], leave=False, file=sys.stderr)
+                    bar = tqdm(total=message["total"], leave=False, file=terminal)
                 bar.set_description(f"{notebook}: {message['text']}", refresh=False)
                 bar.update(message["done"] - bar.n)
                 if bar.n >= bar.total:

@@ -90,6 +90,7 @@ def _make_tiny_random(place: Path) -> None:
         hidden_dim=16,
         intermediate_dim=32,
         max_sequence_length=128,
+        dropout=0.0,
     )
     preprocessor = keras_nlp.models.GPT2CausalLMPreprocessor(tokenizer, sequence_length=64)
     keras_nlp.models.GPT2CausalLM(backbone=backbone, preprocessor=preprocessor).save_to_preset(str(place))

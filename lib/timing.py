@@ -10,6 +10,7 @@ from lib import progress
 
 COLD = "cold: first call, compiles"
 WARM = "warm"
+SAME = 0.1  # medians that differ by less than this share are taken as equal
 
 
 def time_calls(function: Callable, new_tokens: int, total_tokens: int, warm_repeats: int, label: str) -> pd.DataFrame:
@@ -79,3 +80,23 @@ def summarize(timings: pd.DataFrame) -> pd.DataFrame:
 def median_seconds(timings: pd.DataFrame, label: str, state: str) -> float:
     """The median time of the calls with that label and state, in seconds."""
     return float(timings.query("label == @label and state == @state")["seconds"].median())
+
+
+def compare(timings: pd.DataFrame, before: str, after: str) -> str:
+    """Says in words whether warm calls got faster.
+
+    Args:
+        timings: Rows of `time_calls`.
+        before: The label of the calls to compare with.
+        after: The label of the calls to judge.
+
+    Returns:
+        `"the same within the spread of the calls"` if the medians differ by less than a tenth or the two ranges
+        overlap; else `"faster"` or `"slower"`.
+    """
+    warm = timings[timings["state"] == WARM]
+    old, new = (warm.loc[warm["label"] == label, "seconds"] for label in (before, after))
+    ratio = new.median() / old.median()
+    if abs(ratio - 1) < SAME or (old.min() <= new.max() and new.min() <= old.max()):
+        return "the same within the spread of the calls"
+    return "faster" if ratio < 1 else "slower"

@@ -1,0 +1,86 @@
+# Reports on GPT-2 text generation. `make` lists what there is.
+
+GPU := $(shell nvidia-smi -L 2>/dev/null | grep -c '^GPU')
+PROFILE ?= $(if $(filter-out 0,$(GPU)),gpu,cpu)
+LOCK := $(if $(filter-out 0,$(GPU)),gpu,cpu)
+NOTEBOOK ?= 00_summary
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+NOTEBOOKS := 00_summary 01_baseline 02_reddit_finetune 03_greedy_vs_top_k 04_tang_poetry
+OUTPUTS := outputs/$(PROFILE)
+REPORTS := $(NOTEBOOKS:%=$(OUTPUTS)/%/.done)
+CODE := $(wildcard lib/*.py lib/report_template/*)
+INSTALLED := $(VENV)/.installed-$(LOCK)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# One notebook at a time, whatever -j says: two would spoil each other's timings.
+.NOTPARALLEL:
+.PHONY: help all report reports lab smoke test lint lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  PROFILE=cpu|gpu|smoke picks the experiments; here it is $(PROFILE)."
+
+all: ## make the environment, run all notebooks, write the reports
+	@if $(MAKE) --no-print-directory -q reports 2>/dev/null; then \
+		echo "Nothing to do: the reports are newer than all that they are made from."; \
+	else \
+		$(MAKE) --no-print-directory reports; \
+	fi
+	@echo "Reports: $(OUTPUTS)/index.html"
+
+reports: $(REPORTS)
+
+report: ## run one notebook and what it needs: make report NOTEBOOK=04_tang_poetry
+	@if [ ! -f notebooks/$(NOTEBOOK).ipynb ]; then \
+		echo "error: there is no notebook '$(NOTEBOOK)'; there are $(NOTEBOOKS)." >&2; exit 2; fi
+	@$(MAKE) --no-print-directory $(OUTPUTS)/$(NOTEBOOK)/.done
+	@echo "Report: $(OUTPUTS)/$(NOTEBOOK)/report.html"
+
+$(REPORTS): $(OUTPUTS)/%/.done: notebooks/%.ipynb experiments/$(PROFILE)/%.yaml $(CODE) $(INSTALLED)
+	@$(BIN)/python -m lib.runner $* --profile $(PROFILE)
+
+$(OUTPUTS)/03_greedy_vs_top_k/.done: $(OUTPUTS)/02_reddit_finetune/.done
+$(OUTPUTS)/00_summary/.done: $(filter-out $(OUTPUTS)/00_summary/.done,$(REPORTS)) experiments/blog_post.yaml
+
+# Where the profile or the YAML is misspelt, the runner says it better than make.
+experiments/$(PROFILE)/%.yaml: | $(INSTALLED)
+	@$(BIN)/python -m lib.runner $* --profile $(PROFILE)
+
+lab: $(INSTALLED) ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+smoke: ## run all notebooks on a tiny random model, in minutes
+	@$(MAKE) --no-print-directory all PROFILE=smoke
+
+test: $(VENV)/.installed-dev ## make the environment and run the tests
+	$(BIN)/python -m pytest $(PYTEST)
+
+lint: $(VENV)/.installed-dev ## check the code's style and that the notebooks are stripped
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/nbstripout --verify notebooks/*.ipynb
+
+$(INSTALLED): requirements/$(LOCK).txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the locked packages into $(VENV) (several minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements/dev.txt $(INSTALLED)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+lock: $(VENV)/.installed-dev ## resolve requirements/*.in anew and write the locks
+	cd requirements && for name in cpu gpu dev; do \
+		../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-emit-index-url --upgrade $$name.in -o $$name.txt || exit 1; done
+
+clean: ## remove the environment and all that runs left behind, but no committed report and no cache
+	rm -rf $(VENV) outputs/smoke outputs/gpu outputs/lab outputs/*/failed outputs/*/*/model outputs/*/.run-*
+	rm -f outputs/*/*/.done outputs/*/*/notebook.ipynb
+	find . -name __pycache__ -prune -exec rm -rf {} +

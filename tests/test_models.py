@@ -1,0 +1,158 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lib import downloads, models, stand_in
+from lib.errors import UserError
+
+
+def logits(causal_lm):
+    token_ids = np.arange(12).reshape(2, 6)
+    return np.asarray(causal_lm({"token_ids": token_ids, "padding_mask": np.ones_like(token_ids)}))
+
+
+def fine_tune(causal_lm):
+    causal_lm.compile(optimizer="adam", loss="auto")
+    causal_lm.fit(["the lake was cold", "we went home"], batch_size=2, verbose=0)
+
+
+def test_a_fine_tuned_model_saved_and_loaded_gives_identical_logits(tiny_lm, tmp_path):
+    before = logits(tiny_lm)
+    fine_tune(tiny_lm)
+    expected = logits(tiny_lm)
+    assert not np.allclose(before, expected)
+    models.save(tiny_lm, tmp_path / "model")
+    models.save(tiny_lm, tmp_path / "model")  # an old one is replaced
+    loaded = models.load_causal_lm(str(tmp_path / "model"), sequence_length=20)
+    np.testing.assert_array_equal(logits(loaded), expected)
+    assert loaded.preprocessor.sequence_length == 20
+
+
+@pytest.fixture
+def tiny_smollm2():
+    from lib import smollm2
+
+    tokens = [*stand_in.byte_characters(), "th", "<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    special = tokens[-3:]
+    tokens = special + tokens[:-3]  # the ids of the special tokens are 0, 1 and 2, as in SmolLM2
+    tokenizer = smollm2.SmolLM2Tokenizer({token: i for i, token in enumerate(tokens)}, ["t h"], special_tokens=special)
+    backbone = smollm2.SmolLM2Backbone(
+        vocabulary_size=len(tokens),
+        num_layers=2,
+        num_query_heads=2,
+        num_key_value_heads=1,
+        hidden_dim=16,
+        intermediate_dim=32,
+        tie_word_embeddings=True,
+    )
+    preprocessor = smollm2.SmolLM2CausalLMPreprocessor(tokenizer, sequence_length=16, add_start_token=False)
+    return smollm2.SmolLM2CausalLM(backbone=backbone, preprocessor=preprocessor)
+
+
+def test_a_saved_smollm2_can_be_loaded_again_with_identical_logits(tiny_smollm2, tmp_path):
+    fine_tune(tiny_smollm2)
+    models.save(tiny_smollm2, tmp_path / "model")
+    loaded = models.load_causal_lm(str(tmp_path / "model"), sequence_length=16)
+    np.testing.assert_array_equal(logits(loaded), logits(tiny_smollm2))
+    assert loaded.count_params() == tiny_smollm2.count_params()
+    tokenizer = loaded.preprocessor.tokenizer
+    assert tokenizer.end_token_id == 2
+    assert sorted(tokenizer.special_token_ids) == [0, 1, 2]
+
+
+def test_smollm2_neither_trains_nor_generates_with_a_start_token(tiny_smollm2):
+    preprocessor = tiny_smollm2.preprocessor
+    expected = list(np.asarray(preprocessor.tokenizer("we")))
+    generating = preprocessor.generate_preprocess(["we"], sequence_length=8)
+    assert list(np.asarray(generating["token_ids"])[0, :3]) == [*expected, 0]
+    training, _, _ = preprocessor(["we"])
+    assert list(np.asarray(training["token_ids"])[0, :3]) == [*expected, preprocessor.tokenizer.end_token_id]
+
+
+def test_the_stand_in_is_used_only_where_it_is_named_and_tells_what_was_tried(no_network):
+    found = models.find("gpt2_base_en", "tiny_random")
+    assert found.is_stand_in
+    assert found.name == "tiny_random"
+    assert [attempt.split(":")[0] for attempt in found.attempts] == ["kaggle", "hf"]
+    with pytest.raises(UserError) as error:
+        models.find("gpt2_base_en")
+    for part in (
+        "preset is 'gpt2_base_en'",
+        "kaggle.com cannot be reached",
+        "huggingface.co cannot be reached",
+        "stand_in",
+    ):
+        assert part in str(error.value)
+
+
+def test_a_hub_s_refusal_is_told_in_a_line_without_secrets(monkeypatch):
+    from keras_hub.src.utils import preset_utils
+
+    def refuse(handle, path):
+        raise ValueError("403 Client Error at https://user:hf_secret@host/x\nmore")
+
+    monkeypatch.setattr(downloads, "reachable", lambda address: True)
+    monkeypatch.setattr(preset_utils, "get_file", refuse)
+    found = models.find("gpt2_base_en", "tiny_random")
+    assert all("403 Client Error" in attempt for attempt in found.attempts)
+    assert "secret" not in "".join(found.attempts)
+    assert "\n" not in "".join(found.attempts)
+
+
+def test_a_preset_in_kagglehub_s_cache_needs_no_network(monkeypatch, no_network, tiny_preset, tmp_path):
+    """The cache is laid out as kagglehub lays it out, with the tiny GPT-2 in the place of gpt2_base_en."""
+    from kagglehub.cache import Cache
+    from kagglehub.handle import parse_model_handle
+
+    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
+    handle = parse_model_handle("keras/gpt2/keras/gpt2_base_en/3")
+    folder = Path(Cache().get_path(handle))
+    assert folder.is_relative_to(tmp_path)
+    shutil.copytree(tiny_preset, folder)
+    with pytest.raises(UserError, match="cannot be reached"):  # a download that was not finished does not count
+        models.find("gpt2_base_en")
+    Cache().mark_as_complete(handle, "model.weights.h5")
+    found = models.find("gpt2_base_en")
+    assert (found.name, found.is_stand_in) == ("gpt2_base_en", False)
+    assert models.load(found, sequence_length=16).count_params() == 10672
+
+
+def test_a_preset_in_hugging_face_s_cache_needs_no_network(monkeypatch, no_network, tiny_preset, tmp_path):
+    import huggingface_hub.constants
+
+    repository = tmp_path / "models--keras--gpt2_base_en"
+    shutil.copytree(tiny_preset, repository / "snapshots" / "0123abcd")
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("0123abcd")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    found = models.find("gpt2_base_en")
+    assert (found.name, found.is_stand_in) == ("gpt2_base_en", False)
+    assert models.load(found, sequence_length=16).count_params() == 10672
+
+
+@pytest.mark.parametrize(
+    ("preset", "told"),
+    [
+        ("gpt2_bsae_en", "Did you mean 'gpt2_base_en'"),
+        ("no/such/folder", "neither a KerasHub preset of a language model nor a folder"),
+        ("outputs/cpu/02_reddit_finetune/model2", "make report NOTEBOOK=02_reddit_finetune"),
+        ("ftp://somewhere/gpt2", "kaggle:// or hf://"),
+    ],
+)
+def test_an_unknown_preset_is_an_error_even_where_a_stand_in_is_named(preset, told):
+    with pytest.raises(UserError) as error:
+        models.find(preset, "tiny_random")
+    assert told in str(error.value)
+    assert repr(preset) in str(error.value)
+
+
+def test_an_unknown_stand_in_is_told():
+    with pytest.raises(UserError, match="stand_in is 'gpt3'; allowed are none, smollm2_135m, tiny_random"):
+        models.find("gpt2_base_en", "gpt3")
+
+
+def test_the_post_s_five_presets_are_known():
+    names = {"gpt2_base_en", "gpt2_medium_en", "gpt2_large_en", "gpt2_extra_large_en", "gpt2_base_en_cnn_dailymail"}
+    assert names <= set(models.known_presets())
