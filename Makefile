@@ -7,6 +7,7 @@ NOTEBOOK ?= 00_summary
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 NOTEBOOKS := 00_summary 01_baseline 02_reddit_finetune 03_greedy_vs_top_k 04_tang_poetry
 OUTPUTS := outputs/$(PROFILE)
@@ -18,7 +19,7 @@ INSTALLED := $(VENV)/.installed-$(LOCK)
 .DELETE_ON_ERROR:
 # One notebook at a time, whatever -j says: two would spoil each other's timings.
 .NOTPARALLEL:
-.PHONY: help all report reports lab smoke test lint lock clean
+.PHONY: help all report reports lab smoke test lint readme lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,22 +66,27 @@ lint: $(VENV)/.installed-dev ## check the code's style and that the notebooks ar
 	$(BIN)/nbstripout --verify notebooks/*.ipynb
 
 $(INSTALLED): requirements/$(LOCK).txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+		echo "error: $(PYTHON) is not Python 3.11, 3.12 or 3.13; name one that is: make PYTHON=python3.12" >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the locked packages into $(VENV) (several minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PIP) --require-hashes -r $< && $(PIP) --no-deps --no-build-isolation --editable . || { \
+		echo "error: pip could not install requirements/$(LOCK).txt; check the network and how pip is set up" >&2; exit 2; }
 	@touch $@
 
 $(VENV)/.installed-dev: requirements/dev.txt $(INSTALLED)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(PIP) --require-hashes -r $<
 	@touch $@
+
+readme: $(INSTALLED) ## write the figures of outputs/cpu into README.md
+	$(BIN)/python -m lib.readme
 
 lock: $(VENV)/.installed-dev ## resolve requirements/*.in anew and write the locks
 	cd requirements && for name in cpu gpu dev; do \
 		../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --upgrade $$name.in -o $$name.txt || exit 1; done
 
-clean: ## remove the environment and all that runs left behind, but no committed report and no cache
-	rm -rf $(VENV) outputs/smoke outputs/gpu outputs/lab outputs/*/failed outputs/*/*/model outputs/*/.run-*
-	rm -f outputs/*/*/.done outputs/*/*/notebook.ipynb
+clean: ## remove the environment and what runs left behind, but no report and no download
+	rm -rf $(VENV) outputs/smoke outputs/*/failed outputs/*/*/model outputs/*/.run-*
+	rm -f outputs/*/*/.done outputs/*/*/notebook.ipynb outputs/*/.lock
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -11,10 +11,7 @@ from lib.errors import UserError
 
 NONE = "none"
 WEIGHTS_FILES = ("model.weights.h5", "model.weights.json", "model.safetensors", "model.safetensors.index.json")
-STAND_INS = {
-    "smollm2_135m": "SmolLM2-135M-Instruct (135M parameters, pretrained, from a 4-bit file)",
-    "tiny_random": "a GPT-2 with two small random layers (it writes noise)",
-}
+STAND_INS = {"smollm2_135m": "SmolLM2-135M-Instruct", "tiny_random": "tiny random GPT-2"}
 
 
 @dataclass
@@ -55,7 +52,7 @@ def find(preset: str, stand_in_name: str = NONE) -> Model:
     if stand_in_name not in (NONE, *STAND_INS):
         raise UserError(f"stand_in is {stand_in_name!r}; allowed are {', '.join((NONE, *STAND_INS))}.")
     if preset in STAND_INS:
-        return Model(preset, str(stand_in.folder(preset)), preset)
+        return Model(preset, str(stand_in.folder(preset)), STAND_INS[preset])
     if "://" not in preset and (preset not in known_presets()):
         return _local(preset)
     attempts = []
@@ -76,7 +73,8 @@ def find(preset: str, stand_in_name: str = NONE) -> Model:
             + " Check the network, set preset to a local preset folder, or name a stand-in"
             + f" (stand_in: {', '.join(STAND_INS)})."
         )
-    return Model(preset, str(stand_in.folder(stand_in_name)), stand_in_name, is_stand_in=True, attempts=attempts)
+    folder = stand_in.folder(stand_in_name)
+    return Model(preset, str(folder), STAND_INS[stand_in_name], is_stand_in=True, attempts=attempts)
 
 
 def load_causal_lm(preset: str, sequence_length: int, stand_in_name: str = NONE):
@@ -104,21 +102,17 @@ def load(model: Model, sequence_length: int):
     return keras_nlp.models.CausalLM.from_preset(model.handle, preprocessor=preprocessor)
 
 
-def save(causal_lm, folder: Path) -> Path:
+def save(causal_lm, folder: Path) -> None:
     """Saves a model as a preset; `from_preset` loads it back with identical logits.
 
     Args:
         causal_lm: The model.
         folder: Where to; what lay there is replaced.
-
-    Returns:
-        The folder.
     """
     folder = Path(folder)
     if folder.exists():
         shutil.rmtree(folder)
     causal_lm.save_to_preset(str(folder))
-    return folder
 
 
 def known_presets() -> list[str]:

@@ -6,7 +6,8 @@ import numpy as np
 
 HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # inside a character class
 
-CLAUSE_END = re.compile("[，。？！；：、\n]")
+MARK = "[，。？！；：、]"
+CLAUSE_END = re.compile(f"{MARK}|\n")
 LINE_LENGTHS = (5, 7)
 
 
@@ -25,17 +26,9 @@ def lines(poem: str) -> list[str]:
 def is_well_formed(poem: str) -> bool:
     """Whether a poem has an even number of clauses, all of five or all of seven characters, and nothing else.
 
-    A poem that was cut off within a clause is not well formed.
+    Each clause ends with one punctuation mark. A poem that was cut off within a clause is not well formed.
     """
-    parts = clauses(poem)
-    lengths = {len(part) for part in parts}
-    return (
-        bool(parts)
-        and len(parts) % 2 == 0
-        and len(lengths) == 1
-        and lengths.pop() in LINE_LENGTHS
-        and all(re.fullmatch(f"[{HAN}]+", part) for part in parts)
-    )
+    return any(re.fullmatch(f"(?:(?:[{HAN}]{{{length}}}{MARK}){{2}})+", poem.strip()) for length in LINE_LENGTHS)
 
 
 def form(poems: list[str]) -> dict[str, float]:

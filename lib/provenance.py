@@ -4,6 +4,7 @@ import datetime
 import hashlib
 import os
 import platform
+import resource
 import subprocess
 import sys
 from importlib import metadata
@@ -37,7 +38,7 @@ def collect() -> dict[str, str]:
         "code": commit(),
         "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
         "processor": f"{processor()}, {os.cpu_count()} cores",
-        "memory": f"{memory_gib():.0f} GiB",
+        "memory": f"{memory_gib():.0f} GiB, of which this notebook used {peak_memory_gib():.1f} GiB at its peak",
     }
     if "keras" in sys.modules:
         keras = sys.modules["keras"]
@@ -99,3 +100,9 @@ def memory_gib() -> float:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     except (ValueError, OSError, AttributeError):
         return 0.0
+
+
+def peak_memory_gib() -> float:
+    """The most main memory that this process has held so far (its resident set), in GiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**30 if sys.platform == "darwin" else 2**20)

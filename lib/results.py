@@ -1,6 +1,7 @@
 """Tables, samples and figures: onto the page and into files."""
 
 import base64
+import csv
 import html
 import io
 import json
@@ -106,7 +107,7 @@ class Results:
 
     def add_file(self, name: str, table: pd.DataFrame) -> None:
         """Writes a table to `<name>.csv` without showing it."""
-        table.to_csv(self.folder / f"{name}.csv", index=False)
+        table.to_csv(self.folder / f"{name}.csv", index=False, quoting=csv.QUOTE_NONNUMERIC)
 
     def figure(self, name: str, figure, alt: str, caption: str) -> None:
         """Writes a figure to `figures/<name>.png`, shows it with its alternative text, and closes it.
@@ -150,10 +151,19 @@ class Results:
             "parameters": {name: value for name, value in self.parameters.items() if name != "output_dir"},
             "provenance": facts,
         }
-        text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False, default=float)
-        (self.folder / "results.json").write_text(text + "\n", encoding="utf-8")
+        write_json(self.folder / "results.json", content)
         display(HTML(f'<p class="answer">{html.escape(answer)}</p>'))
         show_table(pd.DataFrame(facts.items(), columns=["environment", "value"]))
+
+
+def write_json(file: Path, content: dict) -> None:
+    """Writes results as JSON.
+
+    Raises:
+        ValueError: If a figure is not a number, which JSON cannot hold.
+    """
+    text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False, default=float)
+    file.write_text(text + "\n", encoding="utf-8")
 
 
 def load(profile: str, notebook: str) -> dict:

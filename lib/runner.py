@@ -25,7 +25,7 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
 
-from lib import parameters, paths, rendering
+from lib import parameters, paths, rendering, results
 from lib.errors import UserError
 
 DONE = ".done"  # lies in a published folder; make compares its time with what the report is made from
@@ -36,13 +36,12 @@ class NotebookFailed(Exception):
     """A notebook that did not run to its end."""
 
 
-def run(notebook: str, profile: str, experiments: Path = paths.EXPERIMENTS) -> Path:
+def run(notebook: str, profile: str) -> Path:
     """Runs a notebook and publishes its report.
 
     Args:
         notebook: The notebook's stem.
         profile: The folder of `experiments` that holds its YAML file, and the folder of `outputs/` that it goes to.
-        experiments: The folder of the profiles.
 
     Returns:
         The published folder.
@@ -53,7 +52,7 @@ def run(notebook: str, profile: str, experiments: Path = paths.EXPERIMENTS) -> P
         NotebookFailed: If the notebook failed. Its report, if there was one, is left as it was.
     """
     declared = parameters.declared(paths.NOTEBOOKS / f"{notebook}.ipynb")
-    given = _experiment(notebook, profile, experiments, declared)
+    given = _experiment(notebook, profile, declared)
     outputs = paths.outputs() / profile
     _check_writable(outputs)
     with _only_one(outputs), tempfile.TemporaryDirectory(prefix=".run-", dir=outputs) as scratch:
@@ -62,8 +61,10 @@ def run(notebook: str, profile: str, experiments: Path = paths.EXPERIMENTS) -> P
         given |= {"profile": profile, "output_dir": str(folder)}
         executed = folder / "notebook.ipynb"
         try:
+            start = time.monotonic()
             _execute(notebook, executed, given)
             _check_ran(executed, folder)
+            _record_minutes(folder, (time.monotonic() - start) / 60)
             rendering.render_report(executed, folder)
         except NotebookFailed as failure:
             kept = outputs / "failed" / f"{notebook}.ipynb"
@@ -79,11 +80,11 @@ def run(notebook: str, profile: str, experiments: Path = paths.EXPERIMENTS) -> P
     return published
 
 
-def _experiment(notebook: str, profile: str, experiments: Path, declared: dict) -> dict:
-    profiles = sorted(folder.name for folder in experiments.iterdir() if folder.is_dir())
+def _experiment(notebook: str, profile: str, declared: dict) -> dict:
+    profiles = sorted(folder.name for folder in paths.EXPERIMENTS.iterdir() if folder.is_dir())
     if profile not in profiles:
         raise UserError(f"There is no profile {profile!r}; there are {', '.join(profiles)}.")
-    file = experiments / profile / f"{notebook}.yaml"
+    file = paths.EXPERIMENTS / profile / f"{notebook}.yaml"
     given = parameters.validate(parameters.read_experiment(file), declared, paths.shown(file))
     values = {name: parameter.default for name, parameter in declared.items()} | given
     prompts = values.get("prompts") or [values[name] for name in ("prompt", "chinese_prompt") if name in values]
@@ -128,13 +129,21 @@ def _execute(notebook: str, executed: Path, given: dict) -> None:
     with _quiet(scratch / "kernel.log") as terminal, _progress(notebook, scratch / "progress.jsonl", terminal):
         try:
             papermill.execute_notebook(
-                source, executed, given, kernel_name="python3", cwd=paths.ROOT, progress_bar=False, log_output=False
+                source,
+                executed,
+                given,
+                kernel_name="python3",
+                language="python",
+                cwd=paths.ROOT,
+                progress_bar=False,
+                log_output=False,
             )
         except PapermillExecutionError as error:
             if error.ename == UserError.__name__:
                 raise UserError(error.evalue) from None
+            line = next((line for line in error.source.splitlines() if line.strip()), "")
             raise NotebookFailed(
-                f"{notebook} failed in cell {error.exec_count}: {error.ename}: {error.evalue}"
+                f"{notebook} failed in cell [{error.exec_count}], {line!r}: {error.ename}: {error.evalue}."
             ) from None
         except DeadKernelError:
             raise NotebookFailed(f"{notebook} failed: its kernel died, most likely for want of memory.") from None
@@ -156,6 +165,13 @@ def _check_ran(executed: Path, folder: Path) -> None:
         raise NotebookFailed(f"{executed.parent.name} failed: it left no results.json.")
 
 
+def _record_minutes(folder: Path, minutes: float) -> None:
+    """Replaces the minutes that the notebook counted by those of the whole run, the start of the kernel included."""
+    file = folder / "results.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    results.write_json(file, content | {"minutes": minutes})
+
+
 def _publish(folder: Path, outputs: Path) -> Path:
     """Puts a finished folder in the place of the old one."""
     place, old = outputs / folder.name, folder.parent / "old"
@@ -169,7 +185,7 @@ def _publish(folder: Path, outputs: Path) -> Path:
 def _quiet(log: Path):
     """Sends what the kernel and its libraries write to stderr into a file. Yields the real stderr."""
     sys.stderr.flush()
-    terminal = os.fdopen(os.dup(2), "w")
+    terminal = os.fdopen(os.dup(2), "w", buffering=1)
     with open(log, "w") as file:
         os.dup2(file.fileno(), 2)
     try:
@@ -216,7 +232,7 @@ def _watch(notebook: str, messages: Path, terminal: TextIO, stop: threading.Even
             else:
                 if bar is None or bar.total != message["total"] or message["done"] < bar.n:
                     bar = tqdm(total=message["total"], leave=False, file=terminal)
-                bar.set_description(f"{notebook}: {message['text']}", refresh=False)
+                bar.set_description(f"{notebook}: {message['text']}")
                 bar.update(message["done"] - bar.n)
                 if bar.n >= bar.total:
                     bar.close()

@@ -74,6 +74,29 @@ class StepLog(keras.callbacks.Callback):
             "final_mean_accuracy": float(last["mean_accuracy"]),
         }
 
+    def times(self, batch_size: int, useful: float) -> pd.DataFrame:
+        """The times of the steps as a table of one row, to be shown.
+
+        Args:
+            batch_size: Texts in a step.
+            useful: What `useful_share` returned.
+        """
+        summary = self.summary()
+        return pd.DataFrame(
+            [
+                {
+                    "steps": summary["steps"],
+                    "texts_per_step": batch_size,
+                    "first_step_seconds": summary["first_step_seconds"],
+                    "later_steps_ms": summary["step_milliseconds"],
+                    "fastest_ms": summary["fastest_step_milliseconds"],
+                    "slowest_ms": summary["slowest_step_milliseconds"],
+                    "total_seconds": summary["seconds"],
+                    "useful_positions_percent": 100 * useful,
+                }
+            ]
+        )
+
 
 def useful_share(causal_lm, texts: list[str]) -> float:
     """The share of positions of the padded training rows that hold a token to be predicted, not padding."""

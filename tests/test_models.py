@@ -74,7 +74,7 @@ def test_smollm2_neither_trains_nor_generates_with_a_start_token(tiny_smollm2):
 def test_the_stand_in_is_used_only_where_it_is_named_and_tells_what_was_tried(no_network):
     found = models.find("gpt2_base_en", "tiny_random")
     assert found.is_stand_in
-    assert found.name == "tiny_random"
+    assert found.name == "tiny random GPT-2"
     assert [attempt.split(":")[0] for attempt in found.attempts] == ["kaggle", "hf"]
     with pytest.raises(UserError) as error:
         models.find("gpt2_base_en")

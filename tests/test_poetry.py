@@ -23,6 +23,8 @@ def test_lines_lose_nothing():
         ("春眠不覺曉，處處聞啼。", False),  # four characters
         ("春眠不覺曉，處處聞啼鳥。夜來風雨聲，", False),  # three clauses
         ("春眠不覺曉，白霞濃淨暮晴沙。", False),  # five and seven
+        ("春眠不覺曉，處處聞啼鳥。。", False),  # an empty clause
+        ("春眠不覺曉，處處聞啼鳥", False),  # no mark at the end
         ("My trip was, to a lake.", False),
         ("abcde，fghij。", False),
         ("", False),

@@ -1,0 +1,92 @@
+"""Writes the results of the committed run into README.md, between its two marks, so that it states no other figures.
+
+Usage: `make readme`. The texts shown are the first of each kind, not the best.
+"""
+
+import html
+import sys
+
+import pandas as pd
+
+from lib import comparison, paths, poetry, rendering, results
+
+BEGIN, END = "<!-- results: begin (written by `make readme`) -->", "<!-- results: end -->"
+PROFILE = "cpu"
+
+
+def block() -> str:
+    """The results of `outputs/cpu` as Markdown."""
+    found = comparison.load_all(PROFILE)
+    summary = results.load(PROFILE, "00_summary")
+    figures = [f"![{figure['alt']}](outputs/{PROFILE}/00_summary/{figure['file']})" for figure in summary["figures"]]
+    facts = found["01_baseline"]["provenance"]
+    stand_ins = "; ".join(summary["stand_ins"])
+    parts = [
+        summary["answer"],
+        f"Ran on {facts['processor']}, {facts['Keras backend']}, {facts['date'][:10]}."
+        + (f" **Stand-ins, since no model hub could be reached: {stand_ins}.**" if stand_ins else ""),
+        _table(comparison.rows(found, comparison.blog_post()), ("what", "blog post", "here")),
+        f"Why each pair differs: [the summary](outputs/{PROFILE}/00_summary/report.html).",
+        *figures,
+        "### A sample of each experiment",
+        *_samples(),
+        "### How long it took",
+        _table(
+            [
+                {
+                    "report": f"[{rendering.title(name)}](outputs/{PROFILE}/{name}/report.html)",
+                    "minutes": f"{minutes:.1f}",
+                }
+                for name, minutes in _minutes(found, summary)
+            ],
+            ("report", "minutes"),
+        ),
+    ]
+    return "\n\n".join(parts)
+
+
+def _minutes(found: dict, summary: dict) -> list[tuple[str, float]]:
+    return [(name, content["minutes"]) for name, content in {"00_summary": summary, **found}.items()]
+
+
+def _samples() -> list[str]:
+    baseline, reddit, samplers, tang = (
+        pd.read_csv(paths.outputs() / PROFILE / name / "samples.csv", keep_default_na=False)
+        for name in comparison.NOTEBOOKS
+    )
+    parts = []
+    for prompt, rows in baseline.groupby("prompt", sort=False):
+        parts += [f"The pretrained model, {prompt}", _quote(rows.iloc[0]["text"])]
+    first = reddit[reddit["prompt"] == reddit["prompt"][0]].drop_duplicates("label")
+    for row in first[first["label"].str.startswith("after")].itertuples():
+        parts += [f"The same, {row.label} on stories", _quote(row.text)]
+    for row in samplers[samplers["prompt"] == samplers["prompt"][0]].head(2).itertuples():
+        parts += [f"The fine-tuned model, {row.label}", _quote(row.text)]
+    for (label, prompt), rows in tang.groupby(["label", "prompt"], sort=False):
+        if label.startswith("after"):
+            poem = "\n".join(poetry.lines(rows.iloc[0]["text"]))
+            parts += [f"A poem from {prompt}, {label} on Tang poems", _quote(poem)]
+    return parts
+
+
+def _quote(text: str) -> str:
+    return "\n".join("> " + html.escape(line, quote=False) + "  " for line in text.splitlines())
+
+
+def _table(rows: list[dict], columns: tuple[str, ...]) -> str:
+    lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
+    lines += [" | ".join(str(row[column]).replace("|", "\\|") for column in columns) for row in rows]
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def main() -> int:
+    """Replaces what stands between the two marks of README.md."""
+    file = paths.ROOT / "README.md"
+    before, _, rest = file.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    file.write_text(f"{before}{BEGIN}\n\n{block()}\n\n{END}{after}", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+import copy
+import json
+
+import pytest
+
+from lib import comparison
+from lib.errors import UserError
+
+POST = comparison.blog_post()
+PROVENANCE = {"processor": "Test CPU", "device": "CPU", "Keras backend": "jax, float32"}
+
+
+def experiment(metrics, stand_ins=()):
+    return {"metrics": metrics, "stand_ins": list(stand_ins), "provenance": PROVENANCE}
+
+
+def fit(batch):
+    return {
+        "steps": 10,
+        "batch_size": batch,
+        "step_milliseconds": 500.0,
+        "first_step_seconds": 20.0,
+        "final_mean_loss": 2.0,
+        "final_mean_token_loss": 4.0,
+        "final_mean_accuracy": 0.25,
+        "useful_percent": 50.0,
+    }
+
+
+HELD_OUT = {"before": {"token_loss": 4.5, "accuracy": 0.2}, "after": {"token_loss": 4.1, "accuracy": 0.3}}
+FORM = {name: {"well_formed_percent": share} for name, share in (("before", 0.0), ("after", 60.0), ("tang", 99.0))}
+FOUND = {
+    "01_baseline": experiment(
+        {
+            "timing": {"cold_seconds": 20.0, "warm_seconds": 5.0, "new_tokens": 150, "max_length": 200},
+            "prompts": [{"rep_4_percent": 1.0, "broken_bytes": 0}, {"rep_4_percent": 50.0, "broken_bytes": 7}],
+        },
+        ["small in place of big"],
+    ),
+    "02_reddit_finetune": experiment(
+        {
+            "training": fit(4),
+            "held_out": HELD_OUT,
+            "timing": {
+                "before_warm_seconds": 5.0,
+                "after_warm_seconds": 4.0,
+                "after_cold_seconds": 16.0,
+                "total_tokens": 200,
+                "verdict": "faster",
+                "cold_before_over_warm_after": 4.4,
+            },
+        }
+    ),
+    "03_greedy_vs_top_k": experiment({"samplers": [{"loops": 3, "texts": 4}, {"loops": 0, "texts": 8}]}),
+    "04_tang_poetry": experiment(
+        {"training": fit(8), "held_out": HELD_OUT, "form": FORM, "timing": {"cold_seconds": 9.0, "warm_seconds": 2.0}}
+    ),
+}
+
+
+def row(found, start):
+    (only,) = [row for row in comparison.rows(found, POST) if row["what"].startswith(start)]
+    return only
+
+
+def test_the_share_of_compiling_is_computed():
+    told = row(FOUND, "Pretrained model, one call")
+    assert told["blog post"] == "22.81 s"
+    assert told["here"] == "20.0 s cold, 5.00 s warm"
+    assert "75 % of it" in told["why they differ"]
+    assert "Test CPU, Keras on jax" in told["why they differ"]
+
+
+def test_tokens_per_second_counts_new_tokens_and_says_what_the_post_counts():
+    assert row(FOUND, "Tokens per second")["here"] == "30.0 warm, new tokens only; 10.0 as the post counts"
+
+
+def test_the_speed_up_is_the_post_s_arithmetic_and_ours():
+    told = row(FOUND, "Speed-up")
+    assert told["blog post"] == "2.53 times"
+    assert told["here"] == "1.25 times, warm against warm: faster"
+    assert "4.40 times here" in told["why they differ"]
+
+
+def test_losses_tell_the_share_of_padding_and_the_stand_ins():
+    told = row(FOUND, "Fine-tuning on poems, loss")
+    assert (told["blog post"], told["here"]) == ("2.325", "2.000")
+    assert "the same preset and texts; 80 texts seen instead of 10,000" in told["why they differ"]
+    assert "50 % of the positions are text, and per token it is 4.000" in told["why they differ"]
+    assert "small in place of big" in row(FOUND, "The Chinese prompt")["why they differ"]
+
+
+def test_every_row_changes_with_the_results():
+    changed = json.loads(
+        json.dumps(FOUND), parse_float=lambda text: float(text) * 1.5, parse_int=lambda text: int(text) + 1
+    )
+    for before, after in zip(comparison.rows(FOUND, POST), comparison.rows(changed, POST), strict=True):
+        assert before["here"] != after["here"] or before["why they differ"] != after["why they differ"], before["what"]
+        assert before["blog post"] == after["blog post"]
+
+
+def test_a_gpu_is_named_where_one_ran():
+    found = copy.deepcopy(FOUND)
+    found["01_baseline"]["provenance"] = {**PROVENANCE, "device": "Tesla T4", "Keras backend": "tensorflow, float32"}
+    assert "Tesla T4, Keras on tensorflow" in row(found, "A poem")["why they differ"]
+
+
+def test_missing_results_say_how_to_get_them(monkeypatch, tmp_path):
+    monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path))
+    with pytest.raises(UserError, match="make report NOTEBOOK=01_baseline PROFILE=cpu"):
+        comparison.load_all("cpu")

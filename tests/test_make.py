@@ -1,0 +1,125 @@
+"""Make's graph, with a stand-in for the environment: its Python writes down what it is asked to run."""
+
+import os
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from lib import paths
+
+PYTHON = """#!/bin/sh
+[ "$1 $2" = "-m lib.runner" ] || exit 0
+echo "$3" >> ran
+mkdir -p "outputs/$5/$3" && touch "outputs/$5/$3/.done"
+"""
+ALL = ["01_baseline", "02_reddit_finetune", "03_greedy_vs_top_k", "04_tang_poetry", "00_summary"]
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A copy of the repository's sources, long since installed."""
+    for name in ("Makefile", "pyproject.toml", "requirements", "experiments", "notebooks", "lib"):
+        source = paths.ROOT / name
+        copy = shutil.copytree if source.is_dir() else shutil.copy
+        copy(source, tmp_path / name)
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(PYTHON)
+    python.chmod(0o755)
+    past = time.time() - 1000
+    for path in tmp_path.rglob("*"):
+        os.utime(path, (past, past))
+    for lock in ("cpu", "gpu", "dev"):
+        stamp = tmp_path / ".venv" / f".installed-{lock}"
+        stamp.touch()
+        os.utime(stamp, (past + 1, past + 1))
+    return tmp_path
+
+
+def make(checkout, *arguments, status=0):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    done = subprocess.run(
+        ["make", "PROFILE=smoke", *arguments], cwd=checkout, capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    ran = checkout / "ran"
+    names = ran.read_text().split() if ran.exists() else []
+    ran.unlink(missing_ok=True)
+    return names, done.stdout
+
+
+def touch(checkout, name):
+    (checkout / name).touch()
+    os.utime(checkout / name, (time.time() + 5, time.time() + 5))
+
+
+def test_help_is_the_default_and_lists_the_targets_a_line_each(checkout):
+    ran, output = make(checkout)
+    assert ran == []
+    for target in ("all", "report", "lab", "smoke", "test", "lint", "clean"):
+        assert any(line.strip().startswith(f"make {target} ") for line in output.splitlines())
+
+
+@pytest.mark.parametrize("jobs", [[], ["-j2"]])
+def test_all_runs_in_order_and_a_second_time_does_nothing_and_says_so(checkout, jobs):
+    ran, output = make(checkout, "all", *jobs)
+    assert ran == ALL
+    assert "outputs/smoke/index.html" in output
+    ran, output = make(checkout, "all", *jobs)
+    assert ran == []
+    assert "Nothing to do" in output
+    assert "outputs/smoke/index.html" in output
+
+
+@pytest.mark.parametrize(
+    ("touched", "expected"),
+    [
+        ("experiments/smoke/01_baseline.yaml", ["01_baseline", "00_summary"]),
+        ("experiments/smoke/02_reddit_finetune.yaml", ["02_reddit_finetune", "03_greedy_vs_top_k", "00_summary"]),
+        ("experiments/cpu/02_reddit_finetune.yaml", []),
+        ("notebooks/03_greedy_vs_top_k.ipynb", ["03_greedy_vs_top_k", "00_summary"]),
+        ("experiments/blog_post.yaml", ["00_summary"]),
+        ("lib/timing.py", ALL),
+        ("lib/report_template/style.css", ALL),
+    ],
+)
+def test_what_is_touched_is_run_again_with_what_depends_on_it(checkout, touched, expected):
+    make(checkout, "all")
+    touch(checkout, touched)
+    assert make(checkout, "all")[0] == expected
+
+
+def test_a_new_lock_means_a_new_environment_and_new_reports(checkout):
+    make(checkout, "all")
+    lock = "gpu" if shutil.which("nvidia-smi") else "cpu"
+    touch(checkout, f"requirements/{lock}.txt")
+    ran, output = make(checkout, "all")
+    assert "Installing" in output
+    assert ran == ALL
+
+
+def test_report_runs_one_notebook_and_what_it_needs(checkout):
+    assert make(checkout, "report", "NOTEBOOK=03_greedy_vs_top_k")[0] == ["02_reddit_finetune", "03_greedy_vs_top_k"]
+    assert make(checkout, "report", "NOTEBOOK=04_tang_poetry")[0] == ["04_tang_poetry"]
+    make(checkout, "report", "NOTEBOOK=05_none", status=2)
+
+
+def test_a_failed_notebook_stops_make_and_is_tried_again(checkout):
+    python = checkout / ".venv" / "bin" / "python"
+    python.write_text(PYTHON.replace('echo "$3"', '[ "$3" = 02_reddit_finetune ] && exit 2; echo "$3"'))
+    python.chmod(0o755)
+    os.utime(python, (1, 1))
+    ran, _ = make(checkout, "all", status=2)
+    assert ran == ["01_baseline"]
+    assert not (checkout / "outputs" / "smoke" / "02_reddit_finetune").exists()
+    python.write_text(PYTHON)
+    assert make(checkout, "all")[0] == ALL[1:]
+
+
+def test_a_misspelt_profile_reaches_the_runner_which_says_what_there_is(checkout):
+    python = checkout / ".venv" / "bin" / "python"
+    python.write_text(PYTHON.replace('echo "$3"', 'echo "$5" >> ran; exit 2'))
+    ran, _ = make(checkout, "all", "PROFILE=smok", status=2)
+    assert ran == ["smok"]

@@ -1,0 +1,154 @@
+"""The real notebooks, on the smoke profile, through the real runner, in the order in which make runs them."""
+
+import json
+import re
+
+import nbformat
+import pandas as pd
+import pytest
+
+from lib import comparison, paths, runner
+
+ORDER = [*comparison.NOTEBOOKS, "00_summary"]
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory, own_cache):
+    """The published outputs of all five."""
+    folder = tmp_path_factory.mktemp("outputs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REPORT_OUTPUTS", str(folder))
+        for notebook in ORDER:
+            runner.run(notebook, "smoke")
+        yield folder / "smoke"
+
+
+def read(outputs, notebook):
+    return json.loads((outputs / notebook / "results.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("notebook", ORDER)
+def test_every_notebook_leaves_a_report_that_needs_nothing_from_outside(outputs, notebook):
+    page = (outputs / notebook / "report.html").read_text(encoding="utf-8")
+    content = read(outputs, notebook)
+    assert content["answer"] in page.replace("&#39;", "'").replace("&#x27;", "'")
+    assert content["profile"] == "smoke"
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
+    assert "<script" not in page
+    for place in (str(outputs), str(paths.ROOT)):
+        assert place not in page
+        assert place not in json.dumps(content)
+    images = re.findall("<img [^>]*>", page)
+    assert len(images) == len(content["figures"])
+    assert all(re.search('alt="[^"]{20,}"', image) for image in images)
+    for figure in content["figures"]:
+        assert (outputs / notebook / figure["file"]).stat().st_size > 5000
+    for target in re.findall('href="([^"#]+)"', page):
+        assert (outputs / notebook / target).exists(), target
+
+
+def test_the_index_lists_all_five(outputs):
+    page = (outputs / "index.html").read_text(encoding="utf-8")
+    links = re.findall('href="([^"]+)"', page)
+    assert links == [f"{notebook}/report.html" for notebook in sorted(ORDER)]
+
+
+def test_baseline(outputs):
+    timing = read(outputs, "01_baseline")["metrics"]["timing"]
+    timings = pd.read_csv(outputs / "01_baseline" / "timings.csv")
+    assert list(timings["state"]) == ["cold: first call, compiles", "warm", "warm"]
+    assert timing["cold_seconds"] == pytest.approx(timings["seconds"][0])
+    assert timing["warm_seconds"] == pytest.approx(timings["seconds"][1:].median())
+    assert (timings["new_tokens"] == 48 - 1 - len("My trip was")).all()  # a byte a token, and the start token
+    samples = pd.read_csv(outputs / "01_baseline" / "samples.csv", keep_default_na=False)
+    assert list(samples["prompt"]) == ["My trip was"] * 2 + ["我爱中国!"] * 2
+    assert all(text.startswith(prompt) for text, prompt in zip(samples["text"], samples["prompt"], strict=True))
+
+
+def test_reddit_finetune(outputs):
+    folder = outputs / "02_reddit_finetune"
+    metrics = read(outputs, "02_reddit_finetune")["metrics"]
+    assert metrics["held_out"]["after"]["token_loss"] < metrics["held_out"]["before"]["token_loss"]
+    assert len(pd.read_csv(folder / "training.csv")) == metrics["training"]["steps"] == 6
+    samples = pd.read_csv(folder / "samples.csv", keep_default_na=False)
+    before, after = (samples[samples["label"] == f"{when} fine-tuning"] for when in ("before", "after"))
+    assert list(before["prompt"]) == list(after["prompt"])
+    assert list(before["seed"]) == list(after["seed"])
+    assert list(before["text"]) != list(after["text"])
+    timings = pd.read_csv(folder / "timings.csv")
+    assert timings.groupby("label")["state"].agg(lambda states: sum(states == "warm")).tolist() == [2, 2]
+    assert (folder / "model" / "model.weights.h5").is_file()
+
+
+def test_greedy_runs_on_the_model_that_was_fine_tuned(outputs):
+    content = read(outputs, "03_greedy_vs_top_k")
+    assert content["sources"][0].startswith("Model: outputs/smoke/02_reddit_finetune/model")
+    samples = pd.read_csv(outputs / "03_greedy_vs_top_k" / "samples.csv", keep_default_na=False)
+    assert samples.groupby("label", sort=False).size().to_dict() == {
+        "greedy": 2,
+        "top-k, seed 1": 2,
+        "top-k, seed 2": 2,
+    }
+    greedy, top_k = content["metrics"]["samplers"]
+    shares = samples["rep_4"].groupby(samples["sampler"] == "greedy").mean()
+    assert greedy["rep_4_percent"] == pytest.approx(shares[True])
+    assert top_k["rep_4_percent"] == pytest.approx(shares[False])
+
+
+def test_tang_poetry(outputs):
+    content = read(outputs, "04_tang_poetry")
+    metrics = content["metrics"]
+    assert metrics["corpus"]["dropped: duplicate"] == 1
+    assert metrics["corpus"]["dropped: stray or lost characters"] == 1
+    assert metrics["tokens_per_character"] == pytest.approx(3)  # a byte a token
+    assert metrics["form"]["tang"]["well_formed_percent"] == 100
+    assert metrics["held_out"]["after"]["token_loss"] < metrics["held_out"]["before"]["token_loss"]
+    samples = pd.read_csv(outputs / "04_tang_poetry" / "samples.csv", keep_default_na=False)
+    assert samples.groupby(["label", "prompt"]).size().tolist() == [2, 2, 2, 2]
+    page = (outputs / "04_tang_poetry" / "report.html").read_text(encoding="utf-8")
+    assert '<div class="poem"><p lang="zh">' in page
+
+
+def test_the_summary_is_made_from_the_others_results(outputs):
+    table = pd.read_csv(outputs / "00_summary" / "comparison.csv")
+    found = {notebook: read(outputs, notebook) for notebook in comparison.NOTEBOOKS}
+    assert table.to_dict("records") == comparison.rows(found, comparison.blog_post())
+    experiments = pd.read_csv(outputs / "00_summary" / "experiments.csv")
+    assert list(experiments["found"]) == [content["answer"] for content in found.values()]
+    assert len(read(outputs, "00_summary")["figures"]) == 2
+
+
+@pytest.mark.parametrize("notebook", sorted(ORDER))
+def test_the_notebooks_keep_to_their_style(notebook):
+    cells = nbformat.read(paths.NOTEBOOKS / f"{notebook}.ipynb", as_version=4).cells
+    assert len(cells) <= 30
+    assert cells[0].source.startswith("# ")
+    assert "**Question.**" in cells[0].source
+    for cell in cells:
+        if cell.cell_type == "code":
+            if "parameters" not in cell.metadata.get("tags", []):
+                assert len(cell.source.splitlines()) <= 15, cell.source
+            assert not re.search(r"^\s*(def|class) ", cell.source, re.MULTILINE), "a function belongs in lib/"
+            assert not re.search(r"^\s*#", cell.source, re.MULTILINE), "prose belongs in the cell before"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("preset: gpt2_bsae_en", "preset is 'gpt2_bsae_en'"),
+        ("max_length: 8", "max_length is 8, but the prompt 'My trip was' alone takes that many tokens"),
+    ],
+)
+def test_what_only_a_running_notebook_can_refuse_is_a_line_and_status_2(monkeypatch, tmp_path, capfd, change, told):
+    monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path / "outputs"))
+    monkeypatch.setattr(paths, "EXPERIMENTS", tmp_path / "experiments")
+    (tmp_path / "experiments" / "smoke").mkdir(parents=True)
+    values = "preset: tiny_random\nstand_in: none\nmax_length: 48\n"
+    lines = [line for line in values.splitlines() if line.split(":")[0] != change.split(":")[0]]
+    (tmp_path / "experiments" / "smoke" / "01_baseline.yaml").write_text("\n".join([*lines, change]))
+    assert runner.main(["01_baseline", "--profile", "smoke"]) == 2
+    error = capfd.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: ")
+    assert told in error
+    left = [path.name for path in (tmp_path / "outputs" / "smoke").iterdir()]
+    assert left == [".lock"]

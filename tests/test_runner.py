@@ -1,0 +1,198 @@
+import os
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from lib import paths, runner
+
+NOTEBOOKS = {
+    "works": [
+        "report = results.Results('works', globals())",
+        "report.metrics['steps'] = steps\nreport.finish(f'{steps} steps.')",
+    ],
+    "fails": ["report = results.Results('fails', globals())", "raise RuntimeError('no such luck')"],
+    "refuses": ["from lib.errors import UserError", "raise UserError('max_length is 3; it must be more.')"],
+    "dies": ["import os, signal", "os.kill(os.getpid(), signal.SIGKILL)"],
+    "silent": ["pass"],
+}
+PARAMETERS = """prompt: str = "My trip was"  # the prompt
+prompts: list[str] = ["My trip was"]  # prompts
+max_length: int = 20  # tokens [2..100]
+sampler: str = "top_k"  # the sampler {greedy, top_k}
+learning_rate: float = 1.0e-3  # rate [0..1]
+steps: int = 3  # steps [1..10]
+profile: str = "lab"  # set by the runner
+output_dir: str = "outputs/lab/x"  # set by the runner"""
+
+
+@pytest.fixture
+def place(monkeypatch, tmp_path):
+    """Notebooks, experiments and outputs of the test's own."""
+    for name, cells in NOTEBOOKS.items():
+        notebook = nbformat.v4.new_notebook()
+        parameters = nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
+        setup = nbformat.v4.new_code_cell("from lib import results")
+        notebook.cells = [nbformat.v4.new_markdown_cell(f"# It {name}"), setup, parameters]
+        notebook.cells += [nbformat.v4.new_code_cell(cell) for cell in cells]
+        (tmp_path / "notebooks").mkdir(exist_ok=True)
+        nbformat.write(notebook, tmp_path / "notebooks" / f"{name}.ipynb")
+        (tmp_path / "experiments" / "small").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "experiments" / "small" / f"{name}.yaml").write_text("steps: 5\n")
+    monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path / "notebooks")
+    monkeypatch.setattr(paths, "EXPERIMENTS", tmp_path / "experiments")
+    monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path / "outputs"))
+    # The kernel is another process: it finds the test's notebooks through the same module, patched at its start.
+    startup = tmp_path / "ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "paths.py").write_text(
+        f"from pathlib import Path\nfrom lib import paths\npaths.NOTEBOOKS = Path({str(tmp_path / 'notebooks')!r})\n"
+    )
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    return tmp_path
+
+
+def main(*arguments):
+    return runner.main([*arguments, "--profile", "small"] if "--profile" not in arguments else list(arguments))
+
+
+def left_behind(place):
+    folder = place / "outputs" / "small"
+    return sorted(path.name for path in folder.iterdir() if path.name != ".lock") if folder.exists() else []
+
+
+def test_a_report_is_published_with_its_parameters_and_results(place, capfd):
+    assert main("works") == 0
+    folder = place / "outputs" / "small" / "works"
+    assert sorted(path.name for path in folder.iterdir()) == [".done", "notebook.ipynb", "report.html", "results.json"]
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "<title>It works</title>" in page
+    assert '<p class="answer">5 steps.</p>' in page
+    assert str(place) not in page
+    for outside in ('src="http', 'href="http', "<script"):
+        assert outside not in page
+    index = (place / "outputs" / "small" / "index.html").read_text(encoding="utf-8")
+    assert '<a href="works/report.html">It works</a>' in index
+    assert left_behind(place) == ["index.html", "works"]
+    assert "report.html is ready" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("fails", "failed in cell [5], \"raise RuntimeError('no such luck')\": RuntimeError: no such luck."),
+        ("dies", "kernel died"),
+        ("silent", "left no results.json"),
+    ],
+)
+def test_a_failed_run_keeps_the_old_report_and_the_notebook(place, capfd, name, told):
+    old = place / "outputs" / "small" / name / "report.html"
+    old.parent.mkdir(parents=True)
+    old.write_text("old")
+    assert main(name) == 1
+    error = capfd.readouterr().err
+    assert told in error
+    assert f"failed/{name}.ipynb" in error
+    assert "Traceback" not in error
+    assert old.read_text() == "old"
+    assert (place / "outputs" / "small" / "failed" / f"{name}.ipynb").is_file()
+    assert left_behind(place) == sorted(["failed", name])
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"), [([1, None], "a cell did not run: 'b'"), ([1, 3], "did not run in order"), ([2, 1], "in order")]
+)
+def test_a_notebook_whose_cells_did_not_all_run_in_order_is_refused(tmp_path, counts, told):
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells = [
+        nbformat.v4.new_code_cell(source, execution_count=count) for source, count in zip("ab", counts, strict=True)
+    ]
+    nbformat.write(notebook, tmp_path / "notebook.ipynb")
+    (tmp_path / "results.json").touch()
+    with pytest.raises(runner.NotebookFailed, match=told):
+        runner._check_ran(tmp_path / "notebook.ipynb", tmp_path)
+
+
+def test_a_good_run_replaces_the_old_report_and_clears_the_failed_one(place):
+    old = place / "outputs" / "small" / "works" / "left-over.csv"
+    kept = place / "outputs" / "small" / "failed" / "works.ipynb"
+    for file in (old, kept):
+        file.parent.mkdir(parents=True)
+        file.touch()
+    assert main("works") == 0
+    assert not old.exists()
+    assert not kept.exists()
+
+
+def test_bad_input_that_only_the_notebook_can_see_is_a_line_and_status_2(place, capfd):
+    assert main("refuses") == 2
+    assert capfd.readouterr().err.splitlines()[-1] == "error: max_length is 3; it must be more."
+    assert left_behind(place) == []
+
+
+@pytest.mark.parametrize(
+    ("yaml", "told"),
+    [
+        ("step: 5", "there is no parameter 'step'; there are prompt, prompts, max_length"),
+        ("steps: -1", "steps is -1; it must be a whole number from 1 to 10"),
+        ("learning_rate: fast", "learning_rate is 'fast'"),
+        ("sampler: topk", "one of greedy, top_k. Did you mean 'top_k'?"),
+        ("prompt: ''", "prompt is ''"),
+        ("prompts: []", "prompts is []"),
+        ("steps: [", "not valid YAML"),
+        (
+            "max_length: 4\nprompts: [one two three four five]",
+            "max_length is 4, but the prompt 'one two three four five'",
+        ),
+    ],
+)
+def test_a_wrong_yaml_is_a_line_and_status_2_before_anything_starts(place, capfd, monkeypatch, yaml, told):
+    (place / "experiments" / "small" / "works.yaml").write_text(yaml)
+    monkeypatch.setattr(runner, "_execute", None)  # nothing may be started
+    assert main("works") == 2
+    error = capfd.readouterr().err
+    assert error.startswith("error: ")
+    assert told in error
+    assert len(error.splitlines()) == 1
+    assert not (place / "outputs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["wrks"], "There is no notebook 'wrks'; there are dies, fails"),
+        (["works", "--profile", "smal"], "There is no profile 'smal'; there are small."),
+    ],
+)
+def test_an_unknown_notebook_or_profile_is_told(place, capfd, arguments, told):
+    assert main(*arguments) == 2
+    assert told in capfd.readouterr().err
+    assert not (place / "outputs").exists()
+
+
+def test_a_missing_yaml_is_told(place, capfd):
+    (place / "experiments" / "small" / "works.yaml").unlink()
+    assert main("works") == 2
+    assert "There is no works.yaml" in capfd.readouterr().err
+
+
+def test_an_outputs_folder_that_cannot_be_written_is_told(place, capfd, monkeypatch):
+    (place / "outputs").write_text("a file where a folder should be")
+    assert main("works") == 2
+    error = capfd.readouterr().err
+    assert "cannot be written" in error
+    assert "REPORT_OUTPUTS" in error
+
+
+def test_the_first_error_of_the_command_line_is_short(place):
+    done = subprocess.run(
+        [sys.executable, "-m", "lib.runner", "04_tang_poem"],
+        cwd=paths.ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ,
+    )
+    assert done.returncode == 2
+    assert "Did you mean '04_tang_poetry'" in done.stderr
+    assert "Traceback" not in done.stderr
