@@ -1,6 +1,7 @@
 """Finding, loading and saving the language models."""
 
 import difflib
+import json
 import os
 import shutil
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from lib import downloads, paths, progress, stand_in
 from lib.errors import UserError
 
 NONE = "none"
+ORIGIN_FILE = "origin.json"  # beside the weights of a model that `save` wrote
 WEIGHTS_FILES = ("model.weights.h5", "model.weights.json", "model.safetensors", "model.safetensors.index.json")
 STAND_INS = {"smollm2_135m": "SmolLM2-135M-Instruct", "tiny_random": "tiny random GPT-2"}
 
@@ -22,14 +24,14 @@ class Model:
         requested: The preset that was asked for.
         handle: What `from_preset` takes.
         name: What a reader should call it.
-        is_stand_in: Whether it is another model than the one asked for.
+        stand_ins: What stands in for what, a line each: the model itself, or what it was fine-tuned from and on.
         attempts: What was tried before, a line each, with the reason why it failed.
     """
 
     requested: str
     handle: str
     name: str
-    is_stand_in: bool = False
+    stand_ins: list[str] = field(default_factory=list)
     attempts: list[str] = field(default_factory=list)
 
 
@@ -74,7 +76,8 @@ def find(preset: str, stand_in_name: str = NONE) -> Model:
             + f" (stand_in: {', '.join(STAND_INS)})."
         )
     folder = stand_in.folder(stand_in_name)
-    return Model(preset, str(folder), STAND_INS[stand_in_name], is_stand_in=True, attempts=attempts)
+    name = STAND_INS[stand_in_name]
+    return Model(preset, str(folder), name, stand_ins=[f"{name} in place of {preset}"], attempts=attempts)
 
 
 def load_causal_lm(preset: str, sequence_length: int, stand_in_name: str = NONE):
@@ -102,17 +105,22 @@ def load(model: Model, sequence_length: int):
     return keras_nlp.models.CausalLM.from_preset(model.handle, preprocessor=preprocessor)
 
 
-def save(causal_lm, folder: Path) -> None:
+def save(causal_lm, folder: Path, name: str = "", stand_ins: list[str] | None = None) -> None:
     """Saves a model as a preset; `from_preset` loads it back with identical logits.
 
     Args:
         causal_lm: The model.
         folder: Where to; what lay there is replaced.
+        name: What a reader should call the model. It is kept beside the weights, for `find` to read.
+        stand_ins: What stood in for what when it was made; kept as well, so that no later report passes it off as
+            something else.
     """
     folder = Path(folder)
     if folder.exists():
         shutil.rmtree(folder)
     causal_lm.save_to_preset(str(folder))
+    origin = {"name": name or folder.name, "stand_ins": stand_ins or []}
+    (folder / ORIGIN_FILE).write_text(json.dumps(origin, ensure_ascii=False), encoding="utf-8")
 
 
 def known_presets() -> list[str]:
@@ -125,7 +133,10 @@ def known_presets() -> list[str]:
 def _local(preset: str) -> Model:
     folder = paths.resolve(preset)
     if (folder / "config.json").is_file():
-        return Model(preset, str(folder), paths.shown(folder))
+        origin = {"name": paths.shown(folder), "stand_ins": []}
+        if (folder / ORIGIN_FILE).is_file():
+            origin = json.loads((folder / ORIGIN_FILE).read_text(encoding="utf-8"))
+        return Model(preset, str(folder), **origin)
     if preset.startswith("outputs/"):
         notebook = folder.parent.name
         raise UserError(

@@ -58,9 +58,8 @@ class Results:
             causal_lm: The loaded model.
         """
         text = f"Model: {model.name}, {causal_lm.count_params():,} parameters"
-        if model.is_stand_in:
-            text += f", in place of {model.requested}"
-            self.stand_ins.append(f"{model.name} in place of {model.requested}")
+        self.stand_ins += model.stand_ins
+        if model.attempts:
             attempts = "".join(f"<li>{html.escape(attempt)}</li>" for attempt in model.attempts)
             display(HTML(f"<p>What was tried before the stand-in:</p><ul>{attempts}</ul>"))
         self.sources.append(text)
@@ -74,7 +73,6 @@ class Results:
         """
         text = f"Texts: {corpus.name} ({corpus.source})"
         if corpus.is_stand_in:
-            text += f", in place of {requested}"
             self.stand_ins.append(f"{corpus.name} in place of {requested}")
         self.sources.append(text)
         self.metrics["corpus"] = {"name": corpus.name, "sha256": corpus.sha256, **corpus.counts}
@@ -197,20 +195,25 @@ def show_side_by_side(samples: pd.DataFrame, by: str, caption: str = "", marked:
         marked: Whether the rounds of a loop are marked, and how much of each text repeats itself is told.
     """
     columns = list(dict.fromkeys(samples[by]))
+    several = samples["sample"].nunique() > 1
     head = "".join(f'<th scope="col">{html.escape(str(column))}</th>' for column in columns)
     body = []
     for (prompt, number), rows in samples.groupby(["prompt", "sample"], sort=False):
         cells = []
         for column in columns:
             for row in rows[rows[by] == column].itertuples():
-                note = f"{row.sampler}, seed {row.seed}, {row.new_tokens} new tokens" if row.seed is not None else ""
                 text = marked_text(row) if marked else prompted_text(row.prompt, row.text)
-                judged = f"; {row.looped:.0f} % looped, rep-4 {row.rep_4:.0f} %" if marked else ""
+                note = [row.sampler, f"{row.new_tokens} new tokens"]
+                if row.seed is not None:
+                    note.insert(1, f"seed {row.seed}")
+                if marked:
+                    note += [f"{row.looped:.0f} % looped", f"rep-4 {row.rep_4:.0f} %"]
                 cells.append(
                     f'<td class="text" lang="{language(row.text)}" data-label="{html.escape(str(column))}">{text}'
-                    f'<div class="note" lang="en">{html.escape(note + judged)}</div></td>'
+                    f'<div class="note" lang="en">{html.escape(", ".join(note))}</div></td>'
                 )
-        title = f'<th scope="row" lang="{language(prompt)}">{html.escape(prompt)}<div class="note">{number}</div></th>'
+        numbered = f'<div class="note">sample {number}</div>' if several else ""
+        title = f'<th scope="row" lang="{language(prompt)}">{html.escape(prompt)}{numbered}</th>'
         body.append(f"<tr>{title}{''.join(cells)}</tr>")
     top = f"<caption>{html.escape(caption)}</caption>" if caption else ""
     display(

@@ -30,6 +30,12 @@ def test_a_fine_tuned_model_saved_and_loaded_gives_identical_logits(tiny_lm, tmp
     assert loaded.preprocessor.sequence_length == 20
 
 
+def test_a_model_made_with_stand_ins_says_so_wherever_it_is_loaded(tiny_lm, tmp_path):
+    models.save(tiny_lm, tmp_path / "model", "a after 3 steps", ["a in place of b"])
+    found = models.find(str(tmp_path / "model"))
+    assert (found.name, found.stand_ins) == ("a after 3 steps", ["a in place of b"])
+
+
 @pytest.fixture
 def tiny_smollm2():
     from lib import smollm2
@@ -73,7 +79,7 @@ def test_smollm2_neither_trains_nor_generates_with_a_start_token(tiny_smollm2):
 
 def test_the_stand_in_is_used_only_where_it_is_named_and_tells_what_was_tried(no_network):
     found = models.find("gpt2_base_en", "tiny_random")
-    assert found.is_stand_in
+    assert found.stand_ins == ["tiny random GPT-2 in place of gpt2_base_en"]
     assert found.name == "tiny random GPT-2"
     assert [attempt.split(":")[0] for attempt in found.attempts] == ["kaggle", "hf"]
     with pytest.raises(UserError) as error:
@@ -115,7 +121,7 @@ def test_a_preset_in_kagglehub_s_cache_needs_no_network(monkeypatch, no_network,
         models.find("gpt2_base_en")
     Cache().mark_as_complete(handle, "model.weights.h5")
     found = models.find("gpt2_base_en")
-    assert (found.name, found.is_stand_in) == ("gpt2_base_en", False)
+    assert (found.name, found.stand_ins) == ("gpt2_base_en", [])
     assert models.load(found, sequence_length=16).count_params() == 10672
 
 
@@ -128,7 +134,7 @@ def test_a_preset_in_hugging_face_s_cache_needs_no_network(monkeypatch, no_netwo
     (repository / "refs" / "main").write_text("0123abcd")
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     found = models.find("gpt2_base_en")
-    assert (found.name, found.is_stand_in) == ("gpt2_base_en", False)
+    assert (found.name, found.stand_ins) == ("gpt2_base_en", [])
     assert models.load(found, sequence_length=16).count_params() == 10672
 
 

@@ -75,6 +75,14 @@ def test_outputs_are_shown_without_the_libraries_noise(page):
     assert "could not find a driver" not in page
 
 
+def test_the_banner_of_a_notebook_without_keras_does_not_speak_of_it(page, tmp_path):
+    facts = {name: CONTENT["provenance"][name] for name in ("processor", "date", "code")}
+    (tmp_path / "results.json").write_text(json.dumps(CONTENT | {"provenance": facts}))
+    rendering.render_report(tmp_path / "one.ipynb", tmp_path)
+    assert "Keras on jax, float32" in page
+    assert "Test CPU; profile" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
 def test_a_page_that_used_no_stand_in_does_not_speak_of_one(monkeypatch, tmp_path):
     monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path))
     for stand_ins, expected in ((["a in place of b"], True), ([], False)):

@@ -52,6 +52,10 @@ def test_samples_stand_side_by_side_with_prompt_sampler_and_seed(shown):
     assert page.index(">before</th>") < page.index(">after</th>")
     assert "<b>I &lt;</b> before" in page
     assert "greedy, seed 7, 5 new tokens" in page
+    assert "sample 1" not in page
+    deterministic = pd.DataFrame(rows).astype({"seed": object}).assign(seed=None)
+    results.show_side_by_side(deterministic, by="label")
+    assert "greedy, 5 new tokens" in shown[1]
 
 
 def test_the_rounds_of_a_loop_are_marked_after_the_first():
