@@ -14,7 +14,7 @@ from lib.errors import UserError
 
 NONE = "none"
 REDDIT_BUILDER = "reddit_tifu/short"
-REDDIT_FIRST_TITLE = "liking seafood"  # the title of the first record of reddit_tifu/short 1.1.2
+REDDIT_FILE = "tifu_all_tokenized_and_filtered.json"
 POETRY_REPOSITORY = "https://github.com/chinese-poetry/chinese-poetry.git"
 POETRY_COMMIT = "fa1814a8044db4fb0c7a9e0a0449974e8c3463b7"
 POETRY_FOLDER = "全唐诗"
@@ -106,12 +106,8 @@ def load_reddit_tifu(num_examples: int | None = None) -> Corpus:
     builder = tfds.builder(REDDIT_BUILDER)
     if not builder.data_path.exists():
         download = Path(builder.data_path).parents[2] / "downloads" / "manual"
-        advice = (
-            "Place tifu_all_tokenized_and_filtered.json (its Hugging Face mirror is ctr4si/reddit_tifu, gzipped) into "
-            f"{download}, or set dataset_stand_in: brown_fiction."
-        )
-        by_hand = download / "tifu_all_tokenized_and_filtered.json"
-        if not by_hand.is_file() and not downloads.reachable("https://drive.google.com"):
+        advice = f"Place {REDDIT_FILE} (its Hugging Face mirror is ctr4si/reddit_tifu, gzipped) into {download}, or set dataset_stand_in: brown_fiction."
+        if not (download / REDDIT_FILE).is_file() and not downloads.reachable("https://drive.google.com"):
             raise UserError(f"dataset is 'reddit_tifu', and Google Drive, which serves it, cannot be reached. {advice}")
         progress.note("preparing reddit_tifu (640 MiB to download)")
         try:
@@ -124,16 +120,17 @@ def load_reddit_tifu(num_examples: int | None = None) -> Corpus:
         (document.decode(), title.decode())
         for document, title in tfds.as_numpy(builder.as_dataset(split=split, as_supervised=True))
     ]
-    title_of = {document: title for document, title in reversed(pairs)}  # the first title of each document
-    texts = list(dict(pairs))
+    title_of = {}
+    for document, title in pairs:
+        title_of.setdefault(document, title)
     return Corpus(
         name="Reddit TIFU (short)",
         source=f"TensorFlow Datasets {builder.info.full_name}",
         licence="as published by its authors (Kim et al., 2019); the texts belong to Reddit's users",
-        texts=texts,
-        titles=[title_of[text] for text in texts],
-        groups=[str(index) for index in range(len(texts))],
-        counts={"found": len(pairs), "dropped: duplicate": len(pairs) - len(texts), "kept": len(texts)},
+        texts=list(title_of),
+        titles=list(title_of.values()),
+        groups=[str(index) for index in range(len(title_of))],
+        counts={"found": len(pairs), "dropped: duplicate": len(pairs) - len(title_of), "kept": len(title_of)},
     )
 
 
@@ -332,7 +329,7 @@ def _poetry_folder(source: str) -> tuple[str, Path]:
     problems = []
     if source != "npm":
         try:
-            if not POETRY_REPOSITORY.startswith("http") or downloads.reachable(POETRY_REPOSITORY):
+            if downloads.reachable(POETRY_REPOSITORY):
                 folder = downloads.git_folder(POETRY_REPOSITORY, POETRY_COMMIT, POETRY_FOLDER, "chinese-poetry")
                 return f"GitHub chinese-poetry/chinese-poetry at {POETRY_COMMIT[:12]}", folder
             problems.append("GitHub cannot be reached.")

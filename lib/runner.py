@@ -29,6 +29,7 @@ from lib import parameters, paths, rendering, results
 from lib.errors import UserError
 
 DONE = ".done"  # lies in a published folder; make compares its time with what the report is made from
+KERNEL_LOG = "kernel.log"
 PLAIN_SECONDS = 15  # between two lines of progress where no terminal shows a bar
 
 
@@ -68,14 +69,16 @@ def run(notebook: str, profile: str) -> Path:
             rendering.render_report(executed, folder)
         except NotebookFailed as failure:
             kept = outputs / "failed" / f"{notebook}.ipynb"
-            if executed.exists():
-                kept.parent.mkdir(exist_ok=True)
-                shutil.move(executed, kept)
-                raise NotebookFailed(f"{failure} The notebook as far as it came: {paths.shown(kept)}") from None
-            raise
+            kept.parent.mkdir(exist_ok=True)
+            shutil.move(executed, kept)
+            shutil.move(Path(scratch) / KERNEL_LOG, kept.with_suffix(".log"))
+            raise NotebookFailed(
+                f"{failure} The notebook as far as it came: {paths.shown(kept)}; beside it, what its kernel wrote."
+            ) from None
         (folder / DONE).touch()
         published = _publish(folder, outputs)
-    (outputs / "failed" / f"{notebook}.ipynb").unlink(missing_ok=True)
+    for suffix in ("ipynb", "log"):
+        (outputs / "failed" / f"{notebook}.{suffix}").unlink(missing_ok=True)
     rendering.render_index(profile)
     return published
 
@@ -89,7 +92,7 @@ def _experiment(notebook: str, profile: str, declared: dict) -> dict:
     values = {name: parameter.default for name, parameter in declared.items()} | given
     prompts = values.get("prompts") or [values[name] for name in ("prompt", "chinese_prompt") if name in values]
     for prompt in prompts:
-        # A token is at least a byte, or a word of a very long one: this many characters never fit.
+        # A word takes a token or more. The exact check needs the tokenizer, and is made in the notebook.
         if "max_length" in values and len(prompt.split()) >= values["max_length"]:
             raise UserError(
                 f"{paths.shown(file)}: max_length is {values['max_length']}, but the prompt {prompt[:40]!r}… alone has "
@@ -126,7 +129,7 @@ def _execute(notebook: str, executed: Path, given: dict) -> None:
     source = paths.NOTEBOOKS / f"{notebook}.ipynb"
     logging.getLogger("papermill").setLevel(logging.ERROR)
     scratch = executed.parent.parent
-    with _quiet(scratch / "kernel.log") as terminal, _progress(notebook, scratch / "progress.jsonl", terminal):
+    with _quiet(scratch / KERNEL_LOG) as terminal, _progress(notebook, scratch / "progress.jsonl", terminal):
         try:
             papermill.execute_notebook(
                 source,
@@ -177,7 +180,12 @@ def _publish(folder: Path, outputs: Path) -> Path:
     place, old = outputs / folder.name, folder.parent / "old"
     if place.exists():
         place.rename(old)
-    folder.rename(place)
+    try:
+        folder.rename(place)
+    except OSError:
+        if old.exists():
+            old.rename(place)
+        raise
     return place
 
 

