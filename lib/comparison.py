@@ -79,8 +79,8 @@ def rows(found: dict[str, dict], post: dict) -> list[dict[str, str]]:
             f"{number(post_speed_up)} times",
             f"{number(times['before_warm_seconds'] / times['after_warm_seconds'])} times, warm against warm: "
             f"{times['verdict']}",
-            f"the post's first time contains compiling; comparing cold with warm in the same way gives "
-            f"{number(times['cold_before_over_warm_after'])} times here",
+            f"the post's first time contains compiling; here a cold call before against a warm one after makes "
+            f"{number(times['cold_before_over_warm_after'])} times",
         ),
     ]
     for name, notebook, metrics, figures in (

@@ -69,6 +69,8 @@ def run(notebook: str, profile: str) -> Path:
             rendering.render_report(executed, folder)
         except NotebookFailed as failure:
             kept = outputs / "failed" / f"{notebook}.ipynb"
+            if not executed.exists():
+                raise
             kept.parent.mkdir(exist_ok=True)
             shutil.move(executed, kept)
             shutil.move(Path(scratch) / KERNEL_LOG, kept.with_suffix(".log"))
