@@ -106,8 +106,10 @@ def load_reddit_tifu(num_examples: int | None = None) -> Corpus:
     builder = tfds.builder(REDDIT_BUILDER)
     if not builder.data_path.exists():
         download = Path(builder.data_path).parents[2] / "downloads" / "manual"
-        advice = f"Place {REDDIT_FILE} (its Hugging Face mirror is ctr4si/reddit_tifu, gzipped) into {download}, "
+        advice = (
+            f"Place {REDDIT_FILE} (its Hugging Face mirror is ctr4si/reddit_tifu, gzipped) into {download}, "
             "or set dataset_stand_in: brown_fiction."
+        )
         if not (download / REDDIT_FILE).is_file() and not downloads.reachable("https://drive.google.com"):
             raise UserError(f"dataset is 'reddit_tifu', and Google Drive, which serves it, cannot be reached. {advice}")
         progress.note("preparing reddit_tifu (640 MiB to download)")
