@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 NOTEBOOKS := 00_summary 01_baseline 02_reddit_finetune 03_greedy_vs_top_k 04_tang_poetry
 OUTPUTS := outputs/$(PROFILE)
 REPORTS := $(NOTEBOOKS:%=$(OUTPUTS)/%/.done)
-CODE := $(wildcard lib/*.py lib/report_template/*)
+CODE := $(filter-out lib/readme.py,$(wildcard lib/*.py)) $(wildcard lib/report_template/*)
 INSTALLED := $(VENV)/.installed-$(LOCK)
 
 .DEFAULT_GOAL := help

@@ -56,12 +56,12 @@ def _samples() -> list[str]:
     )
     parts = []
     for prompt, rows in baseline.groupby("prompt", sort=False):
-        parts += [f"The pretrained model, {prompt}", _quote(rows.iloc[0]["text"])]
+        parts += [f"The pretrained model, {prompt}, {rows.iloc[0]['sampler']}", _quote(rows.iloc[0]["text"])]
     first = reddit[reddit["prompt"] == reddit["prompt"][0]].drop_duplicates("label")
     for row in first[first["label"].str.startswith("after")].itertuples():
-        parts += [f"The same, {row.label} on stories", _quote(row.text)]
-    for row in samplers[samplers["prompt"] == samplers["prompt"][0]].head(2).itertuples():
-        parts += [f"The fine-tuned model, {row.label}", _quote(row.text)]
+        parts += [f"The same, {row.label} on stories, {row.sampler}", _quote(row.text)]
+    greedy = samplers.iloc[0]
+    parts += [f"The fine-tuned model, {greedy['label']}", _quote(greedy["text"])]
     for (label, prompt), rows in tang.groupby(["label", "prompt"], sort=False):
         if label.startswith("after"):
             poem = "\n".join(poetry.lines(rows.iloc[0]["text"]))

@@ -82,6 +82,7 @@ def test_all_runs_in_order_and_a_second_time_does_nothing_and_says_so(checkout, 
         ("notebooks/03_greedy_vs_top_k.ipynb", ["03_greedy_vs_top_k", "00_summary"]),
         ("experiments/blog_post.yaml", ["00_summary"]),
         ("lib/timing.py", ALL),
+        ("lib/readme.py", []),
         ("lib/report_template/style.css", ALL),
     ],
 )
