@@ -311,14 +311,27 @@ def training_batches(texts: list[str], batch_size: int, num_steps: int, seed: in
     import tensorflow as tf
 
     batches = tf.data.Dataset.from_tensor_slices(texts).shuffle(len(texts), seed=seed).repeat()
-    return batches.batch(batch_size, drop_remainder=True).take(num_steps).prefetch(tf.data.AUTOTUNE)
+    return _without_autotuning(batches.batch(batch_size, drop_remainder=True).take(num_steps).prefetch(2))
 
 
 def evaluation_batches(texts: list[str], batch_size: int):
     """Batches of raw texts for `evaluate`, in order, the last one perhaps smaller."""
     import tensorflow as tf
 
-    return tf.data.Dataset.from_tensor_slices(texts).batch(batch_size)
+    return _without_autotuning(tf.data.Dataset.from_tensor_slices(texts).batch(batch_size))
+
+
+def _without_autotuning(dataset):
+    """Keeps tf.data from tuning itself, which these small texts do not need.
+
+    Its tuning thread sleeps for up to a minute, and now and then an iterator that is done waits for it: `fit` then
+    returned most of a minute after its last step.
+    """
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def _poetry_folder(source: str) -> tuple[str, Path]:

@@ -214,6 +214,11 @@ def test_training_batches_are_as_many_as_asked_full_and_seeded():
     assert first == batches(1) != batches(2)
 
 
+def test_no_tuning_thread_can_hold_up_the_end_of_fit():
+    for batches in (datasets.training_batches(["a", "b"], 1, 2, seed=1), datasets.evaluation_batches(["a"], 1)):
+        assert batches.map(lambda text: text).options().autotune.enabled is False
+
+
 REDDIT = [
     ("went to the beach. ate seafood.", "liking seafood", "fish"),
     ("lost my keys.", "losing keys", None),
