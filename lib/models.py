@@ -21,14 +21,12 @@ class Model:
     """Where a model was found.
 
     Attributes:
-        requested: The preset that was asked for.
         handle: What `from_preset` takes.
         name: What a reader should call it.
         stand_ins: What stands in for what, a line each: the model itself, or what it was fine-tuned from and on.
         attempts: What was tried before, a line each, with the reason why it failed.
     """
 
-    requested: str
     handle: str
     name: str
     stand_ins: list[str] = field(default_factory=list)
@@ -54,18 +52,18 @@ def find(preset: str, stand_in_name: str = NONE) -> Model:
     if stand_in_name not in (NONE, *STAND_INS):
         raise UserError(f"stand_in is {stand_in_name!r}; allowed are {', '.join((NONE, *STAND_INS))}.")
     if preset in STAND_INS:
-        return Model(preset, str(stand_in.folder(preset)), STAND_INS[preset])
+        return Model(str(stand_in.folder(preset)), STAND_INS[preset])
     if "://" not in preset and (preset not in known_presets()):
         return _local(preset)
     attempts = []
     handles = _handles(preset)
     for handle in handles:
         if folder := _cached(handle):
-            return Model(preset, str(folder), preset)
+            return Model(str(folder), preset)
     for handle in handles:
         reason = _why_not(handle)
         if reason is None:
-            return Model(preset, handle, preset, attempts=attempts)
+            return Model(handle, preset, attempts=attempts)
         attempts.append(f"{handle}: {reason}")
         progress.note(f"cannot load {attempts[-1]}")
     if stand_in_name == NONE:
@@ -77,7 +75,7 @@ def find(preset: str, stand_in_name: str = NONE) -> Model:
         )
     folder = stand_in.folder(stand_in_name)
     name = STAND_INS[stand_in_name]
-    return Model(preset, str(folder), name, stand_ins=[f"{name} in place of {preset}"], attempts=attempts)
+    return Model(str(folder), name, stand_ins=[f"{name} in place of {preset}"], attempts=attempts)
 
 
 def load_causal_lm(preset: str, sequence_length: int, stand_in_name: str = NONE):
@@ -136,7 +134,7 @@ def _local(preset: str) -> Model:
         origin = {"name": paths.shown(folder), "stand_ins": []}
         if (folder / ORIGIN_FILE).is_file():
             origin = json.loads((folder / ORIGIN_FILE).read_text(encoding="utf-8"))
-        return Model(preset, str(folder), **origin)
+        return Model(str(folder), **origin)
     if preset.startswith("outputs/"):
         notebook = folder.parent.name
         raise UserError(
