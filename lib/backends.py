@@ -1,52 +1,148 @@
-"""Which engine Keras computes with."""
+"""Which engine Keras computes with, and how it is set up."""
 
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 
 from lib.errors import UserError
 
 BACKENDS = ("tensorflow", "jax")
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
-def select(name: str) -> str:
-    """Makes Keras run on a backend; call it before Keras is imported.
+@dataclass(frozen=True)
+class Settings:
+    """How Keras computes.
 
-    TensorFlow is what the blog post ran on, and the choice where there is a GPU. On a CPU the choice is JAX, which
-    compiles several times faster (first training step of the stand-in on two cores: 23 s against 109 s, later steps
-    alike). TensorFlow carries the data (`tf.data`) on both.
+    Attributes:
+        backend: `"tensorflow"` or `"jax"`.
+        precision: Keras' dtype policy. The mixed ones keep float32 weights and compute in 16 bits.
+        xla: Whether XLA compiles the training and generating steps: the `jit_compile` of `compile`.
+        on_gpu: Whether it computes on a GPU.
+        memory_growth: Whether GPU memory is taken as it is needed, not all at once.
+    """
+
+    backend: str
+    precision: str
+    xla: bool
+    on_gpu: bool
+    memory_growth: bool
+
+    def __str__(self) -> str:
+        words = [self.backend, self.precision, f"XLA {'on' if self.xla else 'off'}"]
+        if self.on_gpu:
+            words.append(f"GPU memory {'as needed' if self.memory_growth else 'taken at once'}")
+        return ", ".join(words)
+
+
+selected: Settings | None = None  # what `select` chose last
+
+
+def select(backend: str = "auto", precision: str = "auto") -> Settings:
+    """Sets Keras up; call it before Keras is imported elsewhere.
+
+    What `"auto"` and the rest come to:
+
+    - Backend: TensorFlow where there is a GPU, as in the blog post. On a CPU JAX, which compiles several times faster
+      (first training step of the stand-in on two cores: 23 s against 109 s, later steps alike).
+    - Precision: on a GPU with tensor cores 16 bits, see `fastest_precision`; else float32. The post ran in float32, so
+      the `gpu` experiments name that.
+    - XLA: on with a GPU, and with JAX, which knows nothing else. Off with TensorFlow on a CPU, where it takes minutes
+      to compile.
+    - GPU memory: taken as it is needed, so that another program can use the GPU as well.
+
+    TensorFlow carries the data (`tf.data`) in any case.
 
     Args:
-        name: `"tensorflow"`, `"jax"`, or `"auto"`, which chooses as told above.
+        backend: `"tensorflow"`, `"jax"`, or `"auto"`.
+        precision: `"float32"`, `"mixed_float16"`, `"mixed_bfloat16"`, or `"auto"`.
 
     Returns:
-        The backend's name.
+        What was chosen. It is also kept in `backends.selected`.
 
     Raises:
-        UserError: If the name is another one, or Keras already runs on another backend.
+        UserError: If a name is another one, Keras already runs on another backend, or the machine has a GPU that
+            TensorFlow cannot use.
     """
-    if name not in ("auto", *BACKENDS):
-        raise UserError(f"backend is {name!r}; allowed are auto, {', '.join(BACKENDS)}.")
-    if name == "auto":
-        name = "tensorflow" if has_gpu() else "jax"
-    if "keras" in sys.modules and (running := sys.modules["keras"].backend.backend()) != name:
-        raise UserError(f"backend is {name!r}, but Keras already runs on {running!r}. Restart the kernel.")
-    os.environ["KERAS_BACKEND"] = name
+    global selected
+    if backend not in ("auto", *BACKENDS):
+        raise UserError(f"backend is {backend!r}; allowed are auto, {', '.join(BACKENDS)}.")
+    if precision not in ("auto", *PRECISIONS):
+        raise UserError(f"precision is {precision!r}; allowed are auto, {', '.join(PRECISIONS)}.")
+    if backend == "auto":
+        backend = "tensorflow" if has_gpu() else "jax"
+    if "keras" in sys.modules and (running := sys.modules["keras"].backend.backend()) != backend:
+        raise UserError(f"backend is {backend!r}, but Keras already runs on {running!r}. Restart the kernel.")
+    os.environ["KERAS_BACKEND"] = backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    if name == "jax":
-        import tensorflow as tf
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # JAX's memory growth
+    import keras
 
-        tf.config.set_visible_devices([], "GPU")  # TensorFlow only reads data here
-    return name
+    on_gpu = _set_up_jax() if backend == "jax" else _set_up_tensorflow()
+    if precision == "auto":
+        precision = fastest_precision(compute_capability()) if on_gpu else "float32"
+    keras.config.set_dtype_policy(precision)
+    selected = Settings(backend, precision, xla=on_gpu or backend == "jax", on_gpu=on_gpu, memory_growth=on_gpu)
+    return selected
+
+
+def fastest_precision(capability: float) -> str:
+    """The dtype policy that uses a GPU's tensor cores.
+
+    Args:
+        capability: Its compute capability, such as 7.5 for a T4. Tensor cores for float16 came with 7.0, for bfloat16
+            with 8.0 (NVIDIA, CUDA C++ Programming Guide, "Compute Capabilities").
+    """
+    if capability >= 8.0:
+        return "mixed_bfloat16"
+    return "mixed_float16" if capability >= 7.0 else "float32"
 
 
 def has_gpu() -> bool:
     """Whether the machine has an NVIDIA GPU, found out as the Makefile does, without importing TensorFlow.
 
-    TensorFlow imports Keras, and Keras chooses its backend when it is imported.
+    TensorFlow imports Keras, and Keras chooses its backend when it is imported. `CUDA_VISIBLE_DEVICES=-1` hides it.
     """
-    try:
-        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True)
-    except FileNotFoundError:
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return False
-    return listed.stdout.startswith("GPU")
+    return nvidia_smi("-L").startswith("GPU")
+
+
+def compute_capability() -> float:
+    """The compute capability of the first GPU; 0 if `nvidia-smi` does not tell."""
+    try:
+        return float(nvidia_smi("--query-gpu=compute_cap", "--format=csv,noheader").splitlines()[0])
+    except (IndexError, ValueError):
+        return 0.0
+
+
+def nvidia_smi(*arguments: str) -> str:
+    """What `nvidia-smi` prints; nothing if there is none."""
+    try:
+        return subprocess.run(["nvidia-smi", *arguments], capture_output=True, text=True, timeout=60).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+
+
+def _set_up_jax() -> bool:
+    import jax
+    import tensorflow as tf
+
+    tf.config.set_visible_devices([], "GPU")  # TensorFlow only reads data here
+    return jax.default_backend() == "gpu"
+
+
+def _set_up_tensorflow() -> bool:
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if has_gpu() and not gpus:
+        raise UserError(
+            f"nvidia-smi lists {nvidia_smi('-L').split('(')[0].strip()}, but TensorFlow {tf.__version__} cannot use "
+            "it: its driver is too old, or requirements/gpu.txt is not installed (run `make clean`, then `make all`). "
+            "To run on the CPU all the same, set CUDA_VISIBLE_DEVICES=-1."
+        )
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    return bool(gpus)

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from lib import downloads, paths, poetry, progress
+from lib import downloads, paths, poetry, progress, reddit
 from lib.errors import UserError
 
 NONE = "none"
-REDDIT_BUILDER = "reddit_tifu/short"
-REDDIT_FILE = "tifu_all_tokenized_and_filtered.json"
+REDDIT_CONFIGS = {"reddit_tifu": "short", "reddit_tifu_long": "long"}
 POETRY_REPOSITORY = "https://github.com/chinese-poetry/chinese-poetry.git"
 POETRY_COMMIT = "fa1814a8044db4fb0c7a9e0a0449974e8c3463b7"
 POETRY_FOLDER = "全唐诗"
@@ -43,6 +42,7 @@ class Corpus:
             and held-out.
         counts: What was found, dropped (and why) and kept.
         is_stand_in: Whether it is another corpus than the one asked for.
+        attempts: What was tried before, a line each, with the reason why it failed.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Corpus:
     groups: list[str]
     counts: dict[str, int] = field(default_factory=dict)
     is_stand_in: bool = False
+    attempts: list[str] = field(default_factory=list)
 
     @property
     def sha256(self) -> str:
@@ -67,9 +68,9 @@ def load_prose(name: str, stand_in: str = NONE, num_examples: int | None = None)
     """Loads the prose of the Reddit experiment by its name.
 
     Args:
-        name: `"reddit_tifu"`, `"brown_fiction"` or `"tiny_prose"`.
-        stand_in: What to use where `reddit_tifu` cannot be had: one of the other two, or `"none"`.
-        num_examples: How many examples of `reddit_tifu` to read; all by default.
+        name: `"reddit_tifu"` (the post's, TFDS's `short`), `"reddit_tifu_long"`, `"brown_fiction"` or `"tiny_prose"`.
+        stand_in: What to use where Reddit's stories cannot be had: one of the last two, or `"none"`.
+        num_examples: How many of Reddit's stories to read; all by default.
 
     Raises:
         UserError: If the corpus cannot be had and no stand-in is named.
@@ -77,63 +78,46 @@ def load_prose(name: str, stand_in: str = NONE, num_examples: int | None = None)
     others = {"brown_fiction": load_brown_fiction, "tiny_prose": load_tiny_prose}
     if name in others:
         return others[name]()
-    if name != "reddit_tifu" or stand_in not in (NONE, *others):
+    if name not in REDDIT_CONFIGS or stand_in not in (NONE, *others):
         raise UserError(
-            f"dataset is {name!r} and dataset_stand_in {stand_in!r}; allowed are reddit_tifu, {', '.join(others)}."
+            f"dataset is {name!r} and dataset_stand_in {stand_in!r}; allowed are "
+            f"{', '.join((*REDDIT_CONFIGS, *others))}."
         )
     try:
-        return load_reddit_tifu(num_examples)
+        return load_reddit_tifu(REDDIT_CONFIGS[name], num_examples)
     except UserError as error:
         if stand_in == NONE:
             raise
-        progress.note(f"using {stand_in} in place of reddit_tifu: {error}")
+        progress.note(f"using {stand_in} in place of {name}: {error}")
         corpus = others[stand_in]()
         corpus.is_stand_in = True
+        corpus.attempts = [str(error)]
         return corpus
 
 
-def load_reddit_tifu(num_examples: int | None = None) -> Corpus:
-    """Loads Reddit stories and their titles through TensorFlow Datasets, as the blog post does.
+def load_reddit_tifu(config: str = "short", num_examples: int | None = None) -> Corpus:
+    """Loads Reddit stories through TensorFlow Datasets, as the blog post does.
 
     Args:
-        num_examples: How many examples to read, from the first on; all 79,740 by default.
+        config: `"short"` (79,740 stories, with their titles) or `"long"` (the 42,139 that also have a summary).
+        num_examples: How many examples to read, from the first on; all by default.
 
     Raises:
-        UserError: If they are neither prepared on this machine nor can be downloaded.
+        UserError: If they are neither prepared on this machine nor can be had.
     """
-    import tensorflow_datasets as tfds
-
-    builder = tfds.builder(REDDIT_BUILDER)
-    if not builder.data_path.exists():
-        download = Path(builder.data_path).parents[2] / "downloads" / "manual"
-        advice = (
-            f"Place {REDDIT_FILE} (its Hugging Face mirror is ctr4si/reddit_tifu, gzipped) into {download}, "
-            "or set dataset_stand_in: brown_fiction."
-        )
-        if not (download / REDDIT_FILE).is_file() and not downloads.reachable("https://drive.google.com"):
-            raise UserError(f"dataset is 'reddit_tifu', and Google Drive, which serves it, cannot be reached. {advice}")
-        progress.note("preparing reddit_tifu (640 MiB to download)")
-        try:
-            builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=download))
-        except Exception as error:  # TFDS and its HTTP client raise many kinds
-            reason = str(error).splitlines()[0][:200]
-            raise UserError(f"dataset is 'reddit_tifu', and it could not be prepared: {reason} {advice}") from error
-    split = "train" if num_examples is None else f"train[:{num_examples}]"
-    pairs = [
-        (document.decode(), title.decode())
-        for document, title in tfds.as_numpy(builder.as_dataset(split=split, as_supervised=True))
-    ]
+    pairs, source, attempts = reddit.examples(config, num_examples)
     title_of = {}
     for document, title in pairs:
         title_of.setdefault(document, title)
     return Corpus(
-        name="Reddit TIFU (short)",
-        source=f"TensorFlow Datasets {builder.info.full_name}",
+        name=f"Reddit TIFU ({config})",
+        source=source,
         licence="as published by its authors (Kim et al., 2019); the texts belong to Reddit's users",
         texts=list(title_of),
         titles=list(title_of.values()),
         groups=[str(index) for index in range(len(title_of))],
         counts={"found": len(pairs), "dropped: duplicate": len(pairs) - len(title_of), "kept": len(title_of)},
+        attempts=attempts,
     )
 
 

@@ -2,18 +2,24 @@
 
 import difflib
 import json
-import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lib import downloads, paths, progress, stand_in
+from lib import hubs, memory, paths, progress, stand_in
 from lib.errors import UserError
 
 NONE = "none"
 ORIGIN_FILE = "origin.json"  # beside the weights of a model that `save` wrote
-WEIGHTS_FILES = ("model.weights.h5", "model.weights.json", "model.safetensors", "model.safetensors.index.json")
 STAND_INS = {"smollm2_135m": "SmolLM2-135M-Instruct", "tiny_random": "tiny random GPT-2"}
+# OpenAI's weights in Hugging Face's format, which KerasHub converts. The preset tuned on CNN/Daily Mail has none.
+OPENAI = {
+    "gpt2_base_en": "hf://openai-community/gpt2",
+    "gpt2_medium_en": "hf://openai-community/gpt2-medium",
+    "gpt2_large_en": "hf://openai-community/gpt2-large",
+    "gpt2_extra_large_en": "hf://openai-community/gpt2-xl",
+}
+POST_PRESETS = (*OPENAI, "gpt2_base_en_cnn_dailymail")
 
 
 @dataclass
@@ -25,47 +31,62 @@ class Model:
         name: What a reader should call it.
         stand_ins: What stands in for what, a line each: the model itself, or what it was fine-tuned from and on.
         attempts: What was tried before, a line each, with the reason why it failed.
+        source: Where it came from: a hub's handle, a package, or a folder.
     """
 
     handle: str
     name: str
     stand_ins: list[str] = field(default_factory=list)
     attempts: list[str] = field(default_factory=list)
+    source: str = ""
 
 
-def find(preset: str, stand_in_name: str = NONE) -> Model:
-    """Finds a preset: in a local folder, on Kaggle, on Hugging Face; else the named stand-in.
+def find(preset: str, stand_in_name: str = NONE, *needs: memory.Need) -> Model:
+    """Finds a preset, and fetches it if need be.
+
+    A preset's name stands for these sources, tried in this order: what lies in a hub's cache; KerasHub's own preset on
+    Kaggle; the same on Hugging Face; OpenAI's weights on Hugging Face, which KerasHub converts. If all fail, it is the
+    stand-in, if one is named.
 
     Args:
         preset: A KerasHub preset name (`gpt2_base_en`), a `kaggle://` or `hf://` handle, or a preset folder's path.
-        stand_in_name: What to use where a preset of a hub cannot be reached: a key of `STAND_INS`, or `"none"`. A
+        stand_in_name: What to use where a preset of a hub cannot be had: a key of `STAND_INS`, or `"none"`. A
             misspelt name or a missing folder is an error all the same.
+        needs: What is going to be done with it. Whether the memory holds that is estimated before anything is fetched.
 
     Returns:
         The first source that answers.
 
     Raises:
-        UserError: If there is no such preset, or none of its sources can be reached and no stand-in is named.
+        UserError: If there is no such preset, none of its sources can be used and no stand-in is named, or the memory
+            cannot hold it.
     """
     from lib import smollm2  # noqa: F401  (from_preset must know the stand-in's classes)
 
     if stand_in_name not in (NONE, *STAND_INS):
         raise UserError(f"stand_in is {stand_in_name!r}; allowed are {', '.join((NONE, *STAND_INS))}.")
     if preset in STAND_INS:
-        return Model(str(stand_in.folder(preset)), STAND_INS[preset])
+        return _checked(Model(str(stand_in.folder(preset)), STAND_INS[preset], source=_package(preset)), preset, needs)
     if "://" not in preset and (preset not in known_presets()):
-        return _local(preset)
-    attempts = []
-    handles = _handles(preset)
+        return _checked(_local(preset), preset, needs)
+    attempts, handles = [], _handles(preset)
     for handle in handles:
-        if folder := _cached(handle):
-            return Model(str(folder), preset)
+        folder, trouble = hubs.cached(handle)
+        if folder:
+            return _checked(Model(str(folder), preset, attempts=attempts, source=handle), preset, needs)
+        if trouble:
+            attempts.append(f"{handle}: {trouble}")
+            progress.note(attempts[-1])
+    shape = memory.KNOWN.get(preset)
     for handle in handles:
-        reason = _why_not(handle)
-        if reason is None:
-            return Model(handle, preset, attempts=attempts)
-        attempts.append(f"{handle}: {reason}")
-        progress.note(f"cannot load {attempts[-1]}")
+        try:
+            if shape:
+                memory.check(preset, shape, needs)
+            folder = hubs.fetch(handle, 4 * shape.parameters if shape else 0)
+            return _checked(Model(str(folder), preset, attempts=attempts, source=handle), preset, needs)
+        except hubs.Unavailable as reason:
+            attempts.append(f"{handle}: {reason}")
+            progress.note(f"cannot load {attempts[-1]}")
     if stand_in_name == NONE:
         raise UserError(
             f"preset is {preset!r}, and none of its sources can be used. "
@@ -73,9 +94,9 @@ def find(preset: str, stand_in_name: str = NONE) -> Model:
             + " Check the network, set preset to a local preset folder, or name a stand-in"
             + f" (stand_in: {', '.join(STAND_INS)})."
         )
-    folder = stand_in.folder(stand_in_name)
-    name = STAND_INS[stand_in_name]
-    return Model(str(folder), name, stand_ins=[f"{name} in place of {preset}"], attempts=attempts)
+    folder, name = stand_in.folder(stand_in_name), STAND_INS[stand_in_name]
+    stand_ins = [f"{name} in place of {preset}"]
+    return _checked(Model(str(folder), name, stand_ins, attempts, _package(stand_in_name)), name, needs)
 
 
 def load_causal_lm(preset: str, sequence_length: int, stand_in_name: str = NONE):
@@ -131,10 +152,12 @@ def known_presets() -> list[str]:
 def _local(preset: str) -> Model:
     folder = paths.resolve(preset)
     if (folder / "config.json").is_file():
+        if problem := hubs.problem_with(folder):
+            raise UserError(f"preset is {preset!r}, a folder that cannot be loaded: {problem}. Fetch or make it anew.")
         origin = {"name": paths.shown(folder), "stand_ins": []}
         if (folder / ORIGIN_FILE).is_file():
             origin = json.loads((folder / ORIGIN_FILE).read_text(encoding="utf-8"))
-        return Model(str(folder), **origin)
+        return Model(str(folder), **{"source": f"folder {paths.shown(folder)}"} | origin)
     if preset.startswith("outputs/"):
         notebook = folder.parent.name
         raise UserError(
@@ -144,8 +167,7 @@ def _local(preset: str) -> Model:
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise UserError(
         f"preset is {preset!r}, which is neither a KerasHub preset of a language model nor a folder with a config.json."
-        f"{hint} The post's presets are gpt2_base_en, gpt2_medium_en, gpt2_large_en, gpt2_extra_large_en and "
-        "gpt2_base_en_cnn_dailymail."
+        f"{hint} The post's presets are {', '.join(POST_PRESETS)}."
     )
 
 
@@ -154,44 +176,22 @@ def _handles(preset: str) -> list[str]:
     import keras_nlp
 
     if "://" in preset:
-        if preset.split("://")[0] not in ("kaggle", "hf"):
-            raise UserError(f"preset is {preset!r}; a handle begins with kaggle:// or hf://.")
+        scheme, name = preset.split("://", 1)
+        slashes = {"kaggle": (3, 4), "hf": (1,)}.get(scheme, ())
+        if name.count("/") not in slashes or not all(name.split("/")):
+            raise UserError(
+                f"preset is {preset!r}; a handle is kaggle://owner/model/framework/variation[/version] or hf://owner/name."
+            )
         return [preset]
-    kaggle = keras_nlp.models.CausalLM.presets[preset]["kaggle_handle"]
-    return [kaggle, f"hf://keras/{preset}"]
+    handles = [keras_nlp.models.CausalLM.presets[preset]["kaggle_handle"], f"hf://keras/{preset}"]
+    return handles + ([OPENAI[preset]] if preset in OPENAI else [])
 
 
-def _why_not(handle: str) -> str | None:
-    """Why a handle cannot be loaded from its hub, in a few words; None where it can."""
-    from keras_hub.src.utils.preset_utils import get_file
-
-    hosts = {"kaggle": "https://www.kaggle.com", "hf": os.environ.get("HF_ENDPOINT") or "https://huggingface.co"}
-    host = hosts[handle.split("://")[0]]
-    if not downloads.reachable(host):
-        return f"{downloads.without_secrets(host)} cannot be reached"
-    try:
-        get_file(handle, "config.json")
-    except Exception as error:  # any failure of a hub's client means: try the next source
-        return downloads.without_secrets(f"{type(error).__name__}: {str(error).splitlines()[0][:200]}")
-    return None
+def _checked(model: Model, preset: str, needs: tuple[memory.Need, ...]) -> Model:
+    """Checks that the memory holds what is going to be done with a model that lies on the disk."""
+    memory.check(preset, memory.shape_of(Path(model.handle)), needs)
+    return model
 
 
-def _cached(handle: str) -> Path | None:
-    """The folder in which a hub's client keeps a preset, if its weights were downloaded to the end.
-
-    It is loaded as a local folder, since KerasHub asks the hub even then for optional files that it does not hold.
-    """
-    scheme, name = handle.split("://")
-    if scheme == "hf":
-        import huggingface_hub
-
-        found = [huggingface_hub.try_to_load_from_cache(name, file) for file in WEIGHTS_FILES]
-        return next((Path(file).parent for file in found if isinstance(file, str)), None)
-    from kagglehub.cache import Cache
-    from kagglehub.handle import parse_model_handle
-
-    parsed = parse_model_handle(name)
-    if not parsed.is_versioned():
-        return None
-    found = [Cache().load_from_cache(parsed, file) for file in WEIGHTS_FILES]
-    return next((Path(file).parent for file in found if file), None)
+def _package(stand_in_name: str) -> str:
+    return f"package {stand_in.PACKAGE} {stand_in.VERSION}" if stand_in_name == "smollm2_135m" else "made here"

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from importlib import metadata
 
-from lib import paths
+from lib import backends, paths
 
 PACKAGES = (
     "keras-nlp",
@@ -42,7 +42,7 @@ def collect() -> dict[str, str]:
     }
     if "keras" in sys.modules:
         keras = sys.modules["keras"]
-        facts["Keras backend"] = f"{keras.backend.backend()}, {keras.config.dtype_policy().name}"
+        facts["Keras backend"] = str(backends.selected or keras.backend.backend())
         facts["device"] = device(keras.backend.backend())
     for package in PACKAGES:
         facts[package] = metadata.version(package)

@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import HTML, display
 
-from lib import parameters, paths, poetry, provenance
+from lib import parameters, paths, poetry, provenance, redaction
 
 HAN = re.compile("[\u3400-\u9fff]")
 
@@ -43,6 +43,7 @@ class Results:
         self.figures: list[dict] = []
         self.sources: list[str] = []
         self.stand_ins: list[str] = []
+        self.attempts: list[str] = []
         rows = [
             (name, _shown(self.parameters[name]), parameter.help)
             for name, parameter in declared.items()
@@ -57,12 +58,10 @@ class Results:
             model: What `models.find` returned.
             causal_lm: The loaded model.
         """
-        text = f"Model: {model.name}, {causal_lm.count_params():,} parameters"
         self.stand_ins += model.stand_ins
-        if model.attempts:
-            attempts = "".join(f"<li>{html.escape(attempt)}</li>" for attempt in model.attempts)
-            display(HTML(f"<p>What was tried before the stand-in:</p><ul>{attempts}</ul>"))
-        self.sources.append(text)
+        source = f" ({model.source})" if model.source else ""
+        self.sources.append(f"Model: {model.name}{source}, {causal_lm.count_params():,} parameters")
+        self._tried(model.attempts, f"the model was had from: {model.source}")
 
     def used_corpus(self, corpus, requested: str) -> None:
         """Notes which texts were used, and shows what was found, dropped and kept.
@@ -79,7 +78,15 @@ class Results:
         rows = [("source", corpus.source), ("licence", corpus.licence)]
         rows += [(name, f"{count:,}") for name, count in corpus.counts.items()]
         rows.append(("SHA-256 of the cleaned texts", corpus.sha256))
+        self._tried(corpus.attempts, f"the texts were had from: {corpus.source}")
         show_table(pd.DataFrame(rows, columns=["texts", corpus.name]))
+
+    def _tried(self, attempts: list[str], then: str) -> None:
+        """Shows which sources failed, and why."""
+        if attempts:
+            items = "".join(f"<li>{html.escape(redaction.clean(attempt))}</li>" for attempt in attempts)
+            display(HTML(f"<p>Tried before {html.escape(then)}</p><ul>{items}</ul>"))
+            self.attempts += attempts
 
     def used_results(self, found: dict[str, dict]) -> None:
         """Notes which results of other notebooks were read, with the models, texts and stand-ins behind them.
@@ -144,6 +151,7 @@ class Results:
             "minutes": (time.perf_counter() - self.started) / 60,
             "sources": self.sources,
             "stand_ins": self.stand_ins,
+            "attempts": self.attempts,
             "metrics": self.metrics,
             "figures": self.figures,
             "parameters": {name: value for name, value in self.parameters.items() if name != "output_dir"},

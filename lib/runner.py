@@ -14,23 +14,19 @@ import os
 import shutil
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
-from typing import TextIO
 
 import nbformat
 import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
-from tqdm import tqdm
 
-from lib import parameters, paths, rendering, results
+from lib import parameters, paths, progress, rendering, results
 from lib.errors import UserError
 
 DONE = ".done"  # lies in a published folder; make compares its time with what the report is made from
 KERNEL_LOG = "kernel.log"
-PLAIN_SECONDS = 15  # between two lines of progress where no terminal shows a bar
 
 
 class NotebookFailed(Exception):
@@ -131,7 +127,7 @@ def _execute(notebook: str, executed: Path, given: dict) -> None:
     source = paths.NOTEBOOKS / f"{notebook}.ipynb"
     logging.getLogger("papermill").setLevel(logging.ERROR)
     scratch = executed.parent.parent
-    with _quiet(scratch / KERNEL_LOG) as terminal, _progress(notebook, scratch / "progress.jsonl", terminal):
+    with _quiet(scratch / KERNEL_LOG) as terminal, progress.shown(notebook, scratch / "progress.jsonl", terminal):
         try:
             papermill.execute_notebook(
                 source,
@@ -203,54 +199,6 @@ def _quiet(log: Path):
     finally:
         os.dup2(terminal.fileno(), 2)
         terminal.close()
-
-
-@contextlib.contextmanager
-def _progress(notebook: str, messages: Path, terminal: TextIO):
-    """Shows what the kernel says of its progress: a bar on a terminal, else a line now and then."""
-    stop = threading.Event()
-    messages.touch()
-    os.environ["REPORT_PROGRESS"] = str(messages)
-    watcher = threading.Thread(target=_watch, args=(notebook, messages, terminal, stop), daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        watcher.join()
-        del os.environ["REPORT_PROGRESS"]
-
-
-def _watch(notebook: str, messages: Path, terminal: TextIO, stop: threading.Event) -> None:
-    start, told, position = time.monotonic(), 0.0, 0
-    interactive = terminal.isatty()
-    bar = None
-    while True:
-        stopping = stop.wait(0.3)
-        with open(messages, encoding="utf-8") as file:
-            file.seek(position)
-            lines = [line for line in file.readlines() if line.endswith("\n")]
-            position += sum(len(line.encode()) for line in lines)
-        for message in map(json.loads, lines):
-            minutes, seconds = divmod(int(time.monotonic() - start), 60)
-            if "note" in message or not interactive:
-                last = message.get("done") == message.get("total")
-                if "note" in message or last or time.monotonic() - told > PLAIN_SECONDS:
-                    text = message.get("note") or f"{message['text']}, step {message['done']} of {message['total']}"
-                    tqdm.write(f"[{minutes:2d}:{seconds:02d}] {notebook}: {text}", file=terminal)
-                    told = time.monotonic()
-            else:
-                if bar is None or bar.total != message["total"] or message["done"] < bar.n:
-                    bar = tqdm(total=message["total"], leave=False, file=terminal)
-                bar.set_description(f"{notebook}: {message['text']}")
-                bar.update(message["done"] - bar.n)
-                if bar.n >= bar.total:
-                    bar.close()
-                    bar = None
-        if stopping:
-            break
-    if bar is not None:
-        bar.close()
 
 
 def main(arguments: list[str] | None = None) -> int:

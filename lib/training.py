@@ -1,12 +1,115 @@
-"""What a fine-tuning run leaves behind: a loss for every step, and the time each step took."""
+"""Fitting a training step into the memory, and what a run leaves behind: a loss and a time for every step."""
 
+import gc
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 
-from lib import progress
+from lib import memory, progress
+from lib.errors import UserError
+
+
+class Batch:
+    """A training batch, whole or in equal parts whose gradients are averaged before the weights are changed.
+
+    As a context it takes an out-of-memory error of the first step for the answer that the parts are too large, see
+    `batches_that_fit`.
+
+    Attributes:
+        size: Texts in a part.
+        parts: Parts in a batch; 1 if it is whole.
+        accumulation: The `gradient_accumulation_steps` of a Keras optimizer, which is None for a whole batch.
+        too_large: Whether the memory could not hold it.
+    """
+
+    def __init__(self, size: int, parts: int, causal_lm):
+        self.size, self.parts = size, parts
+        self.accumulation = parts if parts > 1 else None
+        self.too_large = False
+        self._causal_lm = causal_lm
+
+    def schedule(self, schedule):
+        """Makes a learning-rate schedule count batches; Keras would have it count the parts."""
+        return _PerBatch(schedule, self.parts) if self.parts > 1 else schedule
+
+    def __enter__(self) -> "Batch":
+        return self
+
+    def __exit__(self, kind, error, traceback) -> bool:
+        if error is None or not is_out_of_memory(error):
+            return False
+        optimizer = self._causal_lm.optimizer
+        if int(optimizer.iterations) > 0 or not _is_whole(self._causal_lm):
+            raise UserError(
+                f"The memory ran out while training on {self.size} texts at a time. Restart with a batch_size of "
+                f"{max(1, self.size // 2)}, or with a smaller sequence_length."
+            ) from None
+        self.too_large = True
+        return True
+
+
+class _PerBatch(keras.optimizers.schedules.LearningRateSchedule):
+    def __init__(self, schedule, parts: int):
+        self.schedule, self.parts = schedule, parts
+
+    def __call__(self, step):
+        return self.schedule(keras.ops.floor_divide(step, self.parts))
+
+    def get_config(self):
+        return {"schedule": self.schedule, "parts": self.parts}
+
+
+def batches_that_fit(causal_lm, folder: str, batch_size: int, length: int) -> Iterator[Batch]:
+    """Tries a batch whole, then in halves, quarters, ... until a part fits into the memory.
+
+    The first try is the largest part that the memory is estimated to hold. Use it as
+
+        for batch in batches_that_fit(...):
+            with batch:
+                compile and fit, with batch.size and batch.accumulation
+
+    Args:
+        causal_lm: The model.
+        folder: Where it was loaded from.
+        batch_size: Texts in a batch. It stays the effective batch whatever the parts.
+        length: Tokens in each.
+
+    Yields:
+        Batches, each with smaller parts than the one before, as long as the one before was too large.
+
+    Raises:
+        UserError: If not even a single text fits.
+    """
+    size = memory.largest_batch(memory.shape_of(Path(folder)), batch_size, length)
+    while True:
+        if size < batch_size:
+            progress.note(f"a batch of {batch_size} does not fit into the memory; taking {size} texts at a time")
+        batch = Batch(size, batch_size // size, causal_lm)
+        yield batch
+        if not batch.too_large:
+            return
+        if size == 1:
+            raise UserError(
+                f"The memory cannot hold a training step on a single text of {length} tokens. Choose a smaller "
+                "sequence_length or preset, precision: auto, or close what else uses the memory."
+            )
+        gc.collect()
+        size = memory.half(size, batch_size)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of TensorFlow or JAX says that the memory ran out."""
+    return type(error).__name__ == "ResourceExhaustedError" or "RESOURCE_EXHAUSTED" in str(error)
+
+
+def _is_whole(causal_lm) -> bool:
+    """Whether a model still has its weights: JAX gives their memory to a step, even to one that fails."""
+    values = [variable.value for variable in causal_lm.variables]
+    return not any(getattr(value, "is_deleted", bool)() for value in values)
 
 
 class StepLog(keras.callbacks.Callback):
@@ -18,11 +121,12 @@ class StepLog(keras.callbacks.Callback):
 
     Args:
         num_steps: Steps in all, for the progress bar.
+        parts: Into how many parts a step's batch is divided, see `Batch`.
     """
 
-    def __init__(self, num_steps: int):
+    def __init__(self, num_steps: int, parts: int = 1):
         super().__init__()
-        self.num_steps = num_steps
+        self.num_steps, self.parts = num_steps, parts
         self.rows = []
 
     def on_train_begin(self, logs=None):
@@ -30,6 +134,8 @@ class StepLog(keras.callbacks.Callback):
         self.rows, self._last = [], time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None):
+        if (batch + 1) % self.parts:
+            return
         mean_loss = float(logs["loss"])  # waits for the device
         now = time.perf_counter()
         step = len(self.rows) + 1
@@ -87,6 +193,7 @@ class StepLog(keras.callbacks.Callback):
                 {
                     "steps": summary["steps"],
                     "texts_per_step": batch_size,
+                    "at_a_time": batch_size // self.parts,
                     "first_step_seconds": summary["first_step_seconds"],
                     "later_steps_ms": summary["step_milliseconds"],
                     "fastest_ms": summary["fastest_step_milliseconds"],

@@ -2,7 +2,7 @@ import io
 import json
 import threading
 
-from lib import progress, runner
+from lib import progress
 
 
 def test_a_kernel_tells_the_runner_and_leaves_nothing_in_the_report(monkeypatch, tmp_path, capsys):
@@ -43,7 +43,7 @@ def watched(monkeypatch, tmp_path, interactive, last=3):
         progress.step(done, 3, "fine-tuning")
     terminal, stop = Terminal(interactive), threading.Event()
     stop.set()
-    runner._watch("02", file, terminal, stop)
+    progress._watch("02", file, terminal, stop)
     return terminal.getvalue()
 
 

@@ -1,0 +1,69 @@
+"""Keeps passwords and tokens out of parameters, notebooks, reports and logs."""
+
+import contextlib
+import html
+import json
+import os
+import re
+from pathlib import Path
+
+SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY|_KEY$|^KEY$", re.IGNORECASE)
+SHORTEST = 8  # characters; what is shorter could be any word of a text
+REMOVED = "[removed]"
+TEXT_FILES = {".ipynb", ".html", ".json", ".csv", ".log", ".jsonl", ".txt"}
+
+
+def secrets() -> list[str]:
+    """The values that must not be seen: of environment variables named like secrets, and of the hubs' token files.
+
+    Returns:
+        The longest first, so that none is taken out of the middle of another.
+    """
+    found = {value.strip() for name, value in os.environ.items() if SECRET_NAME.search(name)}
+    found |= set(re.findall(r"//[^/@\s:]*:([^/@\s]+)@", " ".join(os.environ.values())))
+    hf_home = os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface"
+    kaggle = Path(os.environ.get("KAGGLE_CONFIG_DIR") or Path.home() / ".kaggle")
+    for file in (os.environ.get("HF_TOKEN_PATH") or Path(hf_home) / "token", kaggle / "access_token"):
+        found.add(_read(Path(file)).strip())
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        found.add(str(json.loads(_read(kaggle / "kaggle.json"))["key"]))
+    # A variable may name a file that holds the token, or a switch: neither is one.
+    return sorted((text for text in found if len(text) >= SHORTEST and not os.path.exists(text)), key=len)[::-1]
+
+
+def clean(text: str) -> str:
+    """The text without secrets, and without user names and passwords in web addresses and headers."""
+    for secret in secrets():
+        text = text.replace(secret, REMOVED)
+    text = re.sub(r"\b(Basic|Bearer) [\w.~+/=-]+", REMOVED, text)
+    return re.sub(r"//[^/@\s]+@", "//", text)
+
+
+def clean_folder(folder: Path) -> list[str]:
+    """Takes secrets out of the text files of a folder and below.
+
+    Returns:
+        The names of the files that held one.
+    """
+    hidden = [(form.encode(), REMOVED.encode()) for secret in secrets() for form in _forms(secret)]
+    changed = []
+    for file in sorted(path for path in Path(folder).rglob("*") if path.suffix in TEXT_FILES and path.is_file()):
+        before = after = file.read_bytes()
+        for secret, removed in hidden:
+            after = after.replace(secret, removed)
+        if after != before:
+            file.write_bytes(after)
+            changed.append(file.name)
+    return changed
+
+
+def _forms(secret: str) -> set[str]:
+    """A secret as it stands in text, in JSON and in HTML."""
+    return {secret, json.dumps(secret)[1:-1], html.escape(secret)}
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
