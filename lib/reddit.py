@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 
 from lib import downloads, hubs, paths, progress, redaction, watchdog
@@ -17,6 +18,7 @@ from lib.errors import UserError
 FILE = "tifu_all_tokenized_and_filtered.json"
 MIRROR = f"/datasets/ctr4si/reddit_tifu/resolve/main/data/{FILE}.gz"  # on Hugging Face, or HF_ENDPOINT
 DRIVE = "https://drive.google.com"
+COMMAND = [sys.executable, "-m", "lib.reddit"]
 # The first example that TFDS gives out, by which a reader can tell the data (blog post; TFDS's page of reddit_tifu).
 FIRST = {"short": ("me and a friend decided to go to the beach last sunday", "liking seafood")}
 
@@ -73,7 +75,7 @@ def examples(config: str, num_examples: int | None = None) -> tuple[list[tuple[s
     if config in FIRST and not (document.startswith(FIRST[config][0]) and title == FIRST[config][1]):
         raise UserError(
             f"dataset is 'reddit_tifu', but its first story begins {document[:60]!r}, not {FIRST[config][0]!r}. "
-            f"Remove {paths.shown(Path(builder(config).data_path))} and run again."
+            f"Remove {builder(config).data_path} and run again."
         )
     return pairs, f"TensorFlow Datasets {builder(config).info.full_name}", attempts
 
@@ -134,7 +136,7 @@ def fetch_mirror() -> Path:
     try:
         with gzip.open(packed) as source, open(unpacked, "wb") as target:
             shutil.copyfileobj(source, target, 2**20)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         packed.unlink()
         raise UserError(f"{packed.name} was fetched, but cannot be unpacked ({error}). Run again.") from None
     digest = downloads.sha256(unpacked)
@@ -190,8 +192,9 @@ def _tfds(config: str) -> None:
     progress.note("TensorFlow Datasets is preparing reddit_tifu")
     folder = data_folder()
     folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "lib.reddit", "prepare", config]
-    watchdog.run(command, [folder], "preparing reddit_tifu", size, {"PYTHONPATH": str(paths.ROOT)})
+    watchdog.run(
+        [*COMMAND, "prepare", config], [folder], "preparing reddit_tifu", size, {"PYTHONPATH": str(paths.ROOT)}
+    )
 
 
 def _prepare_here(config: str) -> None:

@@ -6,7 +6,7 @@ import tarfile
 
 import pytest
 
-from lib import datasets, downloads
+from lib import datasets, downloads, reddit
 from lib.errors import UserError
 
 SPRING = ["春眠不覺曉，處處聞啼鳥。", "夜來風雨聲，花落知多少。"]
@@ -219,69 +219,29 @@ def test_no_tuning_thread_can_hold_up_the_end_of_fit():
         assert batches.map(lambda text: text).options().autotune.enabled is False
 
 
-REDDIT = [
-    ("went to the beach. ate seafood.", "liking seafood", "fish"),
-    ("lost my keys.", "losing keys", None),
-    ("lost my keys.", "losing them twice", None),
-    ("", "nothing to say", None),
-]
-
-
-@pytest.fixture
-def reddit_by_hand(monkeypatch, tmp_path):
-    """A file of reddit_tifu's format, placed where a user places the real one, with its own checksum."""
-    import tensorflow_datasets as tfds
-
-    lines = [
-        json.dumps(
-            {
-                "selftext_without_tldr": document,
-                "trimmed_title": title,
-                "tldr": tldr,
-                "id": str(index),
-                "ups": 1.0,
-                "num_comments": 2.0,
-                "score": 3.0,
-                "upvote_ratio": 0.5,
-            }
-        )
-        for index, (document, title, tldr) in enumerate(REDDIT)
-    ]
-    content = "".join(line + "\n" for line in lines).encode()
-    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    builder = tfds.builder(datasets.REDDIT_BUILDER, data_dir=tmp_path)
-    (address,) = [url for url in type(builder).url_infos if "drive.google.com" in url]
-    checksum = tfds.core.download.checksums.UrlInfo(
-        size=len(content), checksum=hashlib.sha256(content).hexdigest(), filename=datasets.REDDIT_FILE
+def test_reddit_s_stories_come_with_their_titles_and_without_repetitions(monkeypatch):
+    pairs = [("we went home.", "going home"), ("lost my keys.", "keys"), ("lost my keys.", "keys again")]
+    monkeypatch.setattr(
+        reddit, "examples", lambda config, count: (pairs, f"TFDS {config} {count}", ["Google Drive: no"])
     )
-    monkeypatch.setitem(type(builder).url_infos, address, checksum)
-    folder = tmp_path / "downloads" / "manual"
-    folder.mkdir(parents=True)
-    (folder / datasets.REDDIT_FILE).write_bytes(content)
-    return tmp_path
-
-
-def test_reddit_tifu_is_prepared_by_tfds_from_a_file_placed_by_hand(reddit_by_hand, no_network):
-    corpus = datasets.load_reddit_tifu()
-    assert sorted(corpus.texts) == ["lost my keys.", "went to the beach. ate seafood."]
-    assert corpus.titles[corpus.texts.index("went to the beach. ate seafood.")] == "liking seafood"
+    corpus = datasets.load_prose("reddit_tifu_long", "none", num_examples=3)
+    assert corpus.texts == ["we went home.", "lost my keys."]
+    assert corpus.titles == ["going home", "keys"]
     assert corpus.counts == {"found": 3, "dropped: duplicate": 1, "kept": 2}
-    assert corpus.source == "TensorFlow Datasets reddit_tifu/short/1.1.2"
-    assert len(datasets.load_prose("reddit_tifu", "none", num_examples=1).texts) == 1
+    assert (corpus.name, corpus.source) == ("Reddit TIFU (long)", "TFDS long 3")
+    assert corpus.attempts == ["Google Drive: no"]
 
 
-def test_reddit_tifu_that_cannot_be_had_is_told_with_what_to_do(monkeypatch, tmp_path, no_network):
-    import tensorflow_datasets as tfds
+def test_the_stand_in_for_reddit_is_used_only_where_it_is_named(monkeypatch):
+    def none(config, count):
+        raise UserError("dataset is 'reddit_tifu', and it cannot be had.")
 
-    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    with pytest.raises(UserError) as error:
+    monkeypatch.setattr(reddit, "examples", none)
+    with pytest.raises(UserError, match="it cannot be had"):
         datasets.load_prose("reddit_tifu", "none")
-    for part in ("dataset is 'reddit_tifu'", "Google Drive", "downloads/manual", "brown_fiction"):
-        assert part in str(error.value)
     stand_in = datasets.load_prose("reddit_tifu", "tiny_prose")
     assert stand_in.is_stand_in
+    assert stand_in.attempts == ["dataset is 'reddit_tifu', and it cannot be had."]
     assert not datasets.load_prose("tiny_prose").is_stand_in
     with pytest.raises(UserError, match="dataset is 'redit'"):
         datasets.load_prose("redit")

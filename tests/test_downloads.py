@@ -1,9 +1,8 @@
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+import servers
 
 from lib import downloads, paths
 from lib.errors import UserError
@@ -63,25 +62,82 @@ def test_an_npm_registry_that_refuses_is_told(cache, monkeypatch):
         downloads.npm_tarball("chinese-poetry", "2.0.1", DIGEST)
 
 
-def test_without_secrets():
-    assert downloads.without_secrets("at https://me:pw@host/x and http://host") == "at https://host/x and http://host"
+def test_reachable_asks_a_server_and_gives_up_on_none(monkeypatch):
+    monkeypatch.setattr(downloads, "PROBE_SECONDS", 1)
+    with servers.serve(lambda request: (403, {}, b"")) as server:
+        assert downloads.reachable(server.address)
+    assert not downloads.reachable(server.address)
+    with servers.serve(None, hangs=True) as server:
+        assert not downloads.reachable(server.address)
 
 
-def test_reachable_asks_a_server_and_gives_up_on_none():
-    class Refuses(BaseHTTPRequestHandler):
-        def do_HEAD(self):
-            self.send_error(403)
+CONTENT = bytes(range(256)) * 10_000  # 2.56 MB
 
-        def log_message(self, *arguments):
-            pass
 
-    server = HTTPServer(("127.0.0.1", 0), Refuses)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_port}"
-    assert downloads.reachable(address)
-    server.shutdown()
-    server.server_close()
-    assert not downloads.reachable(address)
+def test_a_file_from_the_web_is_fetched_whole(tmp_path):
+    with servers.serve(lambda request: (200, {}, CONTENT)) as server:
+        file = downloads.web_file(f"{server.address}/a", tmp_path / "new" / "a")
+    assert file.read_bytes() == CONTENT
+    assert [path.name for path in file.parent.iterdir()] == ["a"]
+
+
+def test_a_fetch_that_breaks_off_is_gone_on_with(tmp_path, monkeypatch):
+    """The server drops the connection after 1.2 MB each time."""
+    monkeypatch.setattr(downloads, "ATTEMPTS", 2)
+    with servers.serve(lambda request: (200, {}, CONTENT), sends=1_200_000) as server:
+        with pytest.raises(UserError, match="goes on where it stopped"):
+            downloads.web_file(f"{server.address}/a", tmp_path / "a")
+        assert not (tmp_path / "a").exists()
+        done = (tmp_path / "a.part").stat().st_size
+        assert done >= 2**20
+        server.sends = None
+        downloads.web_file(f"{server.address}/a", tmp_path / "a")
+        assert server.headers_seen[-1]["Range"] == f"bytes={done}-"
+    assert (tmp_path / "a").read_bytes() == CONTENT
+
+
+def test_a_fetch_that_stalls_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(downloads, "STALL_SECONDS", 1)
+    monkeypatch.setattr(downloads, "ATTEMPTS", 1)
+    with servers.serve(lambda request: (200, {}, CONTENT), sends=10, stalls=True) as server:  # noqa: SIM117
+        with pytest.raises(UserError, match="Read timed out"):
+            downloads.web_file(f"{server.address}/a", tmp_path / "a")
+
+
+def test_a_whole_part_and_a_part_of_another_file_are_told_apart(tmp_path):
+    with servers.serve(lambda request: (200, {}, CONTENT)) as server:
+        (tmp_path / "a.part").write_bytes(CONTENT)
+        assert downloads.web_file(f"{server.address}/a", tmp_path / "a").read_bytes() == CONTENT
+        (tmp_path / "b.part").write_bytes(CONTENT + b"more")
+        assert downloads.web_file(f"{server.address}/b", tmp_path / "b").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("status", [403, 404, 503])
+def test_a_refusal_is_told_with_its_status_and_without_a_password(tmp_path, monkeypatch, status):
+    monkeypatch.setattr(downloads, "ATTEMPTS", 1)
+    with servers.serve(lambda request: (status, {}, b"")) as server:
+        address = server.address.replace("//", "//me:topsecret@")
+        with pytest.raises(UserError, match=f"answers {status}") as error:
+            downloads.web_file(f"{address}/a", tmp_path / "a")
+    assert "topsecret" not in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sealed_folder_shows_what_is_missing_cut_or_changed(cache, tmp_path):
+    folder = tmp_path / "folder"
+    (folder / "inner").mkdir(parents=True)
+    file = folder / "inner" / "春.json"
+    for change, told in (
+        (lambda: file.unlink(), "inner/春.json is missing"),
+        (lambda: file.write_text("1"), "inner/春.json has 1 bytes, not 2"),
+        (lambda: file.write_text("13"), "inner/春.json is not what was fetched"),
+    ):
+        file.write_text("12")
+        downloads.seal(folder)
+        assert downloads.damage(folder) == ""
+        change()
+        assert downloads.damage(folder).startswith(told)
+        assert downloads.damage(folder) == ""  # a seal that does not fit is broken
 
 
 @pytest.fixture
@@ -113,6 +169,26 @@ def test_git_folder_takes_the_pinned_commit_and_the_folder_only(cache, repositor
     assert (folder / "a.json").read_text() == "1"
     assert not (folder.parent / "others").exists()
     assert downloads.git_folder("file:///nowhere", commit, "全唐诗", "poems") == folder  # from the cache
+
+
+def test_a_damaged_checkout_is_fetched_anew(cache, repository):
+    address, commit = repository
+    folder = downloads.git_folder(address, commit, "全唐诗", "poems")
+    (folder / "a.json").write_text("")
+    assert (downloads.git_folder(address, commit, "全唐诗", "poems") / "a.json").read_text() == "1"
+
+
+def test_a_git_server_that_hangs_or_refuses_is_given_up(cache, monkeypatch):
+    monkeypatch.setattr(downloads, "GIT_LIMITS", downloads.GIT_LIMITS | {"GIT_HTTP_LOW_SPEED_TIME": "2"})
+    with (
+        servers.serve(None, hangs=True) as server,
+        pytest.raises(UserError, match="git could not fetch poems") as error,
+    ):
+        downloads.git_folder(f"{server.address}/poems.git", "0" * 40, "全唐诗", "poems")
+    assert "too slow" in str(error.value)
+    with servers.serve(lambda request: (403, {}, b"")) as server, pytest.raises(UserError, match="403"):
+        downloads.git_folder(f"{server.address}/poems.git", "0" * 40, "全唐诗", "poems")
+    assert list(cache.iterdir()) == []
 
 
 def test_git_folder_tells_what_is_missing_and_leaves_nothing(cache, repository):

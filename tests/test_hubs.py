@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 import servers
+
 from lib import downloads, hubs, memory, models, paths, stand_in, watchdog
 from lib.errors import UserError
 
@@ -212,12 +212,14 @@ def test_a_hub_that_refuses_is_told_in_a_line(hub, monkeypatch, status, told):
 
 def test_a_connection_that_hangs_is_given_up_soon(hub, monkeypatch):
     """One hub hangs at once, the other after the probe."""
-    answers_probes = servers.hugging_face({})
+    probed = servers.hugging_face({})
+
+    def then_silent(request):
+        return probed(request) if request.path == "/" else request.server.gone.wait(60)
+
     with (
         servers.serve(None, hangs=True) as kaggle,
-        servers.serve(
-            lambda request: answers_probes(request) if request.path == "/" else request.server.gone.wait(60)
-        ) as hf,
+        servers.serve(then_silent) as hf,
     ):
         use_kaggle(monkeypatch, kaggle.address)
         monkeypatch.setenv("HF_ENDPOINT", hf.address)
@@ -227,6 +229,16 @@ def test_a_connection_that_hangs_is_given_up_soon(hub, monkeypatch):
     assert "cannot be reached" in reasons(found)[KAGGLE]
     assert "given up: nothing arrived for 4 s" in reasons(found)[KERAS]
     assert seconds < 40
+
+
+def test_a_download_that_stops_in_the_middle_is_given_up_soon(hub, monkeypatch, keras_files):
+    answer = servers.kaggle({"keras/gpt2/gpt2_base_en/3": big(keras_files)})
+    with servers.serve(answer, sends=2000, stalls=True) as kaggle:
+        use_kaggle(monkeypatch, kaggle.address)
+        start = time.monotonic()
+        with pytest.raises(hubs.Unavailable, match="given up: nothing arrived for 4 s"):
+            hubs.fetch(KAGGLE)
+    assert time.monotonic() - start < 20
 
 
 def big(files, name="model.weights.h5"):
