@@ -19,10 +19,10 @@ INSTALLED := $(VENV)/.installed-$(LOCK)
 .DELETE_ON_ERROR:
 # One notebook at a time, whatever -j says: two would spoil each other's timings.
 .NOTPARALLEL:
-.PHONY: help all report reports lab smoke test lint readme lock clean
+.PHONY: help all report reports lab smoke test lint readme lock data cache clean-cache clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  PROFILE=cpu|gpu|smoke picks the experiments; here it is $(PROFILE)."
 
 all: ## make the environment, run all notebooks, write the reports
@@ -85,6 +85,15 @@ lock: $(VENV)/.installed-dev ## resolve requirements/*.in anew and write the loc
 	cd requirements && for name in cpu gpu dev; do \
 		../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --upgrade $$name.in -o $$name.txt || exit 1; done
+
+data: $(INSTALLED) ## fetch Reddit's stories from their mirror, check and prepare them
+	@$(BIN)/python -m lib.reddit
+
+cache: ## list what lies in the cache, with its size
+	@$(PYTHON) -m lib.cache
+
+clean-cache: ## remove all downloads, and say how much that frees
+	@$(PYTHON) -m lib.cache --clean
 
 clean: ## remove the environment and what runs left behind, but no report and no download
 	rm -rf $(VENV) outputs/smoke outputs/*/failed outputs/*/*/model outputs/*/.run-*

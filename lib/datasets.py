@@ -16,6 +16,7 @@ from lib.errors import UserError
 NONE = "none"
 REDDIT_CONFIGS = {"reddit_tifu": "short", "reddit_tifu_long": "long"}
 POETRY_REPOSITORY = "https://github.com/chinese-poetry/chinese-poetry.git"
+POETRY_NAME = "chinese-poetry"
 POETRY_COMMIT = "fa1814a8044db4fb0c7a9e0a0449974e8c3463b7"
 POETRY_FOLDER = "全唐诗"
 POETRY_PACKAGE = ("chinese-poetry", "2.0.1", "25b549e46919c3a0569db6b68ddc96956b04a484ea4518ad2bbd4f137e307e86")
@@ -86,13 +87,13 @@ def load_prose(name: str, stand_in: str = NONE, num_examples: int | None = None)
         )
     try:
         return load_reddit_tifu(REDDIT_CONFIGS[name], num_examples)
-    except UserError as error:
+    except reddit.NotToBeHad as error:
         if stand_in == NONE:
             raise
-        progress.note(f"using {stand_in} in place of {name}: {error}")
+        progress.note(f"using {stand_in} in place of {name}")
         corpus = others[stand_in]()
         corpus.is_stand_in = True
-        corpus.attempts = [str(error)]
+        corpus.attempts = error.attempts
         return corpus
 
 
@@ -340,8 +341,9 @@ def _poetry_folder(source: str) -> tuple[str, Path]:
     problems = []
     if source != "npm":
         try:
-            if downloads.reachable(POETRY_REPOSITORY):
-                folder = downloads.git_folder(POETRY_REPOSITORY, POETRY_COMMIT, POETRY_FOLDER, "chinese-poetry")
+            fetched = downloads.checkout_of(POETRY_NAME, POETRY_COMMIT).is_dir()
+            if fetched or downloads.reachable(POETRY_REPOSITORY):
+                folder = downloads.git_folder(POETRY_REPOSITORY, POETRY_COMMIT, POETRY_FOLDER, POETRY_NAME)
                 return f"GitHub chinese-poetry/chinese-poetry at {POETRY_COMMIT[:12]}", folder
             problems.append("GitHub cannot be reached.")
         except UserError as error:

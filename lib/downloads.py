@@ -156,7 +156,7 @@ def git_folder(address: str, commit: str, folder: str, name: str) -> Path:
     Raises:
         UserError: If git cannot get that commit or it has no such folder.
     """
-    place = paths.cache() / f"{name}-{commit[:12]}"
+    place = checkout_of(name, commit)
     if place.is_dir() and (problem := damage(place)):
         progress.note(f"{name} in the cache is damaged ({problem}); it is fetched anew")
         shutil.rmtree(place)
@@ -178,6 +178,11 @@ def git_folder(address: str, commit: str, folder: str, name: str) -> Path:
             shutil.move(checkout, place)
         seal(place)
     return place / folder
+
+
+def checkout_of(name: str, commit: str) -> Path:
+    """Where `git_folder` keeps a checkout."""
+    return paths.cache() / f"{name}-{commit[:12]}"
 
 
 def _fetch(name: str, pattern: str, command: list[str], digest: str) -> Path:

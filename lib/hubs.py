@@ -39,7 +39,7 @@ def fetch(handle: str, expected_bytes: int = 0) -> Path:
         Unavailable: If it is neither in the cache nor can be fetched, or what came is damaged.
     """
     scheme = handle.split("://")[0]
-    if scheme == "hf" and os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+    if scheme == "hf" and offline():
         raise Unavailable("it is not in the cache, and HF_HUB_OFFLINE is set")
     host = endpoint(scheme)
     if not downloads.reachable(host):
@@ -51,7 +51,7 @@ def fetch(handle: str, expected_bytes: int = 0) -> Path:
             [_growing(handle)],
             f"fetching {handle}",
             expected_bytes,
-            {**cache_variables(), "PYTHONPATH": str(paths.ROOT), "HF_HUB_DISABLE_XET": "1"},
+            cache_variables() | {"HF_HUB_DISABLE_XET": "1"},  # plain HTTP goes on where it was interrupted
         )
     except watchdog.Failure as failure:
         raise Unavailable(redaction.clean(str(failure))[:300]) from None
@@ -127,10 +127,15 @@ def problem_with(folder: Path) -> str:
     return ""
 
 
+def offline() -> bool:
+    """Whether the user has set `HF_HUB_OFFLINE`, so that Hugging Face must not be asked for anything."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+
+
 def endpoint(scheme: str) -> str:
     """The address that a hub's client talks to. `HF_ENDPOINT` and `KAGGLE_API_ENVIRONMENT` change it."""
     if scheme == "hf":
-        return os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+        return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
     from kagglesdk.kaggle_env import get_endpoint, get_env
 
     return get_endpoint(get_env())

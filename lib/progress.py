@@ -14,11 +14,14 @@ from typing import TextIO
 
 from tqdm import tqdm
 
+from lib import redaction
+
 PLAIN_SECONDS = 15  # between two lines of progress where no terminal shows a bar
 
 
 def note(text: str) -> None:
     """Says what is being done now."""
+    text = redaction.clean(text)
     if not _send(note=text):
         print(text, flush=True)
 

@@ -56,7 +56,9 @@ def commit() -> str:
     """The commit that the code is at, and whether it was changed since."""
 
     def git(*arguments: str) -> str:
-        done = subprocess.run(["git", "-C", str(paths.ROOT), *arguments], capture_output=True, text=True)
+        # In a container the checkout may belong to another user, which git refuses unless told that it is meant.
+        command = ["git", "-c", f"safe.directory={paths.ROOT}", "-C", str(paths.ROOT), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True)
         return done.stdout.strip() if done.returncode == 0 else ""
 
     try:

@@ -1,6 +1,7 @@
-"""Writes the results of the committed run into README.md, between its two marks, so that it states no other figures.
+"""Writes figures into README.md, each block between its two marks, so that it states no others: `make readme`.
 
-Usage: `make readme`. The texts shown are the first of each kind, not the best.
+The results are those of the committed run; the texts shown are the first of each kind, not the best. The memory that
+the presets need is what `lib.memory` estimates.
 """
 
 import html
@@ -8,13 +9,32 @@ import sys
 
 import pandas as pd
 
-from lib import comparison, paths, poetry, rendering, results
+from lib import comparison, memory, paths, poetry, rendering, results
 
-BEGIN, END = "<!-- results: begin (written by `make readme`) -->", "<!-- results: end -->"
 PROFILE = "cpu"
 
 
-def block() -> str:
+def marks(name: str) -> tuple[str, str]:
+    """What stands before and after a block."""
+    return f"<!-- {name}: begin (written by `make readme`) -->", f"<!-- {name}: end -->"
+
+
+def memory_block() -> str:
+    """The memory that the post's presets need, as Markdown."""
+    rows = []
+    for preset, shape in memory.KNOWN.items():
+        needed = {
+            "generate 8 x 200 tokens": memory.estimate(shape, memory.generating(8, 200)),
+            "fine-tune 32 x 128": memory.estimate(shape, memory.training(32, 128)),
+            "the same, mixed precision": memory.estimate(shape, memory.training(32, 128), "mixed_bfloat16"),
+            "the same, a text at a time": memory.estimate(shape, memory.training(1, 128), accumulating=True),
+        }
+        gib = {name: f"{(bytes_ + memory.RUNTIME['GPU']) / memory.GIB:.1f} GiB" for name, bytes_ in needed.items()}
+        rows.append({"preset": f"`{preset}`", "parameters": f"{shape.parameters / 1e6:,.0f} M", **gib})
+    return _table(rows, tuple(rows[0]))
+
+
+def results_block() -> str:
     """The results of `outputs/cpu` as Markdown."""
     found = comparison.load_all(PROFILE)
     summary = results.load(PROFILE, "00_summary")
@@ -79,12 +99,18 @@ def _table(rows: list[dict], columns: tuple[str, ...]) -> str:
     return "\n".join(f"| {line} |" for line in lines)
 
 
+BLOCKS = {"results": results_block, "memory": memory_block}
+
+
 def main() -> int:
-    """Replaces what stands between the two marks of README.md."""
+    """Replaces what stands between the marks of README.md."""
     file = paths.ROOT / "README.md"
-    before, _, rest = file.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    file.write_text(f"{before}{BEGIN}\n\n{block()}\n\n{END}{after}", encoding="utf-8")
+    text = file.read_text(encoding="utf-8")
+    for name, block in BLOCKS.items():
+        begin, end = marks(name)
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}\n\n{block()}\n\n{end}{rest.partition(end)[2]}"
+    file.write_text(text, encoding="utf-8")
     return 0
 
 

@@ -23,6 +23,19 @@ COMMAND = [sys.executable, "-m", "lib.reddit"]
 FIRST = {"short": ("me and a friend decided to go to the beach last sunday", "liking seafood")}
 
 
+class NotToBeHad(UserError):
+    """That no source has the file.
+
+    Attributes:
+        attempts: What was tried, a line each.
+    """
+
+    def __init__(self, attempts: list[str]):
+        tried = "; ".join(attempts)
+        super().__init__(f"dataset is 'reddit_tifu', and it cannot be had. Tried {tried}. {advice()}")
+        self.attempts = attempts
+
+
 def builder(config: str):
     """TFDS's builder of `reddit_tifu`.
 
@@ -89,7 +102,7 @@ def prepare(config: str) -> list[str]:
         What was tried and failed, a line each; nothing if they are prepared already.
 
     Raises:
-        UserError: If all fail, with how to place the file by hand.
+        NotToBeHad: If all fail, with how to place the file by hand.
     """
     if builder(config).data_path.exists():
         return []
@@ -103,7 +116,7 @@ def prepare(config: str) -> list[str]:
             if reason := redaction.clean(" ".join(str(failure).split()))[:300]:
                 attempts.append(f"{name}: {reason}")
                 progress.note(f"cannot prepare reddit_tifu from {attempts[-1]}")
-    raise UserError(f"dataset is 'reddit_tifu', and it cannot be had. Tried {'; '.join(attempts)}. {advice()}")
+    raise NotToBeHad(attempts)
 
 
 def advice() -> str:
@@ -129,6 +142,10 @@ def fetch_mirror() -> Path:
     registered, file = _registered(), place()
     if file.is_file() and downloads.sha256(file) == registered.checksum:
         return file
+    if hubs.offline():
+        raise UserError(f"{FILE} is not in its place, and HF_HUB_OFFLINE is set.")
+    if not downloads.reachable(hubs.endpoint("hf")):
+        raise UserError(f"{redaction.clean(hubs.endpoint('hf'))} cannot be reached.")
     file.unlink(missing_ok=True)
     packed, unpacked = file.with_name(f"{FILE}.gz"), file.with_name(f"{FILE}.part")
     downloads.web_file(hubs.endpoint("hf") + MIRROR, packed)
@@ -192,9 +209,7 @@ def _tfds(config: str) -> None:
     progress.note("TensorFlow Datasets is preparing reddit_tifu")
     folder = data_folder()
     folder.mkdir(parents=True, exist_ok=True)
-    watchdog.run(
-        [*COMMAND, "prepare", config], [folder], "preparing reddit_tifu", size, {"PYTHONPATH": str(paths.ROOT)}
-    )
+    watchdog.run([*COMMAND, "prepare", config], [folder], "preparing reddit_tifu", size)
 
 
 def _prepare_here(config: str) -> None:
@@ -209,7 +224,8 @@ def _prepare_here(config: str) -> None:
 def _read(config: str, num_examples: int | None) -> list[tuple[str, str]]:
     import tensorflow_datasets as tfds
 
-    split = "train" if num_examples is None else f"train[:{num_examples}]"
+    there_are = builder(config).info.splits["train"].num_examples
+    split = "train" if num_examples is None or num_examples >= there_are else f"train[:{num_examples}]"
     stories = builder(config).as_dataset(split=split, as_supervised=True, shuffle_files=False)
     return [(document.decode(), title.decode()) for document, title in tfds.as_numpy(stories)]
 

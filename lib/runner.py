@@ -22,7 +22,7 @@ import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from lib import parameters, paths, progress, rendering, results
+from lib import parameters, paths, progress, redaction, rendering, results
 from lib.errors import UserError
 
 DONE = ".done"  # lies in a published folder; make compares its time with what the report is made from
@@ -68,11 +68,14 @@ def run(notebook: str, profile: str) -> Path:
             if not executed.exists():
                 raise
             kept.parent.mkdir(exist_ok=True)
+            redaction.clean_folder(Path(scratch))
             shutil.move(executed, kept)
             shutil.move(Path(scratch) / KERNEL_LOG, kept.with_suffix(".log"))
             raise NotebookFailed(
                 f"{failure} The notebook as far as it came: {paths.shown(kept)}; beside it, what its kernel wrote."
             ) from None
+        if names := redaction.clean_folder(folder):
+            print(f"A password or token of this machine was taken out of {', '.join(names)}.", flush=True)
         (folder / DONE).touch()
         published = _publish(folder, outputs)
     for suffix in ("ipynb", "log"):
@@ -87,6 +90,9 @@ def _experiment(notebook: str, profile: str, declared: dict) -> dict:
         raise UserError(f"There is no profile {profile!r}; there are {', '.join(profiles)}.")
     file = paths.EXPERIMENTS / profile / f"{notebook}.yaml"
     given = parameters.validate(parameters.read_experiment(file), declared, paths.shown(file))
+    for name, value in given.items():
+        if any(secret in str(value) for secret in redaction.secrets()):
+            raise UserError(f"{paths.shown(file)}: {name} holds a password or token of this machine. Take it out.")
     values = {name: parameter.default for name, parameter in declared.items()} | given
     prompts = values.get("prompts") or [values[name] for name in ("prompt", "chinese_prompt") if name in values]
     for prompt in prompts:
@@ -212,10 +218,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         folder = run(notebook, options.profile)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(redaction.clean(f"error: {error}"), file=sys.stderr)
         return 2
     except NotebookFailed as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(redaction.clean(f"error: {error}"), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Interrupted; the reports are as they were.", file=sys.stderr)

@@ -70,10 +70,13 @@ def test_a_gpu_is_set_up_with_xla_memory_growth_and_its_tensor_cores(nvidia_smi)
         "tf.config.list_physical_devices = lambda kind: ['the GPU']\n"
         "tf.config.experimental.set_memory_growth = lambda *asked: print(*asked)\n"
         "from lib import backends\n"
+        "print(backends.select('auto', 'float32'))\n"
         "print(backends.select())\n"
         "import keras; print(keras.config.dtype_policy().name)"
     )
-    expected = ["the GPU True", "tensorflow, mixed_bfloat16, XLA on, GPU memory as needed", "mixed_bfloat16"]
+    growth = "the GPU True"
+    expected = [growth, "tensorflow, float32 (matrix products in TF32), XLA on, GPU memory as needed"]
+    expected += [growth, "tensorflow, mixed_bfloat16, XLA on, GPU memory as needed", "mixed_bfloat16"]
     assert done.stdout.splitlines() == expected, done.stderr
 
 

@@ -255,14 +255,14 @@ def test_reddit_s_stories_come_with_their_titles_and_without_repetitions(monkeyp
 
 def test_the_stand_in_for_reddit_is_used_only_where_it_is_named(monkeypatch):
     def none(config, count):
-        raise UserError("dataset is 'reddit_tifu', and it cannot be had.")
+        raise reddit.NotToBeHad(["Google Drive: it cannot be reached"])
 
     monkeypatch.setattr(reddit, "examples", none)
     with pytest.raises(UserError, match="it cannot be had"):
         datasets.load_prose("reddit_tifu", "none")
     stand_in = datasets.load_prose("reddit_tifu", "tiny_prose")
     assert stand_in.is_stand_in
-    assert stand_in.attempts == ["dataset is 'reddit_tifu', and it cannot be had."]
+    assert stand_in.attempts == ["Google Drive: it cannot be reached"]
     assert not datasets.load_prose("tiny_prose").is_stand_in
     with pytest.raises(UserError, match="dataset is 'redit'"):
         datasets.load_prose("redit")

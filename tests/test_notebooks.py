@@ -1,11 +1,13 @@
 """The real notebooks, on the smoke profile, through the real runner, in the order in which make runs them."""
 
+import html
 import json
 import re
 
 import nbformat
 import pandas as pd
 import pytest
+import servers
 
 from lib import comparison, paths, runner
 
@@ -116,6 +118,51 @@ def test_the_summary_is_made_from_the_others_results(outputs):
     experiments = pd.read_csv(outputs / "00_summary" / "experiments.csv")
     assert list(experiments["found"]) == [content["answer"] for content in found.values()]
     assert len(read(outputs, "00_summary")["figures"]) == 2
+
+
+def test_what_was_tried_is_in_the_report_and_no_token_is(monkeypatch, tmp_path, capfd):
+    """Kaggle cannot be reached; Hugging Face refuses, and repeats the token that it was sent."""
+    monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path / "outputs"))
+    monkeypatch.setattr(paths, "EXPERIMENTS", tmp_path / "experiments")
+    (tmp_path / "experiments" / "smoke").mkdir(parents=True)
+    experiment = "preset: gpt2_base_en\nstand_in: tiny_random\nmax_length: 30\nnum_samples: 1\nsequence_length: 16\n"
+    (tmp_path / "experiments" / "smoke" / "01_baseline.yaml").write_text(experiment)
+    for name in ("KAGGLEHUB_CACHE", "HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {
+        "KAGGLE_API_ENVIRONMENT": "LOCALHOST",
+        "HTTP_PROXY": "http://127.0.0.1:9",
+        "NO_PROXY": "127.0.0.1",
+        "HOME": str(tmp_path),
+        "HF_TOKEN": "hf_fakeTokenNobodyMaySee",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    def refuse(request):
+        sent = request.headers.get("Authorization", "")
+        return (200, {}, b"") if request.path == "/" else (403, {"X-Error-Message": f"no entry with {sent}"}, b"")
+
+    with servers.serve(refuse) as hf:
+        monkeypatch.setenv("HF_ENDPOINT", hf.address)
+        runner.run("01_baseline", "smoke")
+        assert any("hf_fake" in str(headers) for headers in hf.headers_seen)
+    folder = tmp_path / "outputs" / "smoke" / "01_baseline"
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    attempts = json.loads((folder / "results.json").read_text(encoding="utf-8"))["attempts"]
+    assert [attempt.split(": ")[0] for attempt in attempts] == [
+        "kaggle://keras/gpt2/keras/gpt2_base_en/3",
+        "hf://keras/gpt2_base_en",
+        "hf://openai-community/gpt2",
+    ]
+    assert "403" in attempts[1]
+    told = capfd.readouterr()
+    for attempt in attempts:
+        assert f"<li>{html.escape(attempt)}</li>" in page
+        assert "\n" not in attempt
+        assert f"cannot load {attempt}" in told.err
+    written = b"".join(file.read_bytes() for file in (tmp_path / "outputs").rglob("*") if file.is_file())
+    assert b"hf_fake" not in written
+    assert "hf_fake" not in told.out + told.err
 
 
 @pytest.mark.parametrize("notebook", sorted(ORDER))

@@ -1,5 +1,6 @@
 import io
 import json
+import sys
 import threading
 
 from lib import progress
@@ -12,7 +13,7 @@ def test_a_kernel_tells_the_runner_and_leaves_nothing_in_the_report(monkeypatch,
     progress.step(1, 3, "fine-tuning")
     assert [json.loads(line) for line in file.read_text().splitlines()] == [
         {"note": "loading 春"},
-        {"done": 1, "total": 3, "text": "fine-tuning"},
+        {"done": 1, "total": 3, "text": "fine-tuning", "unit": "step"},
     ]
     assert capsys.readouterr().out == ""
     assert progress.keras_verbosity() == 0
@@ -52,6 +53,12 @@ def test_plain_lines_where_there_is_no_terminal(monkeypatch, tmp_path):
     assert lines[0].endswith("02: loading 春")
     assert lines[-1].endswith("02: fine-tuning, step 3 of 3")
     assert not any("\r" in line for line in lines)
+
+
+def test_other_units_are_named(monkeypatch, tmp_path, capsys):
+    with progress.shown("data", tmp_path / "progress.jsonl", sys.stderr):
+        progress.step(670, 670, "fetching", unit="MB")
+    assert capsys.readouterr().err.strip().endswith("data: fetching, 670 of 670 MB")
 
 
 def test_a_bar_on_a_terminal(monkeypatch, tmp_path):

@@ -70,6 +70,7 @@ def test_long_gives_summaries_for_the_stories_that_have_one(drive, place):
     assert sorted(pairs) == [("lost my keys.", "in short: losing keys"), ("went out.", "in short: going")]
     assert source == "TensorFlow Datasets reddit_tifu/long/1.1.2"
     assert len(reddit.examples("long", num_examples=1)[0]) == 1
+    assert len(reddit.examples("long", num_examples=100)[0]) == 2  # all that there are
 
 
 HTML = b"<html><title>Google Drive - Quota exceeded</title>Too many users have viewed this file.</html>"
@@ -200,11 +201,21 @@ def test_make_data_puts_the_file_in_its_place_and_prepares_both(drive, place, mo
     assert reddit.builder("long").data_path.exists()
 
 
+def test_hf_hub_offline_keeps_the_mirror_from_being_asked(drive, place, monkeypatch):
+    with servers.serve(mirror()) as hf:
+        drive(NOWHERE)
+        monkeypatch.setenv("HF_ENDPOINT", hf.address)
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+        with pytest.raises(UserError, match="HF_HUB_OFFLINE is set"):
+            reddit.fetch_mirror()
+        assert hf.requests == []
+
+
 def test_make_data_tells_a_failure_in_a_line_and_status_2(drive, place, capfd):
     drive(NOWHERE)
     assert reddit.main([]) == 2
     error = capfd.readouterr().err.splitlines()[-1]
-    assert error.startswith("error: http://127.0.0.1:9")
+    assert error == "error: http://127.0.0.1:9 cannot be reached."
 
 
 def test_what_tfds_has_registered_is_what_the_readme_s_commands_fetch():

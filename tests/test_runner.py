@@ -16,6 +16,12 @@ NOTEBOOKS = {
     "refuses": ["from lib.errors import UserError", "raise UserError('max_length is 3; it must be more.')"],
     "dies": ["import os, signal", "os.kill(os.getpid(), signal.SIGKILL)"],
     "silent": ["pass"],
+    "leaks": [
+        "import os, sys\nsecret = os.environ['HF_TOKEN']\nprint(secret)\nprint(secret, file=sys.stderr)",
+        "report = results.Results('leaks', globals())",
+        "(report.folder / 'samples.csv').write_text(secret)\nreport.finish(f'It is {secret}.')",
+        "if steps == 7:\n    raise RuntimeError(secret)",
+    ],
 }
 PARAMETERS = """prompt: str = "My trip was"  # the prompt
 prompts: list[str] = ["My trip was"]  # prompts
@@ -113,6 +119,44 @@ def test_a_notebook_whose_cells_did_not_all_run_in_order_is_refused(tmp_path, co
     (tmp_path / "results.json").touch()
     with pytest.raises(runner.NotebookFailed, match=told):
         runner._check_ran(tmp_path / "notebook.ipynb", tmp_path)
+
+
+@pytest.fixture
+def token(monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_fakeTokenNobodyMaySee")
+    return "hf_fakeTokenNobodyMaySee"
+
+
+def seen_in(place):
+    return [file.name for file in (place / "outputs").rglob("*") if file.is_file() and b"hf_fake" in file.read_bytes()]
+
+
+def test_a_token_that_a_notebook_prints_is_in_no_report_and_no_result(place, token, capfd):
+    assert main("leaks") == 0
+    assert seen_in(place) == []
+    assert "It is [removed]." in (place / "outputs" / "small" / "leaks" / "report.html").read_text(encoding="utf-8")
+    told = capfd.readouterr()
+    assert "was taken out of" in told.out
+    assert token not in told.out + told.err
+
+
+def test_a_token_is_in_no_log_and_no_message_of_a_failed_run(place, token, capfd):
+    (place / "experiments" / "small" / "leaks.yaml").write_text("steps: 7")
+    assert main("leaks") == 1
+    assert seen_in(place) == []
+    assert (place / "outputs" / "small" / "failed" / "leaks.log").exists()
+    told = capfd.readouterr()
+    assert "RuntimeError: [removed]" in told.err
+    assert token not in told.out + told.err
+
+
+def test_a_token_is_refused_as_a_parameter(place, token, capfd, monkeypatch):
+    monkeypatch.setattr(runner, "_execute", None)
+    (place / "experiments" / "small" / "works.yaml").write_text(f"prompts: [one, 'my {token}']")
+    assert main("works") == 2
+    error = capfd.readouterr().err
+    assert "prompts holds a password or token" in error
+    assert token not in error
 
 
 def test_a_good_run_replaces_the_old_report_and_clears_the_failed_one(place):
