@@ -118,9 +118,17 @@ def has_gpu() -> bool:
 def compute_capability() -> float:
     """The compute capability of the first GPU; 0 if `nvidia-smi` does not tell."""
     try:
-        return float(nvidia_smi("--query-gpu=compute_cap", "--format=csv,noheader").splitlines()[0])
-    except (IndexError, ValueError):
+        return float(gpu_property("compute_cap"))
+    except ValueError:
         return 0.0
+
+
+def gpu_property(name: str) -> str:
+    """A property of the GPU that is used, without its unit, as `nvidia-smi --query-gpu` names and tells it; or `""`."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0]
+    one = [f"--id={visible}"] if visible else []
+    lines = nvidia_smi(*one, f"--query-gpu={name}", "--format=csv,noheader,nounits").splitlines()
+    return lines[0].strip() if lines else ""
 
 
 def nvidia_smi(*arguments: str) -> str:

@@ -13,12 +13,11 @@ from pathlib import Path
 
 from lib import downloads, paths, progress, redaction, watchdog
 
-SCHEMES = ("kaggle", "hf")
 # What a language model is loaded from: weights as Keras or safetensors files, configurations, vocabularies. A
 # repository may also hold its weights in half a dozen other formats.
 HF_WANTED = ["*.json", "*.txt", "*.weights.h5", "*.safetensors", "assets/*"]
-MISSING = "there is no"
-HF_UNWANTED = ["onnx/*", "*/.cache/*"]
+HF_UNWANTED = ["onnx/*"]
+MISSING = "there is no"  # how a problem begins that is a missing file
 
 
 class Unavailable(Exception):
@@ -26,7 +25,7 @@ class Unavailable(Exception):
 
 
 def fetch(handle: str, expected_bytes: int = 0) -> Path:
-    """The folder of a preset: from the hub's cache if it lies there whole, else from the hub.
+    """Fetches a preset with its hub's own client, or goes on with a fetch that was interrupted.
 
     Args:
         handle: `kaggle://owner/model/framework/variation[/version]` or `hf://owner/name`.
@@ -36,7 +35,7 @@ def fetch(handle: str, expected_bytes: int = 0) -> Path:
         A folder that `from_preset` loads without asking the network.
 
     Raises:
-        Unavailable: If it is neither in the cache nor can be fetched, or what came is damaged.
+        Unavailable: If it cannot be fetched, nothing arrives for `watchdog.STALL_SECONDS`, or what came is damaged.
     """
     scheme = handle.split("://")[0]
     if scheme == "hf" and offline():
@@ -64,14 +63,14 @@ def fetch(handle: str, expected_bytes: int = 0) -> Path:
 
 
 def cached(handle: str) -> tuple[Path | None, str]:
-    """Looks for a preset in the caches of this project and of the hub's client.
+    """Looks for a preset in this project's cache and that of the hub's client.
 
     Args:
         handle: See `fetch`.
 
     Returns:
-        Its folder, or None if it is not there whole; and what is wrong with it, or `""`. A damaged copy in this
-        project's cache is removed; anyone else's cache is left alone.
+        Its folder, or None if it is not there whole; and what is wrong with it, or `""`. A damaged copy is removed
+        where a fetch would write to; the client's usual folder is left alone.
     """
     trouble = ""
     for root in _roots(handle):
@@ -179,7 +178,8 @@ def _folder(handle: str, root: Path) -> Path | None:
         return None
     parts = name.split("/")
     place = root.joinpath("models", *parts[:4])
-    versions = [parts[4]] if len(parts) == 5 else sorted((p.stem for p in place.glob("*.complete")), key=int)[::-1]
+    newest_first = sorted((int(mark.stem) for mark in place.glob("*.complete") if mark.stem.isdigit()), reverse=True)
+    versions = [parts[4]] if len(parts) == 5 else map(str, newest_first)
     for version in versions:
         whole = (place / f"{version}.complete").is_file()
         # `from_preset` fetches file by file, and marks each.
@@ -199,7 +199,7 @@ def _growing(handle: str) -> Path:
 
 
 def _forget(handle: str, folder: Path) -> None:
-    """Removes a damaged preset from this project's cache or the folder the user named for it, not from another's."""
+    """Removes a damaged preset from where a fetch would write to."""
     root = _roots(handle)[0]
     if not folder.is_relative_to(root):
         return

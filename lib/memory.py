@@ -22,6 +22,7 @@ CONTAINER_LIMITS = (  # limit and use, as control groups of version 2 and 1 tell
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
 )
+_gpu_free_at_first: int | None = None
 
 
 @dataclass(frozen=True)
@@ -118,20 +119,24 @@ def estimate(shape: Shape, need: Need, precision: str = "float32", accumulating:
 
 
 def available() -> tuple[int, str]:
-    """The memory that is free for a model, in bytes, and where: `"GPU"` or `"main memory"`.
+    """The memory that this process can have, in bytes, and where: `"GPU"` or `"main memory"`.
 
-    A limit set on this process's control group (as a container's) counts as well.
+    What it holds already is part of it: of a GPU, what was free when this was first asked; of main memory, its resident
+    set and what is free. A limit set on this process's control group (as a container's) counts as well.
     """
+    global _gpu_free_at_first
     if backends.selected and backends.selected.on_gpu:
-        free = backends.nvidia_smi("--query-gpu=memory.free", "--format=csv,noheader,nounits").splitlines()
-        if free and free[0].strip().isdigit():
-            return int(free[0]) * 2**20, "GPU"
+        if _gpu_free_at_first is None and (mebibytes := backends.gpu_property("memory.free")).isdigit():
+            _gpu_free_at_first = int(mebibytes) * 2**20
+        if _gpu_free_at_first is not None:
+            return _gpu_free_at_first, "GPU"
     import psutil
 
-    free = psutil.virtual_memory().available
+    own = psutil.Process().memory_info().rss
+    free = psutil.virtual_memory().available + own
     for limit, used in CONTAINER_LIMITS:
         if os.path.isfile(limit) and (text := Path(limit).read_text().strip()).isdigit():
-            free = min(free, int(text) - int(Path(used).read_text()))
+            free = min(free, int(text) - int(Path(used).read_text()) + own)
     return max(0, free), "main memory"
 
 

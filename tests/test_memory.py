@@ -1,6 +1,9 @@
 import dataclasses
 import json
+import shutil
+from pathlib import Path
 
+import psutil
 import pytest
 
 from lib import backends, memory, models
@@ -15,10 +18,11 @@ def gpu(monkeypatch, tmp_path):
     """An nvidia-smi that reports so much free memory, and Keras set up for a GPU."""
 
     def free(mebibytes):
-        script = f"#!/bin/sh\ncase $1 in *memory.free*) echo {mebibytes};; *) echo 'GPU 0: Tesla T4';; esac\n"
+        script = f"#!/bin/sh\ncase \"$*\" in *memory.free*) echo {mebibytes};; *) echo 'GPU 0: Tesla T4';; esac\n"
         (tmp_path / "nvidia-smi").write_text(script)
         (tmp_path / "nvidia-smi").chmod(0o755)
         monkeypatch.setenv("PATH", str(tmp_path))
+        monkeypatch.setattr(memory, "_gpu_free_at_first", None)
         monkeypatch.setattr(backends, "selected", backends.Settings("tensorflow", "float32", True, True, True))
 
     return free
@@ -97,9 +101,18 @@ def test_main_memory_is_what_counts_on_a_cpu_and_a_container_s_limit_too(monkeyp
     (tmp_path / "memory.current").write_text(str(GIB))
     limits = ((str(tmp_path / "memory.max"), str(tmp_path / "memory.current")),)
     monkeypatch.setattr(memory, "CONTAINER_LIMITS", limits)
-    assert memory.available() == (2 * GIB, "main memory")
+    own = psutil.Process().memory_info().rss
+    assert memory.available()[0] == pytest.approx(2 * GIB + own, rel=0.02)
     (tmp_path / "memory.max").write_text("max\n")
     assert memory.available()[0] == pytest.approx(free, rel=0.2)
+
+
+def test_what_the_process_holds_already_is_not_counted_against_it(gpu):
+    gpu(12_000)
+    assert memory.largest_batch(BASE, 32, 128) == 32
+    assert memory.available() == (12_000 * 2**20, "GPU")
+    Path(shutil.which("nvidia-smi")).write_text("#!/bin/sh\necho 9000\n")  # the model lies there now
+    assert memory.largest_batch(BASE, 32, 128) == 32
 
 
 @pytest.mark.parametrize(("mebibytes", "size"), [(24_000, 32), (10_000, 16), (6_000, 8), (100, 1)])
