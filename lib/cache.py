@@ -15,14 +15,7 @@ from lib.errors import UserError
 
 def contents() -> list[tuple[str, int]]:
     """Names and sizes, in bytes, of what lies in the cache, the largest first."""
-    return sorted(((entry.name, size(entry)) for entry in paths.cache().iterdir()), key=lambda row: -row[1])
-
-
-def size(place: Path) -> int:
-    """The bytes that a file or folder takes. Links are not followed."""
-    if not place.is_dir() or place.is_symlink():
-        return place.lstat().st_size
-    return sum(size(entry) for entry in place.iterdir())
+    return sorted(((entry.name, paths.size(entry)) for entry in paths.cache().iterdir()), key=lambda row: -row[1])
 
 
 def clean() -> int:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import re
 import shutil
 import tarfile
@@ -299,15 +300,18 @@ def training_batches(texts: list[str], batch_size: int, num_steps: int, seed: in
         texts: The training texts, gone through again in another order as often as needed.
         batch_size: Texts in a step.
         num_steps: Steps in all.
-        seed: What the order depends on.
+        seed: What the order depends on, and nothing else: Keras may look at the first batch and begin again, where
+            `tf.data`'s own shuffling would go on to another order.
 
     Returns:
         A `tf.data.Dataset` of `num_steps` string tensors of shape `(batch_size,)`.
     """
     import tensorflow as tf
 
-    batches = tf.data.Dataset.from_tensor_slices(texts).shuffle(len(texts), seed=seed).repeat()
-    return _without_autotuning(batches.batch(batch_size, drop_remainder=True).take(num_steps).prefetch(2))
+    rng, wanted = np.random.default_rng(seed), batch_size * num_steps
+    order = np.concatenate([rng.permutation(len(texts)) for _ in range(math.ceil(wanted / len(texts)))])[:wanted]
+    batches = tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+    return _without_autotuning(batches.map(lambda numbers: tf.gather(texts, numbers)).prefetch(2))
 
 
 def evaluation_batches(texts: list[str], batch_size: int):

@@ -1,5 +1,6 @@
 """Where things are, whatever the working directory."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -22,6 +23,21 @@ def cache() -> Path:
     folder = Path(os.environ.get("REPORT_CACHE") or Path(base) / "gpt2-text-generation")
     folder.mkdir(parents=True, exist_ok=True)
     return folder.resolve()
+
+
+def size(place: Path) -> int:
+    """The bytes in a file, or in the files of a folder and below; 0 if there is none. Links are not followed.
+
+    Other processes may write there meanwhile.
+    """
+    if not place.is_dir() or place.is_symlink():
+        return os.lstat(place).st_size if os.path.lexists(place) else 0
+    total = 0
+    for folder, _, names in os.walk(place):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                total += os.lstat(os.path.join(folder, name)).st_size
+    return total
 
 
 def resolve(path: str) -> Path:

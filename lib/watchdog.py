@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from lib import progress
+from lib import paths, progress
 
 STALL_SECONDS = 60.0  # without progress, after which a process is given up
 STALL_BYTES = 64 * 1024  # what counts as progress: so much more on the disk, ...
@@ -60,22 +60,12 @@ def run(command: list[str], watched: list[Path], doing: str, expected_bytes: int
         return out.read().decode(errors="replace")
 
 
-def size(folder: Path) -> int:
-    """The bytes in the files of a folder and below; 0 if there is none. Links are not followed."""
-    total = 0
-    for place, _, names in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(FileNotFoundError):
-                total += os.lstat(os.path.join(place, name)).st_size
-    return total
-
-
 def _watch(process: subprocess.Popen, watched: list[Path], doing: str, expected_bytes: int) -> None:
-    start = written = sum(map(size, watched))
+    start = written = sum(map(paths.size, watched))
     busy, moved = 0.0, time.monotonic()
     while process.poll() is None:
         time.sleep(0.2)
-        now_written, now_busy = sum(map(size, watched)), _processor_seconds(process.pid)
+        now_written, now_busy = sum(map(paths.size, watched)), _processor_seconds(process.pid)
         if abs(now_written - written) >= STALL_BYTES or now_busy - busy >= BUSY_SECONDS:
             written, busy, moved = now_written, now_busy, time.monotonic()
         if expected_bytes:

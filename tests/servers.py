@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -151,11 +150,3 @@ def kaggle(models: dict[str, dict[str, bytes]], status: int = 200, checksums: bo
         return 200, headers, body
 
     return lambda request: (storage if "/files/" in request.path else answer)(request)
-
-
-def wait_until(condition, seconds=20):
-    """Waits for something to become true."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)

@@ -235,6 +235,17 @@ def test_training_batches_are_as_many_as_asked_full_and_seeded():
     assert first == batches(1) != batches(2)
 
 
+@pytest.mark.parametrize("parts", [1, 2])
+def test_the_order_is_the_same_however_often_keras_begins_anew(parts):
+    """On JAX `fit` looks at a batch before it begins, if the model has just been compiled."""
+    texts = [f"text {index}" for index in range(10)]
+    batches = datasets.training_batches(texts, 4 // parts, 5 * parts, seed=1)
+    next(batches.as_numpy_iterator())
+    order = [text for batch in batches.as_numpy_iterator() for text in batch]
+    whole = datasets.training_batches(texts, 4, 5, seed=1)
+    assert order == [text for batch in whole.as_numpy_iterator() for text in batch]
+
+
 def test_no_tuning_thread_can_hold_up_the_end_of_fit():
     for batches in (datasets.training_batches(["a", "b"], 1, 2, seed=1), datasets.evaluation_batches(["a"], 1)):
         assert batches.map(lambda text: text).options().autotune.enabled is False

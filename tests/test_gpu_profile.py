@@ -21,7 +21,7 @@ STORIES = 5200  # a tenth are set aside, of which 512 are held out
 PARTS = ("春花秋月夜", "處處聞啼鳥", "夜來風雨聲", "花落知多少", "白日依山盡", "黃河入海流", "更上一層樓", "明月松間照")
 
 
-def put_preset(folder, own_cache):
+def put_preset(folder):
     """A GPT-2 with two small layers that is long enough for the post's 200 tokens, as kagglehub keeps it."""
     import keras_nlp
 
@@ -36,7 +36,7 @@ def put_preset(folder, own_cache):
     (versions / "3.complete").touch()
 
 
-def put_stories(monkeypatch):
+def put_stories():
     """As many stories as the experiment needs, prepared by TFDS; all begin as the first that TFDS gives out does."""
     document, title = reddit_stand_in.FIRST
     data = reddit_stand_in.content([(f"{document} for the {count}th time", title) for count in range(STORIES)])
@@ -70,8 +70,8 @@ def outputs(tmp_path_factory, own_cache):
         patch.setenv("REPORT_OUTPUTS", str(folder / "outputs"))
         patch.setenv("KAGGLEHUB_CACHE", str(folder / "kagglehub"))
         patch.setenv("TFDS_DATA_DIR", str(folder / "tensorflow_datasets"))
-        put_preset(folder / "kagglehub", own_cache)
-        put_stories(patch)
+        put_preset(folder / "kagglehub")
+        put_stories()
         put_poems(own_cache)
         for notebook in ORDER:
             runner.run(notebook, "gpu")
