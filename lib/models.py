@@ -78,10 +78,9 @@ def find(preset: str, stand_in_name: str = NONE, *needs: memory.Need) -> Model:
             attempts.append(f"{handle}: {trouble}")
             progress.note(attempts[-1])
     shape = memory.KNOWN.get(preset)
+    memory.check(preset, shape, needs)
     for handle in handles:
         try:
-            if shape:
-                memory.check(preset, shape, needs)
             folder = hubs.fetch(handle, 4 * shape.parameters if shape else 0)
             return _checked(Model(str(folder), preset, attempts=attempts, source=handle), preset, needs)
         except hubs.Unavailable as reason:

