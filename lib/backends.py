@@ -22,6 +22,7 @@ class Settings:
         on_gpu: Whether it computes on a GPU.
         memory_growth: Whether GPU memory is taken as it is needed, not all at once.
         tf32: Whether float32 matrices are multiplied with 10 bits of mantissa, as TensorFlow does where a GPU can.
+        deterministic: Whether only operations are used that give the same bits every time.
     """
 
     backend: str
@@ -30,10 +31,13 @@ class Settings:
     on_gpu: bool
     memory_growth: bool
     tf32: bool = False
+    deterministic: bool = False
 
     def __str__(self) -> str:
         precision = self.precision + (" (matrix products in TF32)" if self.tf32 else "")
         words = [self.backend, precision, f"XLA {'on' if self.xla else 'off'}"]
+        if self.deterministic:
+            words.append("deterministic operations")
         if self.on_gpu:
             words.append(f"GPU memory {'as needed' if self.memory_growth else 'taken at once'}")
         return ", ".join(words)
@@ -42,18 +46,21 @@ class Settings:
 selected: Settings | None = None  # what `select` chose last
 
 
-def select(backend: str = "auto", precision: str = "auto") -> Settings:
+def select(backend: str = "auto", precision: str = "auto", deterministic: bool = False) -> Settings:
     """Sets Keras up; call it before Keras is imported elsewhere.
 
     What `"auto"` and the rest come to:
 
     - Backend: TensorFlow where there is a GPU, as in the blog post. On a CPU JAX, which compiles several times faster
-      (first training step of the stand-in on two cores: 23 s against 109 s, later steps alike).
+      (first training step of the stand-in on two cores: 23 s against 109 s, later steps alike) and generates faster
+      (`make bench` measures both; see `decoding`).
     - Precision: on a GPU with tensor cores 16 bits, see `fastest_precision`; else float32. The post ran in float32, so
       the `gpu` experiments name that. From compute capability 8.0 on TensorFlow multiplies float32 matrices in TF32;
       that is left as it is, and told.
     - XLA: on with a GPU, and with JAX, which knows nothing else. Off with TensorFlow on a CPU, where it takes minutes
       to compile.
+    - Deterministic operations: TensorFlow has them without XLA only, so it is off with them, and a run that is to be
+      repeated bit for bit is no run to be timed. JAX on a CPU is deterministic in any case.
     - GPU memory: taken as it is needed, so that another program can use the GPU as well.
 
     TensorFlow carries the data (`tf.data`) in any case.
@@ -61,6 +68,7 @@ def select(backend: str = "auto", precision: str = "auto") -> Settings:
     Args:
         backend: `"tensorflow"`, `"jax"`, or `"auto"`.
         precision: `"float32"`, `"mixed_float16"`, `"mixed_bfloat16"`, or `"auto"`.
+        deterministic: Whether to use operations only that give the same bits every time.
 
     Returns:
         What was chosen. It is also kept in `backends.selected`.
@@ -81,15 +89,18 @@ def select(backend: str = "auto", precision: str = "auto") -> Settings:
     os.environ["KERAS_BACKEND"] = backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # JAX's memory growth
+    if deterministic and backend == "jax":  # read when JAX first looks for a GPU
+        os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_gpu_deterministic_ops=true"
     import keras
 
-    on_gpu = _set_up_jax() if backend == "jax" else _set_up_tensorflow()
+    on_gpu = _set_up_jax() if backend == "jax" else _set_up_tensorflow(deterministic)
     capability = compute_capability() if on_gpu else 0.0
     if precision == "auto":
         precision = fastest_precision(capability)
     keras.config.set_dtype_policy(precision)
     tf32 = backend == "tensorflow" and precision == "float32" and capability >= 8.0
-    selected = Settings(backend, precision, on_gpu or backend == "jax", on_gpu, memory_growth=on_gpu, tf32=tf32)
+    xla = backend == "jax" or (on_gpu and not deterministic)
+    selected = Settings(backend, precision, xla, on_gpu, on_gpu, tf32, deterministic)
     return selected
 
 
@@ -147,7 +158,7 @@ def _set_up_jax() -> bool:
     return jax.default_backend() == "gpu"
 
 
-def _set_up_tensorflow() -> bool:
+def _set_up_tensorflow(deterministic: bool) -> bool:
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
@@ -159,4 +170,6 @@ def _set_up_tensorflow() -> bool:
         )
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
     return bool(gpus)

@@ -2,7 +2,7 @@
 
 import yaml
 
-from lib import paths, results
+from lib import paths, results, timing
 from lib.errors import UserError
 
 NOTEBOOKS = ("01_baseline", "02_reddit_finetune", "03_greedy_vs_top_k", "04_tang_poetry")
@@ -42,45 +42,44 @@ def rows(found: dict[str, dict], post: dict) -> list[dict[str, str]]:
         Rows of `what`, `blog post`, `here` and `why they differ`; every figure and every reason comes from the two.
     """
     baseline, reddit, samplers, tang = (found[notebook]["metrics"] for notebook in NOTEBOOKS)
-    timing, number = baseline["timing"], results.number
+    as_in_post, number = baseline["timing"][0], results.number
     machine = f"the post does not name its GPU; here: {_machine(found['01_baseline'])}"
     english, chinese = baseline["prompts"]
     greedy, top_k = samplers["samplers"]
-    compile_share = 100 * (1 - timing["warm_seconds"] / timing["cold_seconds"])
-    post_speed_up = post["baseline"]["seconds"] / post["reddit"]["seconds_after"]
-    times = reddit["timing"]
+    cold, warm = as_in_post["first_call_seconds"], as_in_post["warm"]["median"]
+    before, after = reddit["timing"]
+    warm_before, warm_after = before["warm"]["median"], after["warm"]["median"]
 
     def row(what: str, blog: str, here: str, why: str) -> dict[str, str]:
         return {"what": what, "blog post": blog, "here": here, "why they differ": why}
 
     table = [
         row(
-            f"Pretrained model, one call, {timing['max_length']} tokens",
+            f"Pretrained model, one call, {as_in_post['max_length']} tokens",
             f"{post['baseline']['seconds']} s",
-            f"{number(timing['cold_seconds'])} s cold, {number(timing['warm_seconds'])} s warm",
-            f"the post timed the first call, which compiles; here that is {compile_share:.0f} % of it; {machine}",
+            f"{number(cold)} s cold, {number(warm)} s warm",
+            f"the post timed the first call, which compiles; here that is {100 * (1 - warm / cold):.0f} % of it; "
+            f"{machine}",
         ),
         row(
             "Tokens per second, pretrained",
             f"{post['baseline']['tokens_per_second']} (prompt counted)",
-            f"{number(timing['new_tokens'] / timing['warm_seconds'])} warm, new tokens only; "
-            f"{number(timing['max_length'] / timing['cold_seconds'])} as the post counts",
+            f"{number(as_in_post['tokens_per_second'])} warm, new tokens only; "
+            f"{number(as_in_post['max_length'] / cold)} as the post counts",
             "the post divides by a time that contains compiling, and counts the prompt",
         ),
         row(
             "One call after fine-tuning",
             f"{post['reddit']['seconds_after']} s",
-            f"{number(times['after_cold_seconds'])} s cold, {number(times['after_warm_seconds'])} s warm "
-            f"({times['total_tokens']} tokens)",
+            f"{number(after['first_call_seconds'])} s cold, {number(warm_after)} s warm ({after['max_length']} tokens)",
             f"the size of the model is the same before and after; {machine}",
         ),
         row(
             "Speed-up by fine-tuning",
-            f"{number(post_speed_up)} times",
-            f"{number(times['before_warm_seconds'] / times['after_warm_seconds'])} times, warm against warm: "
-            f"{times['verdict']}",
+            f"{number(post_speed_up(post))} times",
+            f"{number(warm_before / warm_after)} times, warm against warm: {verdict(found)}",
             f"the post's first time contains compiling; here a cold call before against a warm one after makes "
-            f"{number(times['cold_before_over_warm_after'])} times",
+            f"{number(before['first_call_seconds'] / warm_after)} times",
         ),
     ]
     for name, notebook, metrics, figures in (
@@ -95,7 +94,8 @@ def rows(found: dict[str, dict], post: dict) -> list[dict[str, str]]:
             row(
                 f"Fine-tuning on {name}, a step",
                 f"{figures['step_milliseconds']} ms ({post_batch} texts)",
-                f"{number(fit['step_milliseconds'])} ms ({fit['batch_size']} texts); the first "
+                f"{number(fit['step_milliseconds'])} ms ({fit['batch_size']} texts; "
+                f"{number(fit['useful_tokens_per_second'])} useful tokens/s); the first "
                 f"{number(fit['first_step_seconds'])} s",
                 machine,
             ),
@@ -115,7 +115,7 @@ def rows(found: dict[str, dict], post: dict) -> list[dict[str, str]]:
                 f"{what_ran}; both are means over the run, early steps included",
             ),
         ]
-    poem_time = tang["timing"]
+    (poem_time,) = tang["timing"]
     well_formed = {name: f"{form['well_formed_percent']:.0f} %" for name, form in tang["form"].items()}
     return [
         *table,
@@ -135,11 +135,74 @@ def rows(found: dict[str, dict], post: dict) -> list[dict[str, str]]:
         row(
             "A poem after fine-tuning",
             f"{post['tang']['seconds']} s; “usable”, judged by eye",
-            f"{number(poem_time['cold_seconds'])} s cold, {number(poem_time['warm_seconds'])} s warm; "
+            f"{number(poem_time['first_call_seconds'])} s cold, {number(poem_time['warm']['median'])} s warm; "
             f"well formed: {well_formed['after']} (before: {well_formed['before']}, Tang poets: {well_formed['tang']})",
             f"form is counted here: an even number of clauses of five or seven characters; {machine}",
         ),
     ]
+
+
+def post_speed_up(post: dict) -> float:
+    """How many times faster the post's call after fine-tuning was than its first call."""
+    return post["baseline"]["seconds"] / post["reddit"]["seconds_after"]
+
+
+def verdict(found: dict[str, dict]) -> str:
+    """Whether generating got faster by fine-tuning, warm calls against warm calls. See `timing.compare`."""
+    return timing.compare(*found["02_reddit_finetune"]["metrics"]["timing"])
+
+
+def rates(found: dict[str, dict], post: dict) -> list[dict]:
+    """Sets the post's tokens per second beside the calls that were timed here.
+
+    Args:
+        found: What `load_all` returned.
+        post: What `blog_post` returned.
+
+    Returns:
+        Rows of `call`, `seconds`, `as_the_post_counts` (all of `max_length` over the seconds) and `new_tokens_only`,
+        which the post does not tell.
+    """
+    baseline, reddit = post["baseline"], post["reddit"]
+    table = [
+        {
+            "call": f"blog post, {which}",
+            "seconds": seconds,
+            "as_the_post_counts": float(rate),
+            "new_tokens_only": float("nan"),
+        }
+        for which, seconds, rate in (
+            ("first call of all", baseline["seconds"], baseline["tokens_per_second"]),
+            ("after fine-tuning", reddit["seconds_after"], reddit["tokens_per_second_after"]),
+        )
+    ]
+    timed = found["01_baseline"]["metrics"]["timing"] + found["02_reddit_finetune"]["metrics"]["timing"]
+    for row in timed:
+        for state, seconds in (("cold", row["first_call_seconds"]), ("warm", row["warm"]["median"])):
+            table.append(
+                {
+                    "call": f"here, {row['label']}, {state}" + (", wide spread" if row["warm"]["wide"] else ""),
+                    "seconds": seconds,
+                    "as_the_post_counts": row["max_length"] / seconds,
+                    "new_tokens_only": row["new_tokens"] / seconds,
+                }
+            )
+    return table
+
+
+def compiling(found: dict[str, dict], post: dict) -> str:
+    """Says how much of the post's speed-up compiling explains, going by what compiling costs here."""
+    row = found["01_baseline"]["metrics"]["timing"][0]
+    cold, warm, speed_up = row["first_call_seconds"], row["warm"]["median"], post_speed_up(post)
+    before, after = (row["warm"]["median"] for row in found["02_reddit_finetune"]["metrics"]["timing"])
+    share = timing.compiling_explains(speed_up, cold, warm)
+    told = "all of it and more" if share > 100 else f"{share:.0f} % of it (as shares of the logarithm)"
+    return (
+        f"The post's call became {speed_up:.2f} times as fast, from {post['baseline']['seconds']} s to "
+        f"{post['reddit']['seconds_after']} s. Compiling alone makes the first call here {cold / warm:.2f} times as "
+        f"long as a warm one of the same model, which explains {told}. Fine-tuning makes a warm call here "
+        f"{before / after:.2f} times as fast: {verdict(found)}."
+    )
 
 
 def _machine(content: dict) -> str:

@@ -23,20 +23,28 @@ matplotlib.rcParams.update(
 BLUE, ORANGE, GREY = "#2f6db3", "#d9822b", "#9aa0a8"
 
 
-def call_times(timings: pd.DataFrame):
+def call_times(rows: list[dict]):
     """The seconds of each timed call, the first one in another colour.
 
     Args:
-        timings: Rows of `timing.time_calls`, of one label.
+        rows: Rows of `timing.measure`; the first calls and the warm ones are drawn.
     """
-    figure, axes = plt.subplots(figsize=(7.5, 0.9 + 0.3 * len(timings)))
-    colours = [ORANGE if state == timing.COLD else BLUE for state in timings["state"]]
-    axes.barh([f"call {call}" for call in timings["call"]], timings["seconds"], color=colours)
-    axes.invert_yaxis()
-    axes.set_xlabel("seconds")
-    axes.grid(axis="y", visible=False)
-    told = ", ".join(f"{seconds:.1f}" for seconds in timings["seconds"])
-    return figure, f"Bar chart of the seconds of each call: {told}. The first call compiles."
+    heights = [1 + len(row["samples"][timing.WARM]) for row in rows]
+    figure, axes = plt.subplots(
+        len(rows), figsize=(7.5, 0.8 + sum(0.45 + 0.25 * height for height in heights)), sharex=True, squeeze=False
+    )
+    told = []
+    for row, axis in zip(rows, axes[:, 0], strict=True):
+        seconds = row["samples"][timing.COLD] + row["samples"][timing.WARM]
+        axis.barh(range(1, len(seconds) + 1), seconds, color=[ORANGE] + [BLUE] * (len(seconds) - 1))
+        axis.set_yticks(range(1, len(seconds) + 1), [f"call {call}" for call in range(1, len(seconds) + 1)])
+        axis.invert_yaxis()
+        axis.set_title(row["label"], loc="left", fontsize=10)
+        axis.grid(axis="y", visible=False)
+        told.append(f"{row['label']}: {', '.join(f'{second:.1f}' for second in seconds)}")
+    axes[-1, 0].set_xlabel("seconds")
+    figure.tight_layout()
+    return figure, f"Bar chart of the seconds of each call. {'; '.join(told)}. The first call compiles."
 
 
 def loss_curve(steps: pd.DataFrame):

@@ -192,6 +192,16 @@ def show_table(table: pd.DataFrame, caption: str = "") -> None:
     )
 
 
+def show_text(text: str, kind: str = "") -> None:
+    """Shows a paragraph that was computed.
+
+    Args:
+        text: What it says.
+        kind: `"note"` for small print.
+    """
+    display(HTML(f'<p class="{kind}">{html.escape(text)}</p>'))
+
+
 def show_side_by_side(samples: pd.DataFrame, by: str, caption: str = "", marked: bool = False) -> None:
     """Shows texts in columns: a row for each prompt and sample, a column for each value of `by`.
 

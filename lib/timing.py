@@ -1,102 +1,288 @@
 """Wall-clock times that say what they measured: the first call, which compiles, apart from the warm ones."""
 
+import os
 import time
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
-from lib import progress
+from lib import backends, progress
+from lib.errors import UserError
 
 COLD = "cold: first call, compiles"
 WARM = "warm"
-SAME = 0.1  # medians that differ by less than this share are taken as equal
+FIRST_TOKEN = "warm, one new token"
+STEADY = 0.05  # a spread is narrow if the median absolute deviation is at most this share of the median
+LIMIT = 2  # calls are repeated at most this many times as often as asked for
+RULE = (
+    "The first call compiles and stands apart. Warm calls are made until their median absolute deviation (MAD) is at "
+    f"most {100 * STEADY:.0f} % of their median: at least {{fewest}} of them, at most {{most}}. Where the spread is "
+    "still wider then, it is flagged as wide."
+)
+FORMULAS = (
+    "Time to first token: a warm call of the same batch that makes a single new token. Time per output token = (warm "
+    "call - time to first token) / (new tokens of a text - 1). New tokens per second = new tokens of all texts / warm "
+    "call; the prompt is not counted. All are medians over the calls."
+)
 
 
-def time_calls(function: Callable, new_tokens: int, total_tokens: int, warm_repeats: int, label: str) -> pd.DataFrame:
-    """Times a generating call once cold and several times warm.
-
-    The call must return its text (or anything that is only there once the device is done), and make the same number of
-    new tokens every time, so that the times can be compared.
+def spread(seconds) -> dict:
+    """Condenses repeated measurements.
 
     Args:
-        function: What to call, without arguments.
-        new_tokens: The tokens that one call generates, the prompt's not counted.
-        total_tokens: `max_length`: the prompt's tokens and the new ones. The post divides this by the seconds.
-        warm_repeats: How many calls after the first.
-        label: What the rows are of, such as `"before fine-tuning"`.
+        seconds: One or more of them.
 
     Returns:
-        A row per call: `label`, `call` (from 1), `state`, `seconds`, `new_tokens`, `tokens_per_second` (new tokens
-        only) and `tokens_per_second_as_in_post` (the prompt counted as well).
+        `n`, `median`, `p90` (the 90th percentile, interpolated), `mad` (the median absolute deviation from the median,
+        unscaled) and `wide` (whether it is more than `STEADY` of the median, or there is one measurement alone).
     """
-    rows = []
-    for call in range(1, warm_repeats + 2):
-        progress.note(f"timing {label}, call {call} of {warm_repeats + 1}")
-        start = time.perf_counter()
-        function()
-        seconds = time.perf_counter() - start
-        rows.append(
-            {
-                "label": label,
-                "call": call,
-                "state": COLD if call == 1 else WARM,
-                "seconds": seconds,
-                "new_tokens": new_tokens,
-                "tokens_per_second": new_tokens / seconds,
-                "tokens_per_second_as_in_post": total_tokens / seconds,
-            }
+    samples = np.asarray(seconds, float)
+    median = float(np.median(samples))
+    mad = float(np.median(np.abs(samples - median)))
+    return {
+        "n": len(samples),
+        "median": median,
+        "p90": float(np.percentile(samples, 90)),
+        "mad": mad,
+        "wide": bool(len(samples) < 2 or mad > STEADY * median),
+    }
+
+
+def repeat(call: Callable, fewest: int, label: str) -> list[float]:
+    """Times a warm call as often as the rule asks for, see `RULE`.
+
+    Args:
+        call: What to call, without arguments. It must return only when the device is done.
+        fewest: The number of calls to begin with.
+        label: What is told meanwhile.
+
+    Returns:
+        The seconds of every call.
+    """
+    seconds = []
+    while len(seconds) < fewest or (spread(seconds)["wide"] and len(seconds) < LIMIT * fewest):
+        progress.note(f"timing {label}, warm call {len(seconds) + 1}")
+        seconds.append(stopwatch(call))
+    return seconds
+
+
+def stopwatch(call: Callable) -> float:
+    """The seconds that a call takes."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def measure(causal_lm, prompts: list[str], max_length: int, fewest: int, label: str, load_seconds=None) -> dict:
+    """Times `generate`, with early stopping off, so that every call makes the same number of new tokens.
+
+    `generate` returns text, which is only there once the device is done.
+
+    Args:
+        causal_lm: A `keras_nlp.models.CausalLM`; the sampler is the one that it was compiled with. If it generated
+            before, throw its compiled function away first (`generation.use_sampler`): the first call is to be cold.
+        prompts: One batch of them.
+        max_length: Tokens in a text, the prompt's included; at least two more than the longest prompt has.
+        fewest: Warm calls to begin with, see `RULE`.
+        label: What the row is of, such as `"before fine-tuning"`.
+        load_seconds: How long the model took to load, if that was measured.
+
+    Returns:
+        A row: `label`, `step` (whose decoding step ran), `sampler`, `batch_size`, `prompt_tokens` (of the longest
+        prompt, a start token included), `max_length`, `new_tokens` (of all texts together), `load_seconds`,
+        `first_call_seconds`, `warm` (`spread` of the seconds), `first_token` (`spread` of the seconds to the first
+        token), `seconds_per_output_token`, `tokens_per_second`, `chinese_characters_per_second` (of what was written
+        after the prompt), `peak_memory_gib`, `peak_memory_of`, `device`, `precision`, `xla`, `deterministic`,
+        `threads`, and `samples`: the seconds of every call, by `COLD`, `WARM` and `FIRST_TOKEN`.
+
+    Raises:
+        UserError: If there is no room for two new tokens.
+    """
+    from lib import decoding, generation, provenance, results
+
+    lengths = [generation.prompt_length(causal_lm, prompt, max_length) for prompt in prompts]
+    if max(lengths) + 2 > max_length:
+        raise UserError(
+            f"max_length is {max_length}, but a prompt takes {max(lengths)} tokens; to time the tokens after the first "
+            f"one, max_length must be at least {max(lengths) + 2}."
         )
-    return pd.DataFrame(rows)
+    written = []
+
+    def call(length: int = max_length):
+        written.append(causal_lm.generate(prompts, max_length=length, stop_token_ids=None))
+
+    progress.note(f"timing {label}, first call")
+    cold = stopwatch(call)
+    warm = repeat(call, fewest, label)
+    characters = [
+        sum(len(results.HAN.findall(text[len(prompt) :])) for text, prompt in zip(texts, prompts, strict=True))
+        / seconds
+        for texts, seconds in zip(written[1:], warm, strict=True)
+    ]
+    one_more = max(lengths) + 1
+    call(one_more)  # another length is compiled anew
+    first_token = repeat(lambda: call(one_more), fewest, f"{label}, first token")
+    new_tokens = sum(max_length - length for length in lengths)
+    warm_spread, first_spread = spread(warm), spread(first_token)
+    memory_gib, memory_of = peak_memory()
+    settings = backends.selected
+    return {
+        "label": label,
+        "step": "this project's" if decoding.uses_own_step(causal_lm) else "KerasHub's",
+        "sampler": generation.describe(causal_lm.sampler),
+        "batch_size": len(prompts),
+        "prompt_tokens": max(lengths),
+        "max_length": max_length,
+        "new_tokens": new_tokens,
+        "load_seconds": load_seconds,
+        "first_call_seconds": cold,
+        "warm": warm_spread,
+        "first_token": first_spread,
+        "seconds_per_output_token": (warm_spread["median"] - first_spread["median"]) / (max_length - one_more),
+        "tokens_per_second": new_tokens / warm_spread["median"],
+        "chinese_characters_per_second": float(np.median(characters)),
+        "peak_memory_gib": memory_gib,
+        "peak_memory_of": memory_of,
+        "device": provenance.device(settings.backend),
+        "precision": settings.precision,
+        "xla": settings.xla,
+        "deterministic": settings.deterministic,
+        "threads": threads(),
+        "samples": {COLD: [cold], WARM: warm, FIRST_TOKEN: first_token},
+    }
 
 
-def summarize(timings: pd.DataFrame) -> pd.DataFrame:
-    """Condenses timed calls to a row for each label and state.
-
-    Args:
-        timings: Rows of `time_calls`.
+def calls(rows: list[dict]) -> pd.DataFrame:
+    """Every timed call of some rows of `measure`.
 
     Returns:
-        `label`, `state`, `calls` (how many), `seconds` (their median), `fastest` and `slowest` (seconds), `new_tokens`
-        (of one call), `tokens_per_second` and `tokens_per_second_as_in_post` (both at the median time).
+        `label`, `state` (`COLD`, `WARM` or `FIRST_TOKEN`), `call` (from 1 in each state), `seconds`, `new_tokens`.
     """
-    groups = timings.groupby(["label", "state"], sort=False)
-    table = groups.agg(
-        calls=("seconds", "size"),
-        seconds=("seconds", "median"),
-        fastest=("seconds", "min"),
-        slowest=("seconds", "max"),
-        new_tokens=("new_tokens", "first"),
-    ).reset_index()
-    total = groups.apply(
-        lambda rows: float(np.round(rows["tokens_per_second_as_in_post"] * rows["seconds"]).iloc[0]),
-        include_groups=False,
-    ).to_numpy()
-    table["tokens_per_second"] = table["new_tokens"] / table["seconds"]
-    table["tokens_per_second_as_in_post"] = total / table["seconds"]
-    return table
+    return pd.DataFrame(
+        [
+            {
+                "label": row["label"],
+                "state": state,
+                "call": call,
+                "seconds": seconds,
+                "new_tokens": row["batch_size"] if state == FIRST_TOKEN else row["new_tokens"],
+            }
+            for row in rows
+            for state, samples in row["samples"].items()
+            for call, seconds in enumerate(samples, 1)
+        ]
+    )
 
 
-def median_seconds(timings: pd.DataFrame, label: str, state: str) -> float:
-    """The median time of the calls with that label and state, in seconds."""
-    return float(timings.query("label == @label and state == @state")["seconds"].median())
+def speeds(rows: list[dict]) -> pd.DataFrame:
+    """Rows of `measure` as a table to be shown: seconds and tokens per second."""
+    return pd.DataFrame(
+        [
+            {
+                "label": row["label"],
+                "first_call_s": row["first_call_seconds"],
+                "warm_median_s": row["warm"]["median"],
+                "p90_s": row["warm"]["p90"],
+                "MAD_s": row["warm"]["mad"],
+                "warm_calls": row["warm"]["n"],
+                "spread": "wide" if row["warm"]["wide"] else "narrow",
+                "new_tokens": row["new_tokens"],
+                "new_tokens_per_s": row["tokens_per_second"],
+            }
+            for row in rows
+        ]
+    )
 
 
-def compare(timings: pd.DataFrame, before: str, after: str) -> str:
+def latencies(rows: list[dict]) -> pd.DataFrame:
+    """Rows of `measure` as a table to be shown: the first token and those after it, loading, memory, Chinese."""
+    return pd.DataFrame(
+        [
+            {
+                "label": row["label"],
+                "load_s": float("nan") if row["load_seconds"] is None else row["load_seconds"],
+                "time_to_first_token_ms": 1000 * row["first_token"]["median"],
+                "its_spread": "wide" if row["first_token"]["wide"] else "narrow",
+                "time_per_output_token_ms": 1000 * row["seconds_per_output_token"],
+                "Chinese_characters_per_s": row["chinese_characters_per_second"],
+                "peak_memory_GiB": row["peak_memory_gib"],
+            }
+            for row in rows
+        ]
+    )
+
+
+def conditions(row: dict, fewest: int) -> str:
+    """What a table of rows was measured with, in sentences: the machine, the rule and the formulas."""
+    xla = "on" if row["xla"] else "off"
+    return (
+        f"{kind_of_run(row['deterministic'])}, on {row['device']} with {row['threads']} threads, {row['precision']}, "
+        f"XLA {xla}; sampler {row['sampler']}, batch {row['batch_size']}, {row['prompt_tokens']} tokens in the prompt, "
+        f"start token included. {RULE.format(fewest=fewest, most=LIMIT * fewest)} {FORMULAS} "
+        f"Peak memory: of {row['peak_memory_of']}."
+    )
+
+
+def kind_of_run(deterministic: bool) -> str:
+    """Says whether a run was there to be timed or to be repeated exactly; the second is slower, and may not use XLA."""
+    return "A deterministic run, whose times are no measure of speed" if deterministic else "A timed run"
+
+
+def compare(before: dict, after: dict) -> str:
     """Says in words whether warm calls got faster.
 
     Args:
-        timings: Rows of `time_calls`.
-        before: The label of the calls to compare with.
-        after: The label of the calls to judge.
+        before: A row of `measure`, to compare with.
+        after: The row to judge.
 
     Returns:
         `"the same within the spread of the calls"` if the medians differ by less than a tenth or the two ranges
         overlap; else `"faster"` or `"slower"`.
     """
-    warm = timings[timings["state"] == WARM]
-    old, new = (warm.loc[warm["label"] == label, "seconds"] for label in (before, after))
-    ratio = new.median() / old.median()
-    if abs(ratio - 1) < SAME or (old.min() <= new.max() and new.min() <= old.max()):
+    old, new = before["samples"][WARM], after["samples"][WARM]
+    ratio = np.median(new) / np.median(old)
+    if abs(ratio - 1) < 0.1 or (min(old) <= max(new) and min(new) <= max(old)):
         return "the same within the spread of the calls"
     return "faster" if ratio < 1 else "slower"
+
+
+def compiling_explains(speed_up: float, cold: float, warm: float) -> float:
+    """How much of a speed-up compiling explains, in percent.
+
+    The speed-up `s` of a call after against a first call before is split into the factor that compiling makes,
+    `c = cold / warm`, and the rest: `log(c) / log(s)` of it, on the scale on which factors add up. 100 is all of it;
+    more than that means that compiling alone would make a larger one.
+
+    Args:
+        speed_up: The factor to be explained, more than 1.
+        cold: The seconds of a first call.
+        warm: The seconds of a warm call of the same model.
+    """
+    return float(100 * np.log(cold / warm) / np.log(speed_up))
+
+
+def peak_memory() -> tuple[float, str]:
+    """The most memory held so far, in GiB, and what it is of: the GPU as the backend counts it, or the process."""
+    from lib import provenance
+
+    settings = backends.selected
+    on_gpu = settings is not None and settings.on_gpu
+    if on_gpu and settings.backend == "tensorflow":
+        import tensorflow as tf
+
+        return tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**30, "the GPU, as TensorFlow counts it"
+    if on_gpu:
+        import jax
+
+        return jax.devices()[0].memory_stats()["peak_bytes_in_use"] / 2**30, "the GPU, as JAX counts it"
+    return provenance.peak_memory_gib(), "the whole process so far (its resident set)"
+
+
+def threads() -> int:
+    """The threads that may compute on the CPU: TensorFlow's setting if there is one, else the cores of this process."""
+    import tensorflow as tf
+
+    set_ = tf.config.threading.get_intra_op_parallelism_threads() if backends.selected.backend == "tensorflow" else 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return set_ or cores

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from lib import memory, progress
+from lib import memory, progress, timing
 from lib.errors import UserError
 
 
@@ -161,52 +161,71 @@ class StepLog(keras.callbacks.Callback):
         """A row per step: `step`, `loss`, `mean_loss`, `mean_token_loss`, `mean_accuracy`, `seconds`."""
         return pd.DataFrame(self.rows)
 
-    def summary(self) -> dict[str, float]:
+    def summary(self, batch_size: int, length: int, useful: float) -> dict:
         """The run in figures.
 
+        Args:
+            batch_size: Texts in a step.
+            length: Tokens that each is cut or padded to.
+            useful: What `useful_share` returned.
+
         Returns:
-            `steps`; `seconds` (all of them); `first_step_seconds` (it compiles); `step_milliseconds` (the median of the
-            later steps) with its `fastest_` and `slowest_`; `final_mean_loss`, `final_mean_token_loss` and
+            `steps`; `batch_size`; `at_a_time` (texts in a part of the batch); `seconds` (of all steps);
+            `first_step_seconds` (it compiles); `later_steps`, the `timing.spread` of the others' seconds, with their
+            median in `step_milliseconds`; `padded_tokens_per_second` (all positions of the rows) and
+            `useful_tokens_per_second` (those with a token to be predicted), both at that median; `useful_percent`;
+            `peak_memory_gib`; `step_seconds`, the seconds of every step; `final_mean_loss`, `final_mean_token_loss` and
             `final_mean_accuracy`, the means over the whole run that Keras prints last.
         """
         table = self.table()
-        later = table["seconds"].iloc[1:] * 1000 if len(table) > 1 else table["seconds"] * 1000
+        seconds = table["seconds"].tolist()
+        later = timing.spread(seconds[1:] or seconds)
+        padded = batch_size * length / later["median"]
         last = table.iloc[-1]
         return {
             "steps": len(table),
-            "seconds": float(table["seconds"].sum()),
-            "first_step_seconds": float(table["seconds"].iloc[0]),
-            "step_milliseconds": float(later.median()),
-            "fastest_step_milliseconds": float(later.min()),
-            "slowest_step_milliseconds": float(later.max()),
+            "batch_size": batch_size,
+            "at_a_time": batch_size // self.parts,
+            "seconds": sum(seconds),
+            "first_step_seconds": seconds[0],
+            "later_steps": later,
+            "step_milliseconds": 1000 * later["median"],
+            "padded_tokens_per_second": padded,
+            "useful_tokens_per_second": useful * padded,
+            "useful_percent": 100 * useful,
+            "peak_memory_gib": timing.peak_memory()[0],
+            "step_seconds": seconds,
             "final_mean_loss": float(last["mean_loss"]),
             "final_mean_token_loss": float(last["mean_token_loss"]),
             "final_mean_accuracy": float(last["mean_accuracy"]),
         }
 
-    def times(self, batch_size: int, useful: float) -> pd.DataFrame:
-        """The times of the steps as a table of one row, to be shown.
 
-        Args:
-            batch_size: Texts in a step.
-            useful: What `useful_share` returned.
-        """
-        summary = self.summary()
-        return pd.DataFrame(
-            [
-                {
-                    "steps": summary["steps"],
-                    "texts_per_step": batch_size,
-                    "at_a_time": batch_size // self.parts,
-                    "first_step_seconds": summary["first_step_seconds"],
-                    "later_steps_ms": summary["step_milliseconds"],
-                    "fastest_ms": summary["fastest_step_milliseconds"],
-                    "slowest_ms": summary["slowest_step_milliseconds"],
-                    "total_seconds": summary["seconds"],
-                    "useful_positions_percent": 100 * useful,
-                }
-            ]
-        )
+def times(fit: dict) -> pd.DataFrame:
+    """The times of the steps as a table of one row, to be shown.
+
+    Args:
+        fit: What `StepLog.summary` returned.
+    """
+    later = fit["later_steps"]
+    return pd.DataFrame(
+        [
+            {
+                "steps": fit["steps"],
+                "texts_per_step": fit["batch_size"],
+                "at_a_time": fit["at_a_time"],
+                "first_step_s": fit["first_step_seconds"],
+                "later_median_ms": 1000 * later["median"],
+                "p90_ms": 1000 * later["p90"],
+                "MAD_ms": 1000 * later["mad"],
+                "spread": "wide" if later["wide"] else "narrow",
+                "tokens_per_s_padded": fit["padded_tokens_per_second"],
+                "tokens_per_s_useful": fit["useful_tokens_per_second"],
+                "total_s": fit["seconds"],
+                "peak_memory_GiB": fit["peak_memory_gib"],
+            }
+        ]
+    )
 
 
 def useful_share(causal_lm, texts: list[str]) -> float:

@@ -111,3 +111,13 @@ def test_unknown_names_are_told():
         backends.select("torch")
     with pytest.raises(UserError, match="precision is 'float8'; allowed are auto, float32, mixed_float16"):
         backends.select("auto", "float8")
+
+
+def test_deterministic_operations_turn_xla_off_on_tensorflow_and_are_told():
+    done = run(
+        "from lib import backends\n"
+        "print(backends.select('tensorflow', deterministic=True))\n"
+        "from tensorflow.python.framework import config\n"
+        "print(config.is_op_determinism_enabled())"
+    )
+    assert done.stdout.splitlines() == ["tensorflow, float32, XLA off, deterministic operations", "True"]

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from lib import comparison
+from lib import comparison, timing
 from lib.errors import UserError
 
 POST = comparison.blog_post()
@@ -14,11 +14,24 @@ def experiment(metrics, stand_ins=()):
     return {"metrics": metrics, "stand_ins": list(stand_ins), "provenance": PROVENANCE}
 
 
+def timed(label, cold, *warm, new_tokens=150):
+    return {
+        "label": label,
+        "max_length": 200,
+        "new_tokens": new_tokens,
+        "first_call_seconds": cold,
+        "warm": timing.spread(warm),
+        "tokens_per_second": new_tokens / timing.spread(warm)["median"],
+        "samples": {timing.COLD: [cold], timing.WARM: list(warm)},
+    }
+
+
 def fit(batch):
     return {
         "steps": 10,
         "batch_size": batch,
         "step_milliseconds": 500.0,
+        "useful_tokens_per_second": 80.0,
         "first_step_seconds": 20.0,
         "final_mean_loss": 2.0,
         "final_mean_token_loss": 4.0,
@@ -32,7 +45,7 @@ FORM = {name: {"well_formed_percent": share} for name, share in (("before", 0.0)
 FOUND = {
     "01_baseline": experiment(
         {
-            "timing": {"cold_seconds": 20.0, "warm_seconds": 5.0, "new_tokens": 150, "max_length": 200},
+            "timing": [timed("as in the post", 20.0, 4.9, 5.0, 5.1), timed("own decoding step", 12.0, 2.9, 3.0, 3.1)],
             "prompts": [{"rep_4_percent": 1.0, "broken_bytes": 0}, {"rep_4_percent": 50.0, "broken_bytes": 7}],
         },
         ["small in place of big"],
@@ -41,19 +54,12 @@ FOUND = {
         {
             "training": fit(4),
             "held_out": HELD_OUT,
-            "timing": {
-                "before_warm_seconds": 5.0,
-                "after_warm_seconds": 4.0,
-                "after_cold_seconds": 16.0,
-                "total_tokens": 200,
-                "verdict": "faster",
-                "cold_before_over_warm_after": 4.4,
-            },
+            "timing": [timed("before", 17.6, 4.9, 5.0, 5.1), timed("after", 16.0, 3.9, 4.0, 4.1)],
         }
     ),
     "03_greedy_vs_top_k": experiment({"samplers": [{"loops": 3, "texts": 4}, {"loops": 0, "texts": 8}]}),
     "04_tang_poetry": experiment(
-        {"training": fit(8), "held_out": HELD_OUT, "form": FORM, "timing": {"cold_seconds": 9.0, "warm_seconds": 2.0}}
+        {"training": fit(8), "held_out": HELD_OUT, "form": FORM, "timing": [timed("after", 9.0, 2.0)]}
     ),
 }
 
@@ -90,9 +96,28 @@ def test_losses_tell_the_share_of_padding_and_the_stand_ins():
     assert "small in place of big" in row(FOUND, "The Chinese prompt")["why they differ"]
 
 
+def test_the_post_s_rates_stand_beside_each_row_in_both_ways_of_counting():
+    table = {told.pop("call"): told for told in comparison.rates(FOUND, POST)}
+    assert table["blog post, first call of all"]["as_the_post_counts"] == 8.77
+    assert table["blog post, after fine-tuning"]["as_the_post_counts"] == 22
+    told = table["here, as in the post, cold"]
+    assert told == {"seconds": 20.0, "as_the_post_counts": 10.0, "new_tokens_only": 7.5}
+    assert table["here, own decoding step, warm"]["new_tokens_only"] == 50
+    assert "here, before, cold" in table and len(table) == 10
+
+
+def test_the_share_of_the_post_s_speed_up_that_compiling_explains_is_computed():
+    assert "2.53 times as fast, from 22.81 s to 9.0 s" in (told := comparison.compiling(FOUND, POST))
+    assert "here 4.00 times as long" in told and "explains all of it and more" in told
+    assert "1.25 times as fast: faster" in told
+    found = copy.deepcopy(FOUND)
+    found["01_baseline"]["metrics"]["timing"][0] = timed("as in the post", 10.0, 6.25)
+    assert "explains 51 % of it" in comparison.compiling(found, POST)
+
+
 def test_every_row_changes_with_the_results():
     changed = json.loads(
-        json.dumps(FOUND), parse_float=lambda text: float(text) * 1.5, parse_int=lambda text: int(text) + 1
+        json.dumps(FOUND), parse_float=lambda text: float(text) * 1.5 + 1, parse_int=lambda text: int(text) + 1
     )
     for before, after in zip(comparison.rows(FOUND, POST), comparison.rows(changed, POST), strict=True):
         assert before["here"] != after["here"] or before["why they differ"] != after["why they differ"], before["what"]

@@ -20,10 +20,13 @@ def heights(axes):
 
 
 def test_call_times_draws_each_call_and_tells_it():
-    table = pd.DataFrame({"call": [1, 2], "state": [timing.COLD, timing.WARM], "seconds": [14.8, 6.8]})
-    figure, alt = figures.call_times(table)
-    assert widths(figure) == [14.8, 6.8]
-    assert "14.8, 6.8" in alt
+    rows = [
+        {"label": "a", "samples": {timing.COLD: [14.8], timing.WARM: [6.8, 6.9], timing.FIRST_TOKEN: [0.1]}},
+        {"label": "b", "samples": {timing.COLD: [9.0], timing.WARM: [4.2]}},
+    ]
+    figure, alt = figures.call_times(rows)
+    assert [[patch.get_width() for patch in axes.patches] for axes in figure.axes] == [[14.8, 6.8, 6.9], [9.0, 4.2]]
+    assert "a: 14.8, 6.8, 6.9; b: 9.0, 4.2." in alt
 
 
 def test_loss_curve_tells_where_it_starts_and_ends():

@@ -1,37 +1,79 @@
 import time
 
-import pandas as pd
+import numpy as np
 import pytest
 
-from lib import timing
+from lib import backends, generation, timing
+from lib.errors import UserError
 
 
-def test_the_first_call_stands_apart_and_new_tokens_are_counted():
-    waits = iter([0.05, 0.01, 0.01])
-    table = timing.time_calls(
-        lambda: time.sleep(next(waits)), new_tokens=10, total_tokens=12, warm_repeats=2, label="x"
-    )
-    assert list(table["state"]) == [timing.COLD, timing.WARM, timing.WARM]
-    assert table["seconds"].iloc[0] >= 0.05
-    assert table["tokens_per_second"].tolist() == pytest.approx((10 / table["seconds"]).tolist())
-    assert table["tokens_per_second_as_in_post"].tolist() == pytest.approx((12 / table["seconds"]).tolist())
+@pytest.fixture
+def selected(monkeypatch):
+    monkeypatch.setattr(backends, "selected", backends.Settings("tensorflow", "float32", False, False, False))
 
 
-def calls(before, after):
-    rows = [("before", timing.WARM, seconds) for seconds in before] + [
-        ("after", timing.WARM, seconds) for seconds in after
-    ]
-    rows += [("before", timing.COLD, 9.0), ("after", timing.COLD, 1.0)]  # cold calls must not matter
-    table = pd.DataFrame(rows, columns=["label", "state", "seconds"])
-    return table.assign(new_tokens=10, tokens_per_second_as_in_post=12 / table["seconds"])
+def test_spread_is_median_p90_and_mad():
+    told = timing.spread([1.0, 2.0, 4.0, 100.0, 3.0])
+    assert (told["n"], told["median"], told["mad"], told["wide"]) == (5, 3.0, 1.0, True)
+    assert told["p90"] == pytest.approx(4 + 0.6 * 96)
+    assert not timing.spread([10.0, 10.2, 10.4, 30.0, 10.1])["wide"]  # one outlier does not make it wide
+    assert timing.spread([1.0])["wide"]  # nothing is known of its spread
 
 
-def test_summarize_takes_medians():
-    table = timing.summarize(calls([1.0, 2.0, 4.0], [3.0])).set_index(["label", "state"])
-    row = table.loc[("before", timing.WARM)]
-    assert (row["calls"], row["seconds"], row["fastest"], row["slowest"]) == (3, 2, 1, 4)
-    assert row["tokens_per_second"] == pytest.approx(5)
-    assert row["tokens_per_second_as_in_post"] == pytest.approx(6)
+@pytest.mark.parametrize(
+    ("waits", "made"),
+    [([0.02] * 3, 3), ([0.01, 0.05, 0.09, 0.13, 0.17, 0.21, 0.25], 6), ([0.01, 0.04, 0.02, 0.02, 0.02, 0.02], 5)],
+)
+def test_warm_calls_go_on_until_their_spread_is_narrow_or_the_limit_is_reached(waits, made):
+    left = iter(waits)
+    seconds = timing.repeat(lambda: time.sleep(next(left)), 3, "x")
+    assert len(seconds) == made
+    assert all(second >= wait for second, wait in zip(seconds, waits, strict=False))
+
+
+def test_a_row_tells_all_that_was_timed(tiny_lm, selected):
+    tiny_lm.compile(sampler=generation.make_sampler("greedy", 1))
+    lengths = []
+    generate = tiny_lm.generate
+
+    def counted(prompts, max_length, stop_token_ids):
+        lengths.append(max_length)
+        time.sleep(0.05)
+        return [text + "春眠" for text in generate(prompts, max_length=max_length, stop_token_ids=stop_token_ids)]
+
+    tiny_lm.generate = counted
+    prompts = ["My trip was", "I 春"]
+    row = timing.measure(tiny_lm, prompts, 32, 2, "x", load_seconds=1.5)
+    prompt_lengths = [1 + len(prompt.encode()) for prompt in prompts]  # a byte a token, and the start token
+    first, warm, one = (row["samples"][state] for state in (timing.COLD, timing.WARM, timing.FIRST_TOKEN))
+    assert lengths == [32] * (1 + len(warm)) + [13] * (1 + len(one))
+    assert row["new_tokens"] == sum(32 - length for length in prompt_lengths)
+    assert row["prompt_tokens"] == max(prompt_lengths)
+    assert row["first_call_seconds"] == first[0] > max(warm)
+    assert row["warm"] == timing.spread(warm) and row["first_token"] == timing.spread(one)
+    assert row["tokens_per_second"] == pytest.approx(row["new_tokens"] / np.median(warm))
+    per_token = (np.median(warm) - np.median(one)) / (32 - 12 - 1)
+    assert row["seconds_per_output_token"] == pytest.approx(per_token)
+    assert row["chinese_characters_per_second"] >= 4 / max(warm)
+    assert (row["load_seconds"], row["step"], row["sampler"], row["device"]) == (1.5, "KerasHub's", "greedy", "CPU")
+    assert row["peak_memory_gib"] > 0.1 and row["threads"] >= 1
+
+    calls = timing.calls([row])
+    assert calls.groupby("state", sort=False)["seconds"].agg(list).to_dict() == row["samples"]
+    assert set(calls.loc[calls["state"] == timing.FIRST_TOKEN, "new_tokens"]) == {2}
+    told = timing.conditions(row, 2)
+    assert told.startswith("A timed run, on CPU with")
+    assert "at least 2 of them, at most 4" in told and "13 tokens" not in told and "12 tokens in the prompt" in told
+    assert timing.conditions(row | {"deterministic": True}, 2).startswith("A deterministic run")
+    shown = timing.speeds([row | {"warm": row["warm"] | {"wide": True}}]).iloc[0]
+    assert shown["spread"] == "wide" and shown["first_call_s"] == first[0]
+    assert timing.latencies([row | {"load_seconds": None}])["load_s"].isna().all()
+
+
+def test_too_little_room_is_refused(tiny_lm, selected):
+    tiny_lm.compile(sampler="greedy")
+    with pytest.raises(UserError, match="max_length must be at least 14"):
+        timing.measure(tiny_lm, ["My trip was"], 13, 1, "x")
 
 
 @pytest.mark.parametrize(
@@ -44,4 +86,11 @@ def test_summarize_takes_medians():
     ],
 )
 def test_compare_says_no_more_than_the_calls_show(before, after, expected):
-    assert timing.compare(calls(before, after), "before", "after") == expected
+    rows = [{"samples": {timing.COLD: [9.0], timing.WARM: seconds}} for seconds in (before, after)]
+    assert timing.compare(*rows) == expected
+
+
+def test_compiling_explains_a_speed_up_on_the_scale_of_factors():
+    assert timing.compiling_explains(4.0, cold=4.0, warm=2.0) == pytest.approx(50)
+    assert timing.compiling_explains(2.5, cold=5.0, warm=2.0) == pytest.approx(100)
+    assert timing.compiling_explains(2.5, cold=2.0, warm=2.0) == pytest.approx(0)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lib import datasets, models, training
+from lib import datasets, models, timing, training
 from lib.errors import UserError
 
 TEXTS = ["the lake", "we went home by the long road", "rain", "a dog followed us up the hill and back again"] * 2
@@ -49,7 +49,7 @@ def test_each_step_s_loss_is_recovered_from_keras_running_means(fitted):
 def test_keras_loss_is_diluted_by_padding_and_token_loss_is_not(fitted):
     causal_lm, log, history = fitted
     losses, weights = token_losses(causal_lm, TEXTS)
-    summary = log.summary()
+    summary = log.summary(2, 32, 0.5)
     assert summary["final_mean_token_loss"] == pytest.approx((losses * weights).sum() / weights.sum(), rel=1e-4)
     assert summary["final_mean_loss"] == pytest.approx((losses * weights).mean(), rel=1e-4)
     assert summary["final_mean_loss"] == pytest.approx(history["loss"][-1])
@@ -59,12 +59,20 @@ def test_keras_loss_is_diluted_by_padding_and_token_loss_is_not(fitted):
 
 def test_the_first_step_is_timed_apart(fitted):
     _, log, _ = fitted
-    table, summary = log.table(), log.summary()
+    table, summary = log.table(), log.summary(2, 32, 0.25)
     assert list(table["step"]) == [1, 2, 3, 4]
     assert summary["steps"] == 4
     assert summary["first_step_seconds"] == table["seconds"][0]
     assert summary["step_milliseconds"] == pytest.approx(1000 * table["seconds"][1:].median())
     assert summary["seconds"] == pytest.approx(table["seconds"].sum())
+    later = table["seconds"][1:]
+    assert summary["later_steps"] == timing.spread(later)
+    assert summary["step_seconds"] == table["seconds"].tolist()
+    assert summary["padded_tokens_per_second"] == pytest.approx(2 * 32 / later.median())
+    assert summary["useful_tokens_per_second"] == pytest.approx(2 * 32 / later.median() / 4)
+    shown = training.times(summary | {"later_steps": summary["later_steps"] | {"wide": True}}).iloc[0]
+    assert (shown["texts_per_step"], shown["spread"]) == (2, "wide")
+    assert shown["p90_ms"] == pytest.approx(1000 * np.percentile(later, 90))
 
 
 def test_fine_tuning_lowers_the_loss(tiny_lm):

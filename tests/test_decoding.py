@@ -1,0 +1,96 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lib import decoding, models, paths
+
+LOGITS_TOLERANCE = 1e-4  # between the backends, on logits of about 1
+
+
+@pytest.fixture(scope="module")
+def presets(tiny_preset, tmp_path_factory):
+    """Folders of a tiny GPT-2 and a tiny llama with two query heads for each key-value head."""
+    import keras
+
+    from lib import smollm2, stand_in
+
+    keras.utils.set_random_seed(1)
+    folder = tmp_path_factory.mktemp("presets")
+    gpt2 = models.load_causal_lm(str(tiny_preset), sequence_length=32)
+    gpt2.backbone.token_embedding.embeddings.assign(
+        keras.random.normal(gpt2.backbone.token_embedding.embeddings.shape)
+    )  # so that its logits are far enough from each other
+    models.save(gpt2, folder / "gpt2")
+    tokens = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *stand_in.byte_characters(), "th"]
+    ids = {token: index for index, token in enumerate(tokens)}
+    tokenizer = smollm2.SmolLM2Tokenizer(ids, ["t h"], special_tokens=tokens[:3])
+    backbone = smollm2.SmolLM2Backbone(
+        vocabulary_size=len(tokens),
+        num_layers=2,
+        num_query_heads=4,
+        num_key_value_heads=2,
+        hidden_dim=16,
+        intermediate_dim=32,
+        tie_word_embeddings=True,
+    )
+    backbone.token_embedding.embeddings.assign(keras.random.normal(backbone.token_embedding.embeddings.shape))
+    preprocessor = smollm2.SmolLM2CausalLMPreprocessor(tokenizer, sequence_length=32, add_start_token=False)
+    models.save(smollm2.SmolLM2CausalLM(backbone=backbone, preprocessor=preprocessor), folder / "llama")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def on_jax(presets):
+    """What `on_jax.py` found out."""
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "CUDA_VISIBLE_DEVICES": "-1"}
+    script = Path(__file__).with_name("on_jax.py")
+    command = [sys.executable, script, presets / "gpt2", presets / "llama"]
+    done = subprocess.run(command, env=environment, cwd=paths.ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_every_sampler_writes_the_tokens_that_kerashub_writes(on_jax, kind):
+    for name, (hub, own) in on_jax[kind]["samplers"].items():
+        assert not hub["own"]
+        assert own["own"] == (not name.startswith("beam")), name
+        assert own["calls"] == hub["calls"], name
+    drawn = on_jax[kind]["samplers"]["top_k, runs on"][1]["calls"]
+    assert drawn[0]["token_ids"] != drawn[1]["token_ids"]
+    stopped, ran_on = (on_jax[kind]["samplers"][f"greedy, {how}"][1]["calls"][0] for how in ("stops", "runs on"))
+    assert np.sum(stopped["padding_mask"]) < np.sum(ran_on["padding_mask"])
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_greedy_in_a_batch_is_greedy_alone(on_jax, kind):
+    assert on_jax[kind]["together"] == on_jax[kind]["alone"]
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_a_compiled_function_reads_the_weights_of_the_day(on_jax, kind):
+    assert on_jax[kind]["other weights"] != on_jax[kind]["together"]
+    assert on_jax[kind]["as in post"]
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_what_it_does_not_know_stays_with_kerashub(on_jax, kind, tiny_lm):
+    assert not on_jax[kind]["16 bits"]
+    before = tiny_lm.make_generate_function.__func__
+    assert decoding.speed_up(tiny_lm) is tiny_lm  # on TensorFlow
+    assert tiny_lm.make_generate_function.__func__ is before
+    assert not decoding.uses_own_step(tiny_lm)
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_the_backends_agree_on_the_logits(on_jax, presets, kind):
+    causal_lm = models.load_causal_lm(str(presets / kind), sequence_length=32)
+    token_ids = np.arange(24).reshape(2, 12)
+    on_tensorflow = causal_lm({"token_ids": token_ids, "padding_mask": np.ones_like(token_ids)})
+    np.testing.assert_allclose(np.load(presets / f"{kind}.npy"), on_tensorflow, atol=LOGITS_TOLERANCE, rtol=0)
+    assert np.std(on_tensorflow) > 100 * LOGITS_TOLERANCE
