@@ -7,6 +7,8 @@ NOTEBOOK ?= 00_summary
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+BENCH_VENV ?= .venv-bench
+TORCH := torch==2.13.0
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 NOTEBOOKS := 00_summary 01_baseline 02_reddit_finetune 03_greedy_vs_top_k 04_tang_poetry
@@ -19,7 +21,7 @@ INSTALLED := $(VENV)/.installed-$(LOCK)
 .DELETE_ON_ERROR:
 # One notebook at a time, whatever -j says: two would spoil each other's timings.
 .NOTPARALLEL:
-.PHONY: help all report reports lab smoke test lint readme lock data cache clean-cache clean
+.PHONY: help all report reports lab smoke bench bench-all test lint readme lock data cache clean-cache clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +59,13 @@ lab: $(INSTALLED) ## open the notebooks in JupyterLab
 smoke: ## run all notebooks on a tiny random model, in minutes
 	@$(MAKE) --no-print-directory all PROFILE=smoke
 
+bench: $(INSTALLED) $(BENCH_VENV)/.installed ## measure speed beside the post's lines and transformers, in half an hour
+	$(BIN)/python -m bench --peers $(BENCH_VENV)/bin/python
+	$(BIN)/python -m lib.runner bench --profile bench
+
+bench-all: $(INSTALLED) ## time `make all` (cpu) against itself before it was made faster, in half an hour
+	$(BIN)/python -m bench.make_all
+
 test: $(VENV)/.installed-dev ## make the environment and run the tests
 	$(BIN)/python -m pytest $(PYTEST)
 
@@ -78,11 +87,18 @@ $(VENV)/.installed-dev: requirements/dev.txt $(INSTALLED)
 	@$(PIP) --require-hashes -r $<
 	@touch $@
 
+$(BENCH_VENV)/.installed: requirements/bench.txt
+	@test -x $(BENCH_VENV)/bin/python || $(PYTHON) -m venv $(BENCH_VENV)
+	@echo "Installing what the bench compares with into $(BENCH_VENV)"
+	@$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	@touch $@
+
 readme: $(INSTALLED) ## write the figures of outputs/cpu into README.md
 	$(BIN)/python -m lib.readme
 
 lock: $(VENV)/.installed-dev ## resolve requirements/*.in anew and write the locks
-	cd requirements && for name in cpu gpu dev; do \
+	cd requirements && for name in cpu gpu dev bench; do \
 		../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --upgrade $$name.in -o $$name.txt || exit 1; done
 
@@ -96,6 +112,6 @@ clean-cache: ## remove all downloads, and say how much that frees
 	@$(PYTHON) -m lib.cache --clean
 
 clean: ## remove the environment and what runs left behind, but no report and no download
-	rm -rf $(VENV) outputs/smoke outputs/*/failed outputs/*/*/model outputs/*/.run-*
+	rm -rf $(VENV) $(BENCH_VENV) outputs/smoke outputs/*/failed outputs/*/*/model outputs/*/.run-*
 	rm -f outputs/*/*/.done outputs/*/*/notebook.ipynb outputs/*/.lock
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -57,7 +57,7 @@ def rows(found: dict[str, dict], post: dict) -> list[dict[str, str]]:
         row(
             f"Pretrained model, one call, {as_in_post['max_length']} tokens",
             f"{post['baseline']['seconds']} s",
-            f"{number(cold)} s cold, {number(warm)} s warm",
+            f"{number(cold)} s cold, {number(warm)} s warm ({as_in_post['step']} decoding step)",
             f"the post timed the first call, which compiles; here that is {100 * (1 - warm / cold):.0f} % of it; "
             f"{machine}",
         ),
@@ -71,13 +71,17 @@ def rows(found: dict[str, dict], post: dict) -> list[dict[str, str]]:
         row(
             "One call after fine-tuning",
             f"{post['reddit']['seconds_after']} s",
-            f"{number(after['first_call_seconds'])} s cold, {number(warm_after)} s warm ({after['max_length']} tokens)",
-            f"the size of the model is the same before and after; {machine}",
+            f"{number(after['first_call_seconds'])} s cold, {number(warm_after)} s warm "
+            f"({after['max_length']} tokens, {after['step']} decoding step)",
+            "to be compared with the calls of the next row, not with those above"
+            + (", which another decoding step made" if after["step"] != as_in_post["step"] else "")
+            + f"; {machine}",
         ),
         row(
             "Speed-up by fine-tuning",
             f"{number(post_speed_up(post))} times",
-            f"{number(warm_before / warm_after)} times, warm against warm: {verdict(found)}",
+            f"{number(warm_before / warm_after)} times, {number(warm_before)} s warm before against "
+            f"{number(warm_after)} s warm after, both with {after['step']} decoding step: {verdict(found)}",
             f"the post's first time contains compiling; here a cold call before against a warm one after makes "
             f"{number(before['first_call_seconds'] / warm_after)} times",
         ),
@@ -104,7 +108,7 @@ def rows(found: dict[str, dict], post: dict) -> list[dict[str, str]]:
                 f"{figures['loss']}",
                 f"{number(fit['final_mean_loss'], 4)}",
                 f"{what_ran}; {texts_here:,} texts seen instead of {texts_post:,}. It is averaged over padding too: "
-                f"here {fit['useful_percent']:.0f} % of the positions are text, and per token it is "
+                f"here {fit['useful_percent_if_padded']:.0f} % of the positions are text, and per token it is "
                 f"{number(fit['final_mean_token_loss'], 4)}",
             ),
             row(
@@ -200,7 +204,8 @@ def compiling(found: dict[str, dict], post: dict) -> str:
     return (
         f"The post's call became {speed_up:.2f} times as fast, from {post['baseline']['seconds']} s to "
         f"{post['reddit']['seconds_after']} s. Compiling alone makes the first call here {cold / warm:.2f} times as "
-        f"long as a warm one of the same model, which explains {told}. Fine-tuning makes a warm call here "
+        f"long as a warm one of the same model ({row['step']} decoding step), which explains {told}. "
+        f"Fine-tuning makes a warm call here "
         f"{before / after:.2f} times as fast: {verdict(found)}."
     )
 

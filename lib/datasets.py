@@ -309,20 +309,25 @@ def training_batches(texts: list[str], batch_size: int, num_steps: int, seed: in
     """
     import tensorflow as tf
 
-    rng, wanted = np.random.default_rng(seed), batch_size * num_steps
-    order = np.concatenate([rng.permutation(len(texts)) for _ in range(math.ceil(wanted / len(texts)))])[:wanted]
+    order = training_order(len(texts), batch_size * num_steps, seed)
     batches = tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
-    return _without_autotuning(batches.map(lambda numbers: tf.gather(texts, numbers)).prefetch(2))
+    return without_autotuning(batches.map(lambda numbers: tf.gather(texts, numbers)).prefetch(2))
+
+
+def training_order(num_texts: int, wanted: int, seed: int) -> np.ndarray:
+    """The numbers of the texts that a training sees, in order: all of them in a random order, then again in another."""
+    rng = np.random.default_rng(seed)
+    return np.concatenate([rng.permutation(num_texts) for _ in range(math.ceil(wanted / num_texts))])[:wanted]
 
 
 def evaluation_batches(texts: list[str], batch_size: int):
     """Batches of raw texts for `evaluate`, in order, the last one perhaps smaller."""
     import tensorflow as tf
 
-    return _without_autotuning(tf.data.Dataset.from_tensor_slices(texts).batch(batch_size))
+    return without_autotuning(tf.data.Dataset.from_tensor_slices(texts).batch(batch_size))
 
 
-def _without_autotuning(dataset):
+def without_autotuning(dataset):
     """Keeps tf.data from tuning itself, which these small texts do not need.
 
     Its tuning thread sleeps for up to a minute, and now and then an iterator that is done waits for it: `fit` then

@@ -5,6 +5,7 @@ the presets need is what `lib.memory` estimates.
 """
 
 import html
+import json
 import sys
 
 import pandas as pd
@@ -32,6 +33,28 @@ def memory_block() -> str:
         gib = {name: f"{(bytes_ + memory.RUNTIME['GPU']) / memory.GIB:.1f} GiB" for name, bytes_ in needed.items()}
         rows.append({"preset": f"`{preset}`", "parameters": f"{shape.parameters / 1e6:,.0f} M", **gib})
     return _table(rows, tuple(rows[0]))
+
+
+def bench_block() -> str:
+    """The rows of `outputs/bench/bench.json` as Markdown."""
+    bench = json.loads((paths.outputs() / "bench" / "bench.json").read_text(encoding="utf-8"))
+    number = results.number
+    rows = [
+        {
+            "work": row["work"],
+            "beside": row["peer"] or "",
+            "ratio": f"{number(row['ratio_median'])} ({number(row['ratio_low'])} to {number(row['ratio_high'])})"
+            if row["ratios"]
+            else "not measured",
+            "target": (row["target"] or "").replace(">=", "≥").replace("<=", "≤")
+            + {True: ", met", False: ", missed", None: ""}[row["met"]],
+        }
+        for row in bench["rows"]
+    ]
+    machine = bench["machine"]
+    where = f"Measured on {machine['processor']}, {machine['date'][:10]}, beside {machine['peers']}. "
+    how = "Above 1 this project is faster; `make all` is the time now over the time before, and again in seconds."
+    return where + how + "\n\n" + _table(rows, tuple(rows[0]))
 
 
 def results_block() -> str:
@@ -99,7 +122,7 @@ def _table(rows: list[dict], columns: tuple[str, ...]) -> str:
     return "\n".join(f"| {line} |" for line in lines)
 
 
-BLOCKS = {"results": results_block, "memory": memory_block}
+BLOCKS = {"results": results_block, "bench": bench_block, "memory": memory_block}
 
 
 def main() -> int:

@@ -13,17 +13,19 @@ from lib.errors import UserError
 COLD = "cold: first call, compiles"
 WARM = "warm"
 FIRST_TOKEN = "warm, one new token"
-STEADY = 0.05  # a spread is narrow if the median absolute deviation is at most this share of the median
+STEADY = 0.05  # a spread is narrow if the median absolute deviation is at most this share of the median,
+TAIL = 0.25  # and the 90th percentile is above the median by at most this share of it
 LIMIT = 2  # calls are repeated at most this many times as often as asked for
 RULE = (
     "The first call compiles and stands apart. Warm calls are made until their median absolute deviation (MAD) is at "
-    f"most {100 * STEADY:.0f} % of their median: at least {{fewest}} of them, at most {{most}}. Where the spread is "
-    "still wider then, it is flagged as wide."
+    f"most {100 * STEADY:.0f} % of their median and their 90th percentile at most {100 * TAIL:.0f} % above it: at "
+    "least {fewest} of them, at most {most}. Where the spread is still wider then, it is flagged as wide."
 )
 FORMULAS = (
     "Time to first token: a warm call of the same batch that makes a single new token. Time per output token = (warm "
-    "call - time to first token) / (new tokens of a text - 1). New tokens per second = new tokens of all texts / warm "
-    "call; the prompt is not counted. All are medians over the calls."
+    "call - time to first token) / (new tokens of a text - 1). KerasHub's first pass covers all positions of a text, "
+    "new ones included; what it takes for those counts with the tokens after the first. New tokens per second = new "
+    "tokens of all texts / warm call; the prompt is not counted. All are medians over the calls."
 )
 
 
@@ -35,17 +37,18 @@ def spread(seconds) -> dict:
 
     Returns:
         `n`, `median`, `p90` (the 90th percentile, interpolated), `mad` (the median absolute deviation from the median,
-        unscaled) and `wide` (whether it is more than `STEADY` of the median, or there is one measurement alone).
+        unscaled) and `wide` (whether that is more than `STEADY` of the median, or the 90th percentile more than `TAIL`
+        above it, or there is one measurement alone).
     """
     samples = np.asarray(seconds, float)
     median = float(np.median(samples))
-    mad = float(np.median(np.abs(samples - median)))
+    mad, p90 = float(np.median(np.abs(samples - median))), float(np.percentile(samples, 90))
     return {
         "n": len(samples),
         "median": median,
-        "p90": float(np.percentile(samples, 90)),
+        "p90": p90,
         "mad": mad,
-        "wide": bool(len(samples) < 2 or mad > STEADY * median),
+        "wide": bool(len(samples) < 2 or mad > STEADY * median or p90 > (1 + TAIL) * median),
     }
 
 
@@ -181,6 +184,7 @@ def speeds(rows: list[dict]) -> pd.DataFrame:
         [
             {
                 "label": row["label"],
+                "decoding_step": row["step"],
                 "first_call_s": row["first_call_seconds"],
                 "warm_median_s": row["warm"]["median"],
                 "p90_s": row["warm"]["p90"],

@@ -161,26 +161,29 @@ class StepLog(keras.callbacks.Callback):
         """A row per step: `step`, `loss`, `mean_loss`, `mean_token_loss`, `mean_accuracy`, `seconds`."""
         return pd.DataFrame(self.rows)
 
-    def summary(self, batch_size: int, length: int, useful: float) -> dict:
+    def summary(self, batch_size: int, length: int, positions: int, useful: float) -> dict:
         """The run in figures.
 
         Args:
             batch_size: Texts in a step.
-            length: Tokens that each is cut or padded to.
-            useful: What `useful_share` returned.
+            length: Tokens that each is cut to, and in a padded batch padded to.
+            positions: Positions that a part of a step really computes, see `packing.filled`.
+            useful: The share of those that hold a token to be predicted.
 
         Returns:
             `steps`; `batch_size`; `at_a_time` (texts in a part of the batch); `seconds` (of all steps);
             `first_step_seconds` (it compiles); `later_steps`, the `timing.spread` of the others' seconds, with their
-            median in `step_milliseconds`; `padded_tokens_per_second` (all positions of the rows) and
-            `useful_tokens_per_second` (those with a token to be predicted), both at that median; `useful_percent`;
+            median in `step_milliseconds`; `padded_tokens_per_second` (as if every text were padded, which is how the
+            post's Keras counts) and `useful_tokens_per_second` (tokens that are predicted), both at that median;
+            `positions` (of a step); `useful_percent` of them; `useful_percent_if_padded`;
             `peak_memory_gib`; `step_seconds`, the seconds of every step; `final_mean_loss`, `final_mean_token_loss` and
             `final_mean_accuracy`, the means over the whole run that Keras prints last.
         """
         table = self.table()
         seconds = table["seconds"].tolist()
         later = timing.spread(seconds[1:] or seconds)
-        padded = batch_size * length / later["median"]
+        positions *= self.parts
+        tokens, padded = useful * positions, batch_size * length
         last = table.iloc[-1]
         return {
             "steps": len(table),
@@ -190,9 +193,11 @@ class StepLog(keras.callbacks.Callback):
             "first_step_seconds": seconds[0],
             "later_steps": later,
             "step_milliseconds": 1000 * later["median"],
-            "padded_tokens_per_second": padded,
-            "useful_tokens_per_second": useful * padded,
+            "padded_tokens_per_second": padded / later["median"],
+            "useful_tokens_per_second": tokens / later["median"],
+            "positions": positions,
             "useful_percent": 100 * useful,
+            "useful_percent_if_padded": 100 * tokens / padded,
             "peak_memory_gib": timing.peak_memory()[0],
             "step_seconds": seconds,
             "final_mean_loss": float(last["mean_loss"]),
@@ -219,6 +224,7 @@ def times(fit: dict) -> pd.DataFrame:
                 "p90_ms": 1000 * later["p90"],
                 "MAD_ms": 1000 * later["mad"],
                 "spread": "wide" if later["wide"] else "narrow",
+                "positions_per_step": fit["positions"],
                 "tokens_per_s_padded": fit["padded_tokens_per_second"],
                 "tokens_per_s_useful": fit["useful_tokens_per_second"],
                 "total_s": fit["seconds"],
@@ -226,9 +232,3 @@ def times(fit: dict) -> pd.DataFrame:
             }
         ]
     )
-
-
-def useful_share(causal_lm, texts: list[str]) -> float:
-    """The share of positions of the padded training rows that hold a token to be predicted, not padding."""
-    _, _, weights = causal_lm.preprocessor(list(texts))
-    return float(np.mean(np.asarray(weights)))

@@ -1,6 +1,10 @@
 """What the tests share: a cache of their own, and a GPT-2 small enough to run in a moment."""
 
+import json
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +35,53 @@ def tiny_lm(tiny_preset):
     from lib import models
 
     return models.load_causal_lm(str(tiny_preset), sequence_length=32)
+
+
+@pytest.fixture(scope="session")
+def presets(tiny_preset, tmp_path_factory):
+    """Folders of a tiny GPT-2 and a tiny llama with two query heads for each key-value head."""
+    import keras
+
+    from lib import models, smollm2, stand_in
+
+    keras.utils.set_random_seed(1)
+    folder = tmp_path_factory.mktemp("presets")
+    gpt2 = models.load_causal_lm(str(tiny_preset), sequence_length=32)
+    gpt2.backbone.token_embedding.embeddings.assign(
+        keras.random.normal(gpt2.backbone.token_embedding.embeddings.shape)
+    )  # so that its logits are far enough from each other
+    models.save(gpt2, folder / "gpt2")
+    tokens = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *stand_in.byte_characters(), "th"]
+    ids = {token: index for index, token in enumerate(tokens)}
+    tokenizer = smollm2.SmolLM2Tokenizer(ids, ["t h"], special_tokens=tokens[:3])
+    backbone = smollm2.SmolLM2Backbone(
+        vocabulary_size=len(tokens),
+        num_layers=2,
+        num_query_heads=4,
+        num_key_value_heads=2,
+        hidden_dim=16,
+        intermediate_dim=32,
+        tie_word_embeddings=True,
+    )
+    backbone.token_embedding.embeddings.assign(keras.random.normal(backbone.token_embedding.embeddings.shape))
+    preprocessor = smollm2.SmolLM2CausalLMPreprocessor(tokenizer, sequence_length=32, add_start_token=False)
+    models.save(smollm2.SmolLM2CausalLM(backbone=backbone, preprocessor=preprocessor), folder / "llama")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def run_on_jax():
+    """Runs a script of this folder in a process in which Keras computes with JAX; returns the JSON it printed last."""
+    from lib import paths
+
+    def run(script, *arguments):
+        environment = {**os.environ, "KERAS_BACKEND": "jax", "CUDA_VISIBLE_DEVICES": "-1"}
+        command = [sys.executable, Path(__file__).with_name(script), *arguments]
+        done = subprocess.run(command, env=environment, cwd=paths.ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return json.loads(done.stdout.splitlines()[-1])
+
+    return run
 
 
 @pytest.fixture

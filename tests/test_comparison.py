@@ -14,9 +14,10 @@ def experiment(metrics, stand_ins=()):
     return {"metrics": metrics, "stand_ins": list(stand_ins), "provenance": PROVENANCE}
 
 
-def timed(label, cold, *warm, new_tokens=150):
+def timed(label, cold, *warm, new_tokens=150, step="KerasHub's"):
     return {
         "label": label,
+        "step": step,
         "max_length": 200,
         "new_tokens": new_tokens,
         "first_call_seconds": cold,
@@ -36,7 +37,7 @@ def fit(batch):
         "final_mean_loss": 2.0,
         "final_mean_token_loss": 4.0,
         "final_mean_accuracy": 0.25,
-        "useful_percent": 50.0,
+        "useful_percent_if_padded": 50.0,
     }
 
 
@@ -72,7 +73,7 @@ def row(found, start):
 def test_the_share_of_compiling_is_computed():
     told = row(FOUND, "Pretrained model, one call")
     assert told["blog post"] == "22.81 s"
-    assert told["here"] == "20.0 s cold, 5.00 s warm"
+    assert told["here"] == "20.0 s cold, 5.00 s warm (KerasHub's decoding step)"
     assert "75 % of it" in told["why they differ"]
     assert "Test CPU, Keras on jax" in told["why they differ"]
 
@@ -84,8 +85,18 @@ def test_tokens_per_second_counts_new_tokens_and_says_what_the_post_counts():
 def test_the_speed_up_is_the_post_s_arithmetic_and_ours():
     told = row(FOUND, "Speed-up")
     assert told["blog post"] == "2.53 times"
-    assert told["here"] == "1.25 times, warm against warm: faster"
+    assert told["here"].startswith("1.25 times, 5.00 s warm before against 4.00 s warm after, both with")
+    assert told["here"].endswith(": faster")
     assert "warm one after makes 4.40 times" in told["why they differ"]
+
+
+def test_calls_of_different_decoding_steps_are_not_set_against_each_other():
+    assert "another decoding step" not in row(FOUND, "One call after")["why they differ"]
+    found = copy.deepcopy(FOUND)
+    for told in found["02_reddit_finetune"]["metrics"]["timing"]:
+        told["step"] = "this project's"
+    told = row(found, "One call after")
+    assert "this project's decoding step" in told["here"] and "another decoding step" in told["why they differ"]
 
 
 def test_losses_tell_the_share_of_padding_and_the_stand_ins():

@@ -1,58 +1,15 @@
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from lib import decoding, models, paths
+from lib import decoding, models
 
 LOGITS_TOLERANCE = 1e-4  # between the backends, on logits of about 1
 
 
 @pytest.fixture(scope="module")
-def presets(tiny_preset, tmp_path_factory):
-    """Folders of a tiny GPT-2 and a tiny llama with two query heads for each key-value head."""
-    import keras
-
-    from lib import smollm2, stand_in
-
-    keras.utils.set_random_seed(1)
-    folder = tmp_path_factory.mktemp("presets")
-    gpt2 = models.load_causal_lm(str(tiny_preset), sequence_length=32)
-    gpt2.backbone.token_embedding.embeddings.assign(
-        keras.random.normal(gpt2.backbone.token_embedding.embeddings.shape)
-    )  # so that its logits are far enough from each other
-    models.save(gpt2, folder / "gpt2")
-    tokens = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *stand_in.byte_characters(), "th"]
-    ids = {token: index for index, token in enumerate(tokens)}
-    tokenizer = smollm2.SmolLM2Tokenizer(ids, ["t h"], special_tokens=tokens[:3])
-    backbone = smollm2.SmolLM2Backbone(
-        vocabulary_size=len(tokens),
-        num_layers=2,
-        num_query_heads=4,
-        num_key_value_heads=2,
-        hidden_dim=16,
-        intermediate_dim=32,
-        tie_word_embeddings=True,
-    )
-    backbone.token_embedding.embeddings.assign(keras.random.normal(backbone.token_embedding.embeddings.shape))
-    preprocessor = smollm2.SmolLM2CausalLMPreprocessor(tokenizer, sequence_length=32, add_start_token=False)
-    models.save(smollm2.SmolLM2CausalLM(backbone=backbone, preprocessor=preprocessor), folder / "llama")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def on_jax(presets):
+def on_jax(presets, run_on_jax):
     """What `on_jax.py` found out."""
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "CUDA_VISIBLE_DEVICES": "-1"}
-    script = Path(__file__).with_name("on_jax.py")
-    command = [sys.executable, script, presets / "gpt2", presets / "llama"]
-    done = subprocess.run(command, env=environment, cwd=paths.ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    return run_on_jax("on_jax.py", presets / "gpt2", presets / "llama")
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
@@ -75,7 +32,7 @@ def test_greedy_in_a_batch_is_greedy_alone(on_jax, kind):
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
 def test_a_compiled_function_reads_the_weights_of_the_day(on_jax, kind):
     assert on_jax[kind]["other weights"] != on_jax[kind]["together"]
-    assert on_jax[kind]["as in post"]
+    assert on_jax[kind]["as in post"] and on_jax[kind]["in a list"]
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])

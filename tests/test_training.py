@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lib import datasets, models, timing, training
+from lib import datasets, models, packing, timing, training
 from lib.errors import UserError
 
 TEXTS = ["the lake", "we went home by the long road", "rain", "a dog followed us up the hill and back again"] * 2
@@ -49,17 +49,19 @@ def test_each_step_s_loss_is_recovered_from_keras_running_means(fitted):
 def test_keras_loss_is_diluted_by_padding_and_token_loss_is_not(fitted):
     causal_lm, log, history = fitted
     losses, weights = token_losses(causal_lm, TEXTS)
-    summary = log.summary(2, 32, 0.5)
+    summary = log.summary(2, 32, 64, weights.mean())
     assert summary["final_mean_token_loss"] == pytest.approx((losses * weights).sum() / weights.sum(), rel=1e-4)
     assert summary["final_mean_loss"] == pytest.approx((losses * weights).mean(), rel=1e-4)
     assert summary["final_mean_loss"] == pytest.approx(history["loss"][-1])
     assert summary["final_mean_loss"] < 0.8 * summary["final_mean_token_loss"]
-    assert training.useful_share(causal_lm, TEXTS) == pytest.approx(weights.mean())
+    train = packing.batches(causal_lm, TEXTS, 2, 4, seed=1)
+    assert packing.filled(causal_lm, train) == (2 * 32, pytest.approx(weights.mean()))  # not packed on TensorFlow
+    assert packing.trainee(causal_lm, 32) is causal_lm
 
 
 def test_the_first_step_is_timed_apart(fitted):
     _, log, _ = fitted
-    table, summary = log.table(), log.summary(2, 32, 0.25)
+    table, summary = log.table(), log.summary(2, 32, 20, 0.8)
     assert list(table["step"]) == [1, 2, 3, 4]
     assert summary["steps"] == 4
     assert summary["first_step_seconds"] == table["seconds"][0]
@@ -69,7 +71,8 @@ def test_the_first_step_is_timed_apart(fitted):
     assert summary["later_steps"] == timing.spread(later)
     assert summary["step_seconds"] == table["seconds"].tolist()
     assert summary["padded_tokens_per_second"] == pytest.approx(2 * 32 / later.median())
-    assert summary["useful_tokens_per_second"] == pytest.approx(2 * 32 / later.median() / 4)
+    assert summary["useful_tokens_per_second"] == pytest.approx(0.8 * 20 / later.median())
+    assert summary["useful_percent_if_padded"] == pytest.approx(100 * 0.8 * 20 / 64)
     shown = training.times(summary | {"later_steps": summary["later_steps"] | {"wide": True}}).iloc[0]
     assert (shown["texts_per_step"], shown["spread"]) == (2, "wide")
     assert shown["p90_ms"] == pytest.approx(1000 * np.percentile(later, 90))
@@ -156,7 +159,8 @@ def hungry(most):
     def loss(labels, logits):
         too_many = tf.maximum(0, tf.shape(logits)[0] - most)
         burden = tf.random.uniform([tf.cast(too_many, tf.int64) * 2**40])
-        return cross_entropy(labels, logits) + 1e-30 * tf.reduce_sum(burden)
+        # A factor, so that the gradients depend on it: else the weights might be changed before the memory runs out.
+        return cross_entropy(labels, logits) * (1 + 1e-30 * tf.reduce_sum(burden))
 
     return loss
 

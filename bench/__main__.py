@@ -1,0 +1,308 @@
+"""Measures and writes `outputs/bench/bench.json` and its CSV files; `make bench` then makes the report of them."""
+
+import argparse
+import contextlib
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from bench import protocol, shape
+from lib import paths, progress, provenance, results
+from lib.errors import UserError
+
+ROUNDS = {"generate": 5, "generate 8": 3, "finetune": 6, "samplers": 2}
+FASTER, SMALLER = "at least", "at most"
+LIMIT = "the memory-bandwidth limit"
+POST, HUGGING_FACE = "the post's own lines (KerasHub, TensorFlow)", "Hugging Face transformers (PyTorch)"
+
+
+def row(work: str, peer: str, unit: str, ours: list, theirs: list, target: float | None, note: str = "") -> dict:
+    """A row of `bench.json`: how many times as fast this project is, round by round.
+
+    Args:
+        work: What was done.
+        peer: By whom else.
+        unit: Of the samples; more is better.
+        ours: This project's samples, a round each.
+        theirs: The peer's, of the same rounds.
+        target: The ratio to reach, if there is one.
+        note: What else a reader must know.
+    """
+    ratios = [our / their for our, their in zip(ours, theirs, strict=True)]
+    return _judged(work, peer, unit, ours, theirs, ratios, FASTER, target, note)
+
+
+def _judged(work, peer, unit, ours, theirs, ratios, direction, target, note) -> dict:
+    median = statistics.median(ratios) if ratios else None
+    met = None
+    if median is not None and target is not None:
+        met = median >= target if direction == FASTER else median <= target
+    return {
+        "work": work,
+        "peer": peer,
+        "unit": unit,
+        "ours": ours,
+        "theirs": theirs,
+        "ratios": ratios,
+        "ratio_median": median,
+        "ratio_low": min(ratios, default=None),
+        "ratio_high": max(ratios, default=None),
+        "target": None if target is None else f"{'>=' if direction == FASTER else '<='} {target}",
+        "met": met,
+        "note": note,
+    }
+
+
+def in_turn(sides: dict[str, tuple[protocol.Side, str]], rounds: int, label: str) -> dict[str, list[float]]:
+    """Has each side do its task once to warm up, then once a round, in turn; every second round backwards.
+
+    Args:
+        sides: For each name the side and its task.
+        rounds: How many.
+        label: What is told meanwhile.
+
+    Returns:
+        For each name its work per second, a sample a round.
+    """
+    for name, (side, task) in sides.items():
+        progress.note(f"{label}: {name} warms up")
+        side.run(task)
+    rates = {name: [] for name in sides}
+    for number in range(rounds):
+        progress.note(f"{label}: round {number + 1} of {rounds}")
+        for name in list(sides) if number % 2 == 0 else reversed(sides):
+            side, task = sides[name]
+            told = side.run(task)
+            rates[name].append(told["work"] / told["seconds"])
+    return rates
+
+
+class Bench:
+    """What every work needs: where the sides start, and how often they are asked.
+
+    Args:
+        size: A key of `shape.SIZES`, or `"tiny"`.
+        peers: The Python that has transformers; None leaves that side out.
+        scratch: A folder for logs and for the texts' tokens.
+    """
+
+    def __init__(self, size: str, peers: str | None, scratch: Path):
+        self.size, self.peers, self.scratch = size, peers, scratch
+        self.rounds = dict.fromkeys(ROUNDS, 2) if size == "tiny" else ROUNDS
+
+    def keras(self, stack, side: str, work: str) -> protocol.Side:
+        """Starts this project's side (`ours`) or the post's (`post`)."""
+        progress.note(f"{work}: starting {side}")
+        command = [sys.executable, "-m", "bench.ours", side, work, self.size]
+        return stack.enter_context(protocol.Side(command, self.scratch / f"{side}-{work}.log"))
+
+    def transformers(self, stack, work: str) -> protocol.Side | None:
+        """Starts the side of transformers, if there is one."""
+        if self.peers is None:
+            return None
+        progress.note(f"{work}: starting transformers")
+        command = [self.peers, "-m", "bench.peers", work, str(self.scratch)]
+        return stack.enter_context(protocol.Side(command, self.scratch / f"peers-{work}.log"))
+
+
+def generate(bench: Bench) -> list[dict]:
+    """Generating one text and eight."""
+    work = "generate, batch {}, 197 new tokens, top-k 5"
+    with contextlib.ExitStack() as stack:
+        ours, post = bench.keras(stack, "ours", "generate"), bench.keras(stack, "post", "generate")
+        peers = bench.transformers(stack, "generate")
+        sides = {"ours": (ours, "1"), "post": (post, "1")}
+        if peers:
+            sides |= {"peers": (peers, "1"), "read": (peers, "read")}
+        one = in_turn(sides, bench.rounds["generate"], "batch 1")
+        sides = {"ours": (ours, "8"), "post": (post, "8"), "calls": (post, "8 calls")}
+        if peers:
+            sides["peers"] = (peers, "8")
+        eight = in_turn(sides, bench.rounds["generate 8"], "batch 8")
+    unit = "new tokens/s"
+    rows = [row(work.format(1), POST, unit, one["ours"], one["post"], None)]
+    if peers:
+        rows += [
+            row(work.format(1), HUGGING_FACE, unit, one["ours"], one["peers"], 1.5),
+            row(
+                work.format(1),
+                LIMIT,
+                unit,
+                one["ours"],
+                [rate / _bytes(bench.size) for rate in one["read"]],
+                0.75,
+                f"every weight read once for a token, at {statistics.median(one['read']) / 1e9:.1f} GB/s",
+            ),
+        ]
+    rows.append(row(work.format(8), POST, unit, eight["ours"], eight["post"], None))
+    rows.append(row(work.format(8), f"8 calls one after another, {POST}", unit, eight["ours"], eight["calls"], None))
+    if peers:
+        rows.append(row(work.format(8), HUGGING_FACE, unit, eight["ours"], eight["peers"], 1.1))
+    return rows
+
+
+def _read_bandwidth(rows: list[dict]) -> str:
+    """What the limit's row says of the machine's memory."""
+    return next((one["note"].rpartition("at ")[2] for one in rows if one["peer"] == LIMIT), "not measured")
+
+
+def _bytes(size: str) -> int:
+    from lib import memory
+
+    return 4 * (memory.KNOWN["gpt2_base_en"].parameters if size != "tiny" else 10**5)
+
+
+def finetune(bench: Bench) -> list[dict]:
+    """Training steps of eight texts, in tokens that are predicted."""
+    rows = []
+    with contextlib.ExitStack() as stack:
+        ours, post = bench.keras(stack, "ours", "finetune"), bench.keras(stack, "post", "finetune")
+        peers = bench.transformers(stack, "finetune")
+        for corpus in ("poems", "prose"):
+            sides = {"ours": (ours, corpus), "post": (post, corpus)}
+            if peers:
+                sides |= {how: (peers, f"{corpus}, {how}") for how in ("padded", "packed")}
+            rates = in_turn(sides, bench.rounds["finetune"], f"fine-tuning on {corpus}")
+            work, unit = f"fine-tune on {corpus}, batches of 8 texts", "useful tokens/s"
+            rows.append(row(work, f"{POST}, padded", unit, rates["ours"], rates["post"], 1.5))
+            if peers:
+                rows.append(row(work, f"{HUGGING_FACE}, padded", unit, rates["ours"], rates["padded"], None))
+                rows.append(row(work, f"{HUGGING_FACE}, packed", unit, rates["ours"], rates["packed"], 1.1))
+    return rows
+
+
+def samplers(bench: Bench) -> list[dict]:
+    """All that notebook 03 generates, compiling included."""
+    with contextlib.ExitStack() as stack:
+        sides = {side: (bench.keras(stack, side, "samplers"), "all") for side in ("ours", "post")}
+        rates = in_turn(sides, bench.rounds["samplers"], "samplers")
+    work, peer = "all samplers of 03 over all prompts", f"{POST}: compile(sampler=), a call for each prompt"
+    return [row(work, peer, "texts/s", rates["ours"], rates["post"], 3.0, "every round compiles anew")]
+
+
+def again(bench: Bench) -> list[dict]:
+    """`make all` where there is nothing to do, in seconds."""
+    work, target = "make all again, nothing changed", 3.0
+    if (
+        bench.size == "tiny"
+        or subprocess.run(["make", "-q", "reports"], cwd=paths.ROOT, capture_output=True).returncode
+    ):
+        note = "not measured: the reports are not up to date here"
+        return [_judged(work, "", "seconds", [], [], [], SMALLER, target, note)]
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run(["make", "all"], cwd=paths.ROOT, capture_output=True, check=True)
+        seconds.append(time.perf_counter() - start)
+    return [_judged(work, "", "seconds", seconds, [], seconds, SMALLER, target, "seconds, not a ratio")]
+
+
+def make_all(bench: Bench) -> list[dict]:
+    """What `make bench-all` left: `make all` before and after, which takes too long to be part of this."""
+    work, target = "make all, cpu profile", 0.7
+    file = paths.outputs() / "bench" / "make_all.json"
+    if bench.size == "tiny" or not file.is_file():
+        note = "not measured: `make bench-all` does, in half an hour"
+        return [_judged(work, "", "seconds", [], [], [], SMALLER, target, note)]
+    told = json.loads(file.read_text(encoding="utf-8"))
+    before, after = (sum(told[name]["seconds"].values()) for name in ("before", "after"))
+    note = f"in seconds, notebook by notebook in turn, once each; {told['after']['commit']}, {told['after']['date']}"
+    peer = f"itself before, {told['before']['commit']}"
+    return [_judged(work, peer, "seconds", [after], [before], [after / before], SMALLER, target, note)]
+
+
+def growth(bench: Bench) -> list[dict]:
+    """The rows of `bench.growth`, of every size."""
+    rows = []
+    for size in ["tiny"] if bench.size == "tiny" else shape.SIZES:
+        progress.note(f"growth: {size}")
+        command = [sys.executable, "-m", "bench.growth", size]
+        with open(bench.scratch / f"growth-{size}.log", "w") as log:
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=paths.ROOT)
+        if done.returncode:
+            raise protocol.SideFailed(Path(log.name).read_text(errors="replace")[-2000:])
+        rows += json.loads(done.stdout.splitlines()[-1])
+    return rows
+
+
+def write(folder: Path, content: dict) -> None:
+    """Writes `bench.json`, and as CSV its rows, every sample, and the rows of growth."""
+    folder.mkdir(parents=True, exist_ok=True)
+    results.write_json(folder / "bench.json", content)
+    table = pd.DataFrame(content["rows"])
+    table.drop(columns=["ours", "theirs", "ratios"]).to_csv(folder / "rows.csv", index=False)
+    samples = [
+        {"work": one["work"], "peer": one["peer"], "unit": one["unit"], "side": side, "round": number, "sample": sample}
+        for one in content["rows"]
+        for side in ("ours", "theirs")
+        for number, sample in enumerate(one[side], 1)
+    ]
+    pd.DataFrame(samples).to_csv(folder / "samples.csv", index=False)
+    pd.DataFrame(content["growth"]).explode("seconds").to_csv(folder / "growth.csv", index=False)
+
+
+def _prepare(size: str, scratch: Path) -> None:
+    """Makes the models and the texts' tokens before anything is timed, in a process that then ends."""
+    code = (
+        "import sys; import numpy as np; from pathlib import Path; from bench import ours, shape\n"
+        "size, folder = sys.argv[1], Path(sys.argv[2])\n"
+        "causal_lm = ours.load('ours', size)\n"
+        "for other in [] if size == 'tiny' else shape.SIZES: shape.folder(other)\n"
+        "for corpus in ('poems', 'prose'):\n"
+        "    np.savez(folder / f'{corpus}.npz', **shape.tokens(causal_lm, corpus, size == 'tiny'))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, size, str(scratch)], capture_output=True, text=True, cwd=paths.ROOT
+    )
+    if done.returncode:
+        raise protocol.SideFailed(f"Preparing failed. Its last words:\n{done.stderr[-2000:]}")
+
+
+def _versions(peers: str | None) -> str:
+    if peers is None:
+        return "none"
+    code = "import torch, transformers; print(f'transformers {transformers.__version__}, torch {torch.__version__}')"
+    done = subprocess.run([peers, "-c", code], capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(f"--peers is {peers}, which cannot import torch and transformers. `make bench` installs them.")
+    return done.stdout.strip()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line. Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--size", default=next(iter(shape.SIZES)), choices=[*shape.SIZES, "tiny"], help="the model")
+    parser.add_argument("--peers", help="the Python that has torch and transformers; without it they are left out")
+    options = parser.parse_args(arguments)
+    start = time.monotonic()
+    try:
+        machine = provenance.collect() | {"peers": _versions(options.peers)}
+        with tempfile.TemporaryDirectory() as folder:
+            bench = Bench(options.size, options.peers, Path(folder))
+            _prepare(options.size, bench.scratch)
+            rows = [row for work in (generate, finetune, samplers, make_all, again) for row in work(bench)]
+            machine["read bandwidth"] = _read_bandwidth(rows)
+            content = {"machine": machine, "rows": rows, "growth": growth(bench)}
+    except (UserError, protocol.SideFailed) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, UserError) else 1
+    content["minutes"] = (time.monotonic() - start) / 60
+    write(paths.outputs() / "bench", content)
+    for one in rows:
+        told = (
+            one["note"]
+            if one["ratio_median"] is None
+            else f"{one['ratio_median']:.2f} ({one['target'] or 'no target'})"
+        )
+        print(f"{one['work']} / {one['peer'] or 'itself'}: {told}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

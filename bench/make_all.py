@@ -1,0 +1,60 @@
+"""Times all notebooks of the profile `cpu` against an earlier commit of this repository: `make bench-all`.
+
+Each notebook is run by the earlier code and then by this one, so that both see the same machine. This one's reports are
+published as by `make all`, those of the earlier code are thrown away. Downloads come from the cache.
+"""
+
+import argparse
+import datetime
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from lib import paths, provenance, results
+
+BEFORE = "ce132c9"  # the last commit before the notebooks were made faster
+NOTEBOOKS = ("01_baseline", "02_reddit_finetune", "03_greedy_vs_top_k", "04_tang_poetry", "00_summary")
+
+
+def run(notebook: str, root: Path) -> float:
+    """Runs a notebook of a checkout with this environment. Returns the seconds."""
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    start = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-m", "lib.runner", notebook, "--profile", "cpu"], cwd=root, env=environment, check=True
+    )
+    return time.perf_counter() - start
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line. Writes `outputs/bench/make_all.json`."""
+    parser = argparse.ArgumentParser(prog="python -m bench.make_all", description=__doc__)
+    parser.add_argument("--before", default=BEFORE, help="the commit to compare with")
+    options = parser.parse_args(arguments)
+    git = ["git", "-C", str(paths.ROOT)]
+    with tempfile.TemporaryDirectory() as scratch:
+        earlier = Path(scratch) / "before"
+        subprocess.run([*git, "worktree", "add", "--quiet", "--detach", str(earlier), options.before], check=True)
+        try:
+            seconds = {"before": {}, "after": {}}
+            for notebook in NOTEBOOKS:
+                seconds["before"][notebook] = run(notebook, earlier)
+                seconds["after"][notebook] = run(notebook, paths.ROOT)
+        finally:
+            subprocess.run([*git, "worktree", "remove", "--force", str(earlier)], check=True)
+    date = datetime.date.today().isoformat()
+    commits = {"before": f"commit {options.before}", "after": provenance.commit()}
+    folder = paths.outputs() / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {name: {"commit": commits[name], "date": date, "seconds": seconds[name]} for name in seconds}
+    results.write_json(folder / "make_all.json", content)
+    before, after = (sum(seconds[name].values()) for name in ("before", "after"))
+    print(f"before {before:.0f} s, after {after:.0f} s: {after / before:.2f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""The sides that run on Keras: this project, and the blog post's own lines. Run by `bench`, see `protocol`.
+
+Usage: `python -m bench.ours SIDE WORK SIZE`, with SIDE `ours` (the defaults of `lib.backends` for a CPU, and what `lib`
+makes of a model) or `post` (TensorFlow and KerasHub as they come), and WORK `generate`, `finetune` or `samplers`.
+"""
+
+import functools
+import itertools
+import sys
+
+from bench import protocol
+from lib import backends, generation, parameters, paths
+
+MAX_LENGTH = 201  # a start token, the prompt's three, and 197 new ones
+LENGTH = 128
+
+
+def load(side: str, size: str):
+    """Loads the model as the side does. The post's `generate` is KerasHub's, this project's is `lib.decoding`'s."""
+    backends.select("tensorflow" if side == "post" else "auto")
+    import keras_nlp
+
+    from bench import shape
+    from lib import models
+
+    folder, length = str(shape.folder(size)), 32 if size == "tiny" else LENGTH
+    if side == "ours":
+        return models.load_causal_lm(folder, length)
+    preprocessor = keras_nlp.models.GPT2CausalLMPreprocessor.from_preset(folder, sequence_length=length)
+    return keras_nlp.models.GPT2CausalLM.from_preset(folder, preprocessor=preprocessor)
+
+
+def max_length(size: str) -> int:
+    """Tokens of a generated text, the prompt's included."""
+    return 40 if size == "tiny" else MAX_LENGTH
+
+
+def generating(causal_lm, size: str):
+    """Generates a batch with the default sampler, top-k 5. The task returns the number of new tokens."""
+    from bench import shape
+
+    def task(batch_size: int):
+        prompts = [shape.PROMPT] * batch_size
+        length = max_length(size)
+        causal_lm.generate(prompts, max_length=length, stop_token_ids=None)
+        return batch_size * (length - generation.prompt_length(causal_lm, shape.PROMPT, length))
+
+    return task
+
+
+def finetuning(side: str, causal_lm, tiny: bool) -> dict:
+    """Makes a task for each corpus: one training step, the next one at each call. It returns the tokens predicted."""
+    import keras
+    import numpy as np
+
+    from bench import shape
+    from lib import packing
+
+    model = packing.trainee(causal_lm, causal_lm.preprocessor.sequence_length) if side == "ours" else causal_lm
+    model.compile(
+        optimizer=keras.optimizers.Adam(5e-5),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        weighted_metrics=["accuracy"],
+    )
+
+    def task(batches):
+        batch = next(batches)
+        inputs, labels, weights = batch if model is not causal_lm else causal_lm.preprocessor(batch)
+        inputs = {name: np.asarray(value) for name, value in inputs.items()}
+        model.train_on_batch(inputs, np.asarray(labels), np.asarray(weights))
+        return int(np.sum(np.asarray(weights) > 0))
+
+    tasks = {}
+    for corpus in ("poems", "prose"):
+        texts = shape.texts(corpus, tiny)
+        steps = len(texts) // shape.BATCH_SIZE
+        train = packing.batches(model, texts[: steps * shape.BATCH_SIZE], shape.BATCH_SIZE, steps, seed=1)
+        tasks[corpus] = functools.partial(task, itertools.cycle(list(train)))
+    return tasks
+
+
+def sampling(side: str, causal_lm, tiny: bool):
+    """Generates all that notebook 03 generates. The task returns the number of texts.
+
+    The post's way is `compile(sampler=...)` and a call of `generate` for each prompt.
+    """
+    given = parameters.read_experiment(paths.EXPERIMENTS / ("smoke" if tiny else "cpu") / "03_greedy_vs_top_k.yaml")
+    k, prompts = given.get("k", 5), given["prompts"]
+
+    def task():
+        greedy, top_k = generation.make_sampler("greedy", 0), generation.make_sampler("top_k", 0, k=k)
+        samplers = [(greedy, None)] + [(top_k, seed) for seed in given["seeds"]]
+        for sampler, seed in samplers:
+            if side == "ours":
+                generation.generate_samples(causal_lm, prompts, sampler, given["max_length"], seed=seed)
+                continue
+            causal_lm.compile(sampler=sampler)
+            for prompt in prompts:
+                causal_lm.generate(prompt, max_length=given["max_length"], stop_token_ids=None)
+        return len(samplers) * len(prompts)
+
+    return task
+
+
+def main(side: str, work: str, size: str) -> None:
+    """Serves the tasks of a work."""
+    answers = protocol.answers()
+    causal_lm, tiny = load(side, size), size == "tiny"
+    if work == "generate":
+        causal_lm.compile(sampler="top_k")
+        generate = generating(causal_lm, size)
+
+        def one_after_another():
+            return sum(generate(1) for _ in range(8))
+
+        tasks = {"1": lambda: generate(1), "8": lambda: generate(8), "8 calls": one_after_another}
+    elif work == "finetune":
+        tasks = finetuning(side, causal_lm, tiny)
+    else:
+        tasks = {"all": sampling(side, causal_lm, tiny)}
+    protocol.serve(tasks, answers)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

