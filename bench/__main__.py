@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -16,8 +17,9 @@ from bench import protocol, shape
 from lib import paths, progress, provenance, results
 from lib.errors import UserError
 
-ROUNDS = {"generate": 5, "generate 8": 3, "finetune": 6, "samplers": 2}
+ROUNDS = {"generate": 5, "generate 8": 3, "finetune": 3, "samplers": 2}
 FASTER, SMALLER = "at least", "at most"
+TEXTS = "here from text to text, there from token ids to token ids"
 LIMIT = "the memory-bandwidth limit"
 POST, HUGGING_FACE = "the post's own lines (KerasHub, TensorFlow)", "Hugging Face transformers (PyTorch)"
 
@@ -59,20 +61,22 @@ def _judged(work, peer, unit, ours, theirs, ratios, direction, target, note) -> 
     }
 
 
-def in_turn(sides: dict[str, tuple[protocol.Side, str]], rounds: int, label: str) -> dict[str, list[float]]:
+def in_turn(sides: dict[str, tuple[protocol.Side, str]], rounds: int, label: str, ready=()) -> dict[str, list[float]]:
     """Has each side do its task once to warm up, then once a round, in turn; every second round backwards.
 
     Args:
         sides: For each name the side and its task.
         rounds: How many.
         label: What is told meanwhile.
+        ready: The names of sides that need no warming up.
 
     Returns:
         For each name its work per second, a sample a round.
     """
     for name, (side, task) in sides.items():
-        progress.note(f"{label}: {name} warms up")
-        side.run(task)
+        if name not in ready:
+            progress.note(f"{label}: {name} warms up")
+            side.run(task)
     rates = {name: [] for name in sides}
     for number in range(rounds):
         progress.note(f"{label}: round {number + 1} of {rounds}")
@@ -87,7 +91,7 @@ class Bench:
     """What every work needs: where the sides start, and how often they are asked.
 
     Args:
-        size: A key of `shape.SIZES`, or `"tiny"`.
+        size: `"124M"`, or `"tiny"`, which proves that every step works.
         peers: The Python that has transformers; None leaves that side out.
         scratch: A folder for logs and for the texts' tokens.
     """
@@ -124,38 +128,39 @@ def generate(bench: Bench) -> list[dict]:
         sides = {"ours": (ours, "8"), "post": (post, "8"), "calls": (post, "8 calls")}
         if peers:
             sides["peers"] = (peers, "8")
-        eight = in_turn(sides, bench.rounds["generate 8"], "batch 8")
+        eight = in_turn(sides, bench.rounds["generate 8"], "batch 8", ready=("calls",))
     unit = "new tokens/s"
     rows = [row(work.format(1), POST, unit, one["ours"], one["post"], None)]
     if peers:
         rows += [
-            row(work.format(1), HUGGING_FACE, unit, one["ours"], one["peers"], 1.5),
+            row(work.format(1), HUGGING_FACE, unit, one["ours"], one["peers"], 1.5, TEXTS),
             row(
                 work.format(1),
                 LIMIT,
                 unit,
                 one["ours"],
-                [rate / _bytes(bench.size) for rate in one["read"]],
+                [rate / _bytes() for rate in one["read"]],
                 0.75,
-                f"every weight read once for a token, at {statistics.median(one['read']) / 1e9:.1f} GB/s",
+                "every weight of GPT-2's shape read once for a token",
             ),
         ]
     rows.append(row(work.format(8), POST, unit, eight["ours"], eight["post"], None))
     rows.append(row(work.format(8), f"8 calls one after another, {POST}", unit, eight["ours"], eight["calls"], None))
     if peers:
-        rows.append(row(work.format(8), HUGGING_FACE, unit, eight["ours"], eight["peers"], 1.1))
+        rows.append(row(work.format(8), HUGGING_FACE, unit, eight["ours"], eight["peers"], 1.1, TEXTS))
     return rows
 
 
 def _read_bandwidth(rows: list[dict]) -> str:
-    """What the limit's row says of the machine's memory."""
-    return next((one["note"].rpartition("at ")[2] for one in rows if one["peer"] == LIMIT), "not measured")
+    """The rate at which the machine's memory was read for the row of the limit."""
+    rates = [statistics.median(one["theirs"]) * _bytes() / 1e9 for one in rows if one["peer"] == LIMIT]
+    return f"{rates[0]:.1f} GB/s" if rates else "not measured"
 
 
-def _bytes(size: str) -> int:
+def _bytes() -> int:
     from lib import memory
 
-    return 4 * (memory.KNOWN["gpt2_base_en"].parameters if size != "tiny" else 10**5)
+    return 4 * memory.KNOWN["gpt2_base_en"].parameters
 
 
 def finetune(bench: Bench) -> list[dict]:
@@ -181,7 +186,7 @@ def samplers(bench: Bench) -> list[dict]:
     """All that notebook 03 generates, compiling included."""
     with contextlib.ExitStack() as stack:
         sides = {side: (bench.keras(stack, side, "samplers"), "all") for side in ("ours", "post")}
-        rates = in_turn(sides, bench.rounds["samplers"], "samplers")
+        rates = in_turn(sides, bench.rounds["samplers"], "samplers", ready=sides)  # compiling is part of it
     work, peer = "all samplers of 03 over all prompts", f"{POST}: compile(sampler=), a call for each prompt"
     return [row(work, peer, "texts/s", rates["ours"], rates["post"], 3.0, "every round compiles anew")]
 
@@ -211,6 +216,9 @@ def make_all(bench: Bench) -> list[dict]:
         note = "not measured: `make bench-all` does, in half an hour"
         return [_judged(work, "", "seconds", [], [], [], SMALLER, target, note)]
     told = json.loads(file.read_text(encoding="utf-8"))
+    if told["processor"] != provenance.processor():
+        note = f"not measured on this machine; on {told['processor']} by `make bench-all`"
+        return [_judged(work, "", "seconds", [], [], [], SMALLER, target, note)]
     before, after = (sum(told[name]["seconds"].values()) for name in ("before", "after"))
     note = f"in seconds, notebook by notebook in turn, once each; {told['after']['commit']}, {told['after']['date']}"
     peer = f"itself before, {told['before']['commit']}"
@@ -277,9 +285,12 @@ def _versions(peers: str | None) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """The command line. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--size", default=next(iter(shape.SIZES)), choices=[*shape.SIZES, "tiny"], help="the model")
+    parser.add_argument(
+        "--size", default=next(iter(shape.SIZES)), choices=[next(iter(shape.SIZES)), "tiny"], help="the model"
+    )
     parser.add_argument("--peers", help="the Python that has torch and transformers; without it they are left out")
     options = parser.parse_args(arguments)
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # all sides compute on the CPU
     start = time.monotonic()
     try:
         machine = provenance.collect() | {"peers": _versions(options.peers)}

@@ -1,7 +1,7 @@
 """Times all notebooks of the profile `cpu` against an earlier commit of this repository: `make bench-all`.
 
-Each notebook is run by the earlier code and then by this one, so that both see the same machine. This one's reports are
-published as by `make all`, those of the earlier code are thrown away. Downloads come from the cache.
+Each notebook is run by both, in turn, so that both see the same machine. This one's reports are published as by
+`make all`, those of the earlier code are thrown away. Downloads come from the cache.
 """
 
 import argparse
@@ -22,6 +22,7 @@ NOTEBOOKS = ("01_baseline", "02_reddit_finetune", "03_greedy_vs_top_k", "04_tang
 def run(notebook: str, root: Path) -> float:
     """Runs a notebook of a checkout with this environment. Returns the seconds."""
     environment = {**os.environ, "PYTHONPATH": str(root)}
+    environment.pop("REPORT_OUTPUTS", None)  # each has its own
     start = time.perf_counter()
     subprocess.run(
         [sys.executable, "-m", "lib.runner", notebook, "--profile", "cpu"], cwd=root, env=environment, check=True
@@ -40,9 +41,10 @@ def main(arguments: list[str] | None = None) -> int:
         subprocess.run([*git, "worktree", "add", "--quiet", "--detach", str(earlier), options.before], check=True)
         try:
             seconds = {"before": {}, "after": {}}
-            for notebook in NOTEBOOKS:
-                seconds["before"][notebook] = run(notebook, earlier)
-                seconds["after"][notebook] = run(notebook, paths.ROOT)
+            trees = [("before", earlier), ("after", paths.ROOT)]
+            for number, notebook in enumerate(NOTEBOOKS):
+                for name, root in trees if number % 2 == 0 else reversed(trees):
+                    seconds[name][notebook] = run(notebook, root)
         finally:
             subprocess.run([*git, "worktree", "remove", "--force", str(earlier)], check=True)
     date = datetime.date.today().isoformat()
@@ -50,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     folder = paths.outputs() / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     content = {name: {"commit": commits[name], "date": date, "seconds": seconds[name]} for name in seconds}
-    results.write_json(folder / "make_all.json", content)
+    results.write_json(folder / "make_all.json", {"processor": provenance.processor(), **content})
     before, after = (sum(seconds[name].values()) for name in ("before", "after"))
     print(f"before {before:.0f} s, after {after:.0f} s: {after / before:.2f}")
     return 0

@@ -1,11 +1,10 @@
 """The sides that run on Keras: this project, and the blog post's own lines. Run by `bench`, see `protocol`.
 
-Usage: `python -m bench.ours SIDE WORK SIZE`, with SIDE `ours` (the defaults of `lib.backends` for a CPU, and what `lib`
-makes of a model) or `post` (TensorFlow and KerasHub as they come), and WORK `generate`, `finetune` or `samplers`.
+Usage: `python -m bench.ours SIDE WORK SIZE`, with SIDE `ours` (JAX, which `lib.backends` chooses for a CPU, and what
+`lib` makes of a model) or `post` (TensorFlow and KerasHub as they come), and WORK `generate`, `finetune` or `samplers`.
 """
 
 import functools
-import itertools
 import sys
 
 from bench import protocol
@@ -17,7 +16,7 @@ LENGTH = 128
 
 def load(side: str, size: str):
     """Loads the model as the side does. The post's `generate` is KerasHub's, this project's is `lib.decoding`'s."""
-    backends.select("tensorflow" if side == "post" else "auto")
+    backends.select("tensorflow" if side == "post" else "jax")
     import keras_nlp
 
     from bench import shape
@@ -49,7 +48,10 @@ def generating(causal_lm, size: str):
 
 
 def finetuning(side: str, causal_lm, tiny: bool) -> dict:
-    """Makes a task for each corpus: one training step, the next one at each call. It returns the tokens predicted."""
+    """Makes a task for each corpus: a pass over its training steps. It returns the tokens that were predicted.
+
+    The texts are tokenised beforehand.
+    """
     import keras
     import numpy as np
 
@@ -63,20 +65,19 @@ def finetuning(side: str, causal_lm, tiny: bool) -> dict:
         weighted_metrics=["accuracy"],
     )
 
-    def task(batches):
-        batch = next(batches)
-        inputs, labels, weights = batch if model is not causal_lm else causal_lm.preprocessor(batch)
-        inputs = {name: np.asarray(value) for name, value in inputs.items()}
-        model.train_on_batch(inputs, np.asarray(labels), np.asarray(weights))
-        return int(np.sum(np.asarray(weights) > 0))
-
-    tasks = {}
-    for corpus in ("poems", "prose"):
+    def made(corpus):
         texts = shape.texts(corpus, tiny)
         steps = len(texts) // shape.BATCH_SIZE
-        train = packing.batches(model, texts[: steps * shape.BATCH_SIZE], shape.BATCH_SIZE, steps, seed=1)
-        tasks[corpus] = functools.partial(task, itertools.cycle(list(train)))
-    return tasks
+        for batch in packing.batches(model, texts[: steps * shape.BATCH_SIZE], shape.BATCH_SIZE, steps, seed=1):
+            inputs, labels, weights = causal_lm.preprocessor(batch) if model is causal_lm else batch
+            yield {name: np.asarray(value) for name, value in inputs.items()}, np.asarray(labels), np.asarray(weights)
+
+    def task(batches):
+        for batch in batches:
+            model.train_on_batch(*batch)
+        return int(sum(np.sum(weights > 0) for _, _, weights in batches))
+
+    return {corpus: functools.partial(task, list(made(corpus))) for corpus in ("poems", "prose")}
 
 
 def sampling(side: str, causal_lm, tiny: bool):
@@ -85,19 +86,22 @@ def sampling(side: str, causal_lm, tiny: bool):
     The post's way is `compile(sampler=...)` and a call of `generate` for each prompt.
     """
     given = parameters.read_experiment(paths.EXPERIMENTS / ("smoke" if tiny else "cpu") / "03_greedy_vs_top_k.yaml")
-    k, prompts = given.get("k", 5), given["prompts"]
+    k, prompts, length = given.get("k", 5), given["prompts"], given["max_length"]
 
     def task():
-        greedy, top_k = generation.make_sampler("greedy", 0), generation.make_sampler("top_k", 0, k=k)
-        samplers = [(greedy, None)] + [(top_k, seed) for seed in given["seeds"]]
-        for sampler, seed in samplers:
-            if side == "ours":
-                generation.generate_samples(causal_lm, prompts, sampler, given["max_length"], seed=seed)
-                continue
-            causal_lm.compile(sampler=sampler)
-            for prompt in prompts:
-                causal_lm.generate(prompt, max_length=given["max_length"], stop_token_ids=None)
-        return len(samplers) * len(prompts)
+        texts = 0
+        for name, seeds in (("greedy", [None]), ("top_k", given["seeds"])):
+            sampler = generation.make_sampler(name, 0, **({"k": k} if name == "top_k" else {}))
+            if side == "post":
+                causal_lm.compile(sampler=sampler)
+            for seed in seeds:
+                if side == "ours":
+                    generation.generate_samples(causal_lm, prompts, sampler, length, seed=seed)
+                else:
+                    for prompt in prompts:
+                        causal_lm.generate(prompt, max_length=length, stop_token_ids=None)
+                texts += len(prompts)
+        return texts
 
     return task
 

@@ -5,7 +5,6 @@ Usage: `python -m bench.peers WORK FOLDER`, with WORK `generate` or `finetune`, 
 """
 
 import functools
-import itertools
 import sys
 from pathlib import Path
 
@@ -44,12 +43,14 @@ def reading(weights: torch.Tensor) -> int:
 
 
 def training(model, optimizer, batches) -> int:
-    """Takes a training step; returns the tokens predicted. The model shifts the labels, so rows have a token more."""
-    token_ids, labels, attention_mask = next(batches)
-    model(input_ids=token_ids, attention_mask=attention_mask, labels=labels).loss.backward()
-    optimizer.step()
-    optimizer.zero_grad()
-    return int((labels[:, 1:] != layouts.IGNORED).sum())
+    """Passes over the training steps; returns the tokens predicted. The model shifts the labels itself."""
+    predicted = 0
+    for token_ids, labels, attention_mask in batches:
+        model(input_ids=token_ids, attention_mask=attention_mask, labels=labels).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        predicted += int((labels[:, 1:] != layouts.IGNORED).sum())
+    return predicted
 
 
 def tensors(batches: list[tuple]) -> list[tuple]:
@@ -78,8 +79,7 @@ def main(work: str, folder: str) -> None:
             found = dict(np.load(Path(folder) / f"{corpus}.npz"))
             batches = {"padded": layouts.padded(found, BATCH_SIZE), "packed": layouts.packed(found, BATCH_SIZE, LENGTH)}
             for how, made in batches.items():
-                endless = itertools.cycle(tensors(made))
-                tasks[f"{corpus}, {how}"] = functools.partial(training, model, optimizer, endless)
+                tasks[f"{corpus}, {how}"] = functools.partial(training, model, optimizer, tensors(made))
     protocol.serve(tasks, answers)
 
 

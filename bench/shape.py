@@ -17,7 +17,7 @@ SIZES = {  # layers, width, heads; the first is GPT-2's, the second DistilGPT-2'
     "45M": (6, 512, 8),
 }
 BATCH_SIZE = 8
-STEPS = 6  # different steps of training, gone through again and again
+STEPS = 2  # of training; a round is a pass over them
 
 
 def folder(size: str) -> Path:
@@ -71,7 +71,7 @@ def texts(corpus: str, tiny: bool) -> list[str]:
         found = datasets.load_tang_poetry("experiments/smoke/poems" if tiny else "auto", 1, 1000, 0)
     else:
         found = datasets.load_tiny_prose() if tiny else datasets.load_brown_fiction()
-    train, _ = datasets.split(found, min(BATCH_SIZE * STEPS, 40), 4, seed=1)
+    train, _ = datasets.split(found, BATCH_SIZE * STEPS, 4, seed=1)
     return train
 
 

@@ -37,7 +37,10 @@ def memory_block() -> str:
 
 def bench_block() -> str:
     """The rows of `outputs/bench/bench.json` as Markdown."""
-    bench = json.loads((paths.outputs() / "bench" / "bench.json").read_text(encoding="utf-8"))
+    file = paths.outputs() / "bench" / "bench.json"
+    if not file.is_file():
+        return "No run of it is kept here yet."
+    bench = json.loads(file.read_text(encoding="utf-8"))
     number = results.number
     rows = [
         {
@@ -53,8 +56,9 @@ def bench_block() -> str:
     ]
     machine = bench["machine"]
     where = f"Measured on {machine['processor']}, {machine['date'][:10]}, beside {machine['peers']}. "
-    how = "Above 1 this project is faster; `make all` is the time now over the time before, and again in seconds."
-    return where + how + "\n\n" + _table(rows, tuple(rows[0]))
+    how = "Above 1 this project is faster; `make all` is the time now over the time before, and again in seconds. "
+    report = "[The report](outputs/bench/bench/report.html) also tells how the cost grows."
+    return where + how + report + "\n\n" + _table(rows, tuple(rows[0]))
 
 
 def results_block() -> str:

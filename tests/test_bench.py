@@ -7,7 +7,7 @@ import pytest
 
 from bench import __main__ as bench
 from bench import layouts, protocol
-from lib import paths
+from lib import paths, provenance
 
 SERVER = """
 import time
@@ -50,6 +50,9 @@ def test_sides_are_warmed_up_and_then_asked_in_turn():
     rates = bench.in_turn({"a": (Fake("a", 2, asked), "x"), "b": (Fake("b", 5, asked), "x")}, 3, "")
     assert asked == ["a", "b", "a", "b", "b", "a", "a", "b"]
     assert rates == {"a": [5, 5, 5], "b": [2, 2, 2]}
+    asked.clear()
+    bench.in_turn({"a": (Fake("a", 2, asked), "x"), "b": (Fake("b", 5, asked), "x")}, 1, "", ready=("b",))
+    assert asked == ["a", "a", "b"]
 
 
 def test_a_row_s_ratios_are_those_of_each_round():
@@ -67,7 +70,7 @@ def test_make_all_is_judged_by_what_make_bench_all_left(monkeypatch, tmp_path):
     (told,) = bench.make_all(at)
     assert told["ratio_median"] is None and told["met"] is None and "make bench-all" in told["note"]
     (tmp_path / "bench").mkdir()
-    runs = {
+    runs = {"processor": provenance.processor()} | {
         name: {"commit": name, "date": "2026-01-01", "seconds": {"01": seconds, "02": 2 * seconds}}
         for name, seconds in (("before", 100.0), ("after", 60.0))
     }
@@ -75,12 +78,15 @@ def test_make_all_is_judged_by_what_make_bench_all_left(monkeypatch, tmp_path):
     (told,) = bench.make_all(at)
     assert (told["ours"], told["theirs"], told["met"]) == ([180], [300], True)
     assert told["ratio_median"] == pytest.approx(0.6)
+    (tmp_path / "bench" / "make_all.json").write_text(json.dumps(runs | {"processor": "another one"}))
+    (told,) = bench.make_all(at)
+    assert told["met"] is None and "not measured on this machine; on another one" in told["note"]
 
 
 FOUND = {  # two texts: 1 2 end, and 4 end with two places of padding
-    "token_ids": np.array([[1, 2, 3], [4, 9, 0]]),
-    "labels": np.array([[2, 3, 9], [9, 0, 0]]),
-    "useful": np.array([[True, True, True], [True, False, False]]),
+    "token_ids": np.array([[1, 2, 3, 9], [4, 9, 0, 0]]),
+    "labels": np.array([[2, 3, 9, 0], [9, 0, 0, 0]]),
+    "useful": np.array([[True, True, True, False], [True, False, False, False]]),
 }
 
 
@@ -93,7 +99,7 @@ def test_the_peer_s_padded_rows_count_the_same_tokens():
 
 
 def test_the_peer_s_packed_rows_are_full():
-    batches = layouts.packed(FOUND, 1, 2)
+    batches = layouts.packed(FOUND, 1, 3)
     assert [block.tolist() for block, _, _ in batches] == [[[1, 2, 3]], [[9, 4, 9]]]
     assert all(labels is block and mask is None for block, labels, mask in batches)
 

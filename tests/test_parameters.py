@@ -83,9 +83,11 @@ def test_every_notebook_declares_limits_and_help_for_all_its_parameters():
                 parameter.check(parameter.default, "default")
 
 
-@pytest.mark.parametrize("profile", ["gpu", "cpu", "smoke"])
+@pytest.mark.parametrize("profile", ["gpu", "cpu", "smoke", "bench"])
 def test_the_experiments_in_the_repository_are_valid(profile):
-    notebooks = sorted(path.stem for path in paths.NOTEBOOKS.glob("*.ipynb") if path.stem != "bench")
+    notebooks = sorted(
+        path.stem for path in paths.NOTEBOOKS.glob("*.ipynb") if (path.stem == "bench") == (profile == "bench")
+    )
     files = sorted((paths.EXPERIMENTS / profile).glob("*.yaml"))
     assert [file.stem for file in files] == notebooks
     for file in files:
