@@ -77,7 +77,9 @@ def finetuning(side: str, causal_lm, tiny: bool) -> dict:
             model.train_on_batch(*batch)
         return int(sum(np.sum(weights > 0) for _, _, weights in batches))
 
-    return {corpus: functools.partial(task, list(made(corpus))) for corpus in ("poems", "prose")}
+    tasks = {corpus: functools.partial(task, list(made(corpus))) for corpus in ("poems", "prose")}
+    causal_lm.preprocessor = None  # which would tokenise at every step
+    return tasks
 
 
 def sampling(side: str, causal_lm, tiny: bool):
