@@ -58,7 +58,7 @@ lab: $(INSTALLED) ## open the notebooks in JupyterLab
 smoke: ## run all notebooks on a tiny random model, in minutes
 	@$(MAKE) --no-print-directory all PROFILE=smoke
 
-bench: $(INSTALLED) $(BENCH_VENV)/.installed ## measure speed beside the post's lines and transformers, in half an hour
+bench: $(INSTALLED) $(BENCH_VENV)/.installed ## measure speed beside the post's lines and transformers
 	$(BIN)/python -m bench --peers $(BENCH_VENV)/bin/python
 	$(BIN)/python -m lib.runner bench --profile bench
 
