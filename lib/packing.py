@@ -81,7 +81,12 @@ class Packed(keras.Model):
         return architecture.logits(weights, x)
 
     def _dropped(self, x):
-        return keras.random.dropout(x, self._architecture.dropout, seed=self._seeds)
+        """Drops values at random. 16 bits decide on each, so half the random numbers of `keras.random.dropout`."""
+        drop = round(2**16 * self._architecture.dropout)
+        key = jax.random.wrap_key_data(self._seeds.next())
+        words = jax.random.bits(key, (-(-x.size // 2),), "uint32")
+        halves = jax.lax.bitcast_convert_type(words, jnp.uint16).reshape(-1)[: x.size].reshape(x.shape)
+        return jnp.where(halves >= drop, x / (1 - drop / 2**16), 0)
 
 
 @jax.custom_vjp

@@ -73,4 +73,6 @@ model = packing.trainee(causal_lm, LENGTH)
 inputs = {name: value.numpy() for name, value in batch[0].items()}
 told = [np.asarray(model(inputs, training=training)) for training in (False, False, True, True)]
 results["dropout"] = [bool((one == other).all()) for one, other in itertools.pairwise(told)]
+dropped = np.asarray(model._dropped(np.ones((333, 301), "float32")))
+results["dropped"] = {"share": float((dropped == 0).mean()), "others": sorted(set(dropped[dropped > 0].tolist()))}
 print(json.dumps(results))

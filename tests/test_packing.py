@@ -36,6 +36,8 @@ def test_padding_is_left_out(trained, kind):
 
 def test_values_are_dropped_in_training_alone_and_others_each_time(trained):
     assert trained["dropout"] == [True, False, False]
+    assert trained["dropped"]["share"] == pytest.approx(0.1, abs=0.003)
+    assert trained["dropped"]["others"] == pytest.approx([1 / 0.9], rel=1e-4)
 
 
 def test_texts_are_dealt_out_once_each_and_evenly():
