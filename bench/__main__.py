@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from bench import protocol, shape
-from lib import paths, progress, provenance, results
+from lib import memory, paths, progress, provenance, results
 from lib.errors import UserError
 
 ROUNDS = {"generate": 5, "generate 8": 3, "finetune": 3, "samplers": 2}
@@ -61,14 +61,17 @@ def _judged(work, peer, unit, ours, theirs, ratios, direction, target, note) -> 
     }
 
 
-def in_turn(sides: dict[str, tuple[protocol.Side, str]], rounds: int, label: str, ready=()) -> dict[str, list[float]]:
-    """Has each side do its task once to warm up, then once a round, in turn; every second round backwards.
+def in_turn(
+    sides: dict[str, tuple[protocol.Side, str]], rounds: int, label: str, ready=(), warm_ups: int = 1
+) -> dict[str, list[float]]:
+    """Has each side do its task to warm up, then once a round, in turn; every second round backwards.
 
     Args:
         sides: For each name the side and its task.
         rounds: How many.
         label: What is told meanwhile.
         ready: The names of sides that need no warming up.
+        warm_ups: How often the others do it before.
 
     Returns:
         For each name its work per second, a sample a round.
@@ -76,7 +79,8 @@ def in_turn(sides: dict[str, tuple[protocol.Side, str]], rounds: int, label: str
     for name, (side, task) in sides.items():
         if name not in ready:
             progress.note(f"{label}: {name} warms up")
-            side.run(task)
+            for _ in range(warm_ups):
+                side.run(task)
     rates = {name: [] for name in sides}
     for number in range(rounds):
         progress.note(f"{label}: round {number + 1} of {rounds}")
@@ -104,7 +108,8 @@ class Bench:
         """Starts this project's side (`ours`) or the post's (`post`)."""
         progress.note(f"{work}: starting {side}")
         command = [sys.executable, "-m", "bench.ours", side, work, self.size]
-        return stack.enter_context(protocol.Side(command, self.scratch / f"{side}-{work}.log"))
+        without = () if side == "ours" else memory.MALLOC
+        return stack.enter_context(protocol.Side(command, self.scratch / f"{side}-{work}.log", without))
 
     def transformers(self, stack, work: str) -> protocol.Side | None:
         """Starts the side of transformers, if there is one."""
@@ -112,7 +117,7 @@ class Bench:
             return None
         progress.note(f"{work}: starting transformers")
         command = [self.peers, "-m", "bench.peers", work, str(self.scratch)]
-        return stack.enter_context(protocol.Side(command, self.scratch / f"peers-{work}.log"))
+        return stack.enter_context(protocol.Side(command, self.scratch / f"peers-{work}.log", memory.MALLOC))
 
 
 def generate(bench: Bench) -> list[dict]:
@@ -158,8 +163,6 @@ def _read_bandwidth(rows: list[dict]) -> str:
 
 
 def _bytes() -> int:
-    from lib import memory
-
     return 4 * memory.KNOWN["gpt2_base_en"].parameters
 
 
@@ -173,7 +176,8 @@ def finetune(bench: Bench) -> list[dict]:
             sides = {"ours": (ours, corpus), "post": (post, corpus)}
             if peers:
                 sides |= {how: (peers, f"{corpus}, {how}") for how in ("padded", "packed")}
-            rates = in_turn(sides, bench.rounds["finetune"], f"fine-tuning on {corpus}")
+            # Two, since the first steps still take more memory.
+            rates = in_turn(sides, bench.rounds["finetune"], f"fine-tuning on {corpus}", warm_ups=2)
             work, unit = f"fine-tune on {corpus}, batches of 8 texts", "useful tokens/s"
             rows.append(row(work, f"{POST}, padded", unit, rates["ours"], rates["post"], 1.5))
             if peers:

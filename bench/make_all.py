@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from lib import paths, provenance, results
+from lib import memory, paths, provenance, results
 
 BEFORE = "ce132c9"  # the last commit before the notebooks were made faster
 NOTEBOOKS = ("01_baseline", "02_reddit_finetune", "03_greedy_vs_top_k", "04_tang_poetry", "00_summary")
@@ -22,7 +22,9 @@ NOTEBOOKS = ("01_baseline", "02_reddit_finetune", "03_greedy_vs_top_k", "04_tang
 def run(notebook: str, root: Path) -> float:
     """Runs a notebook of a checkout with this environment. Returns the seconds."""
     environment = {**os.environ, "PYTHONPATH": str(root)}
-    environment.pop("REPORT_OUTPUTS", None)  # each has its own
+    # Each has its own outputs; how memory is kept is part of what is compared.
+    for name in ("REPORT_OUTPUTS", *(memory.MALLOC if root != paths.ROOT else ())):
+        environment.pop(name, None)
     start = time.perf_counter()
     subprocess.run(
         [sys.executable, "-m", "lib.runner", notebook, "--profile", "cpu"], cwd=root, env=environment, check=True

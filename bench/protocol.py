@@ -42,10 +42,10 @@ class Side:
     Args:
         command: What to start.
         log: Where its standard error goes.
-        environment: Variables to set beside those of this process.
+        without: Variables of this process that it is not given.
     """
 
-    def __init__(self, command: list[str], log: Path, environment: dict[str, str] | None = None):
+    def __init__(self, command: list[str], log: Path, without: tuple[str, ...] = ()):
         self._log = open(log, "w")  # noqa: SIM115  (closed in __exit__)
         self._process = subprocess.Popen(
             command,
@@ -53,7 +53,7 @@ class Side:
             stdout=subprocess.PIPE,
             stderr=self._log,
             cwd=Path(__file__).parents[1],
-            env={**os.environ, **(environment or {})},
+            env={name: value for name, value in os.environ.items() if name not in without},
             text=True,
             bufsize=1,
         )

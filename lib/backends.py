@@ -1,6 +1,5 @@
 """Which engine Keras computes with, and how it is set up."""
 
-import ctypes
 import os
 import subprocess
 import sys
@@ -10,11 +9,6 @@ from lib.errors import UserError
 
 BACKENDS = ("tensorflow", "jax")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
-MALLOC = {  # numbers of malloc.h (mallopt(3)), and what they are set to
-    "M_TRIM_THRESHOLD": (-1, -1),  # never give back the end of the heap
-    "M_MMAP_MAX": (-4, 0),  # take large blocks from the heap as well
-    "M_ARENA_MAX": (-8, 1),  # one heap for all threads: those of other threads cannot hold a large block
-}
 
 
 @dataclass(frozen=True)
@@ -68,7 +62,6 @@ def select(backend: str = "auto", precision: str = "auto", deterministic: bool =
     - Deterministic operations: TensorFlow has them without XLA only, so it is off with them, and a run that is to be
       repeated bit for bit is no run to be timed. JAX on a CPU is deterministic in any case.
     - GPU memory: taken as it is needed, so that another program can use the GPU as well.
-    - Main memory: kept by the process once it has it, see `keep_freed_memory`.
 
     TensorFlow carries the data (`tf.data`) in any case.
 
@@ -93,7 +86,6 @@ def select(backend: str = "auto", precision: str = "auto", deterministic: bool =
         backend = "tensorflow" if has_gpu() else "jax"
     if "keras" in sys.modules and (running := sys.modules["keras"].backend.backend()) != backend:
         raise UserError(f"backend is {backend!r}, but Keras already runs on {running!r}. Restart the kernel.")
-    keep_freed_memory()
     os.environ["KERAS_BACKEND"] = backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # JAX's memory growth
@@ -156,19 +148,6 @@ def nvidia_smi(*arguments: str) -> str:
         return subprocess.run(["nvidia-smi", *arguments], capture_output=True, text=True, timeout=60).stdout
     except (OSError, subprocess.TimeoutExpired):
         return ""
-
-
-def keep_freed_memory() -> None:
-    """Has the C library keep freed memory for later, so that a step need not ask the system for gigabytes anew.
-
-    By default glibc hands large blocks back as soon as they are freed. Every training step then begins with memory that
-    the system must clear page by page: on two cores and GPT-2's shape 0.6 s of a step's 3.6 s, and several seconds in a
-    virtual machine that hands idle memory back to its host. Where the C library is another, nothing happens.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        for parameter, value in MALLOC.values():
-            mallopt(parameter, value)
 
 
 def _set_up_jax() -> bool:

@@ -12,6 +12,8 @@ GIB = 2**30
 RUNTIME = {"main memory": 2 * GIB, "GPU": GIB}  # Python, TensorFlow and JAX; the CUDA context and its libraries
 KEPT = 1.75  # times what equation 1 counts: Keras keeps more of a layer, as measured with TensorFlow and JAX on a CPU
 LOGITS_COPIES = 4  # the logits, the softmax and their gradients are alive together
+FREED_KEPT = 1.4  # times what is needed, where freed memory is kept and has gaps between what is used
+MALLOC = ("MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_ARENA_MAX")  # how the Makefile has glibc keep it
 CONFIGURATION = (  # names of layers, width, heads and vocabulary in config.json, as KerasHub and Hugging Face have them
     ("num_layers", "n_layer", "num_hidden_layers"),
     ("hidden_dim", "n_embd", "hidden_size"),
@@ -118,6 +120,24 @@ def estimate(shape: Shape, need: Need, precision: str = "float32", accumulating:
     return weights + optimizer + int(KEPT * layers * positions * layer) + LOGITS_COPIES * logits
 
 
+def keeps_freed() -> bool:
+    """Whether this process keeps the main memory that it frees (mallopt(3)), as the Makefile tells it to."""
+    return os.environ.get(MALLOC[0]) == "0"
+
+
+def needed(shape: Shape, need: Need, where: str, accumulating: bool = False) -> int:
+    """Estimates the memory that a process needs, in bytes: `estimate`, what is kept for later, and the runtime.
+
+    Args:
+        shape: The model's.
+        need: What is done with it.
+        where: `"GPU"` or `"main memory"`.
+        accumulating: Whether gradients are accumulated over several batches.
+    """
+    kept = FREED_KEPT if where == "main memory" and keeps_freed() else 1
+    return int(kept * estimate(shape, need, _precision(), accumulating)) + RUNTIME[where]
+
+
 def available() -> tuple[int, str]:
     """The memory that this process can have, in bytes, and where: `"GPU"` or `"main memory"`.
 
@@ -156,8 +176,8 @@ def check(preset: str, shape: Shape | None, needs: tuple[Need, ...]) -> None:
     free, where = available()
     for need in needs:
         least = training(1, need.length) if need.training else need
-        needed = estimate(shape, least, _precision(), accumulating=need.training and need.batch_size > 1)
-        if needed + RUNTIME[where] <= free:
+        least_needed = needed(shape, least, where, accumulating=need.training and need.batch_size > 1)
+        if least_needed <= free:
             continue
         smaller = [name for name, known in KNOWN.items() if known.parameters < shape.parameters]
         advice = [f"a smaller preset ({', '.join(smaller)})"] if smaller else []
@@ -169,7 +189,7 @@ def check(preset: str, shape: Shape | None, needs: tuple[Need, ...]) -> None:
         doing = "fine-tuning" if need.training else f"generating {need.batch_size} texts at a time with"
         raise UserError(
             f"preset is {preset!r}: {doing} it, at {need.length} tokens a text, takes about "
-            f"{(needed + RUNTIME[where]) / GIB:.1f} GiB; the {where} has {free / GIB:.1f} GiB free. "
+            f"{least_needed / GIB:.1f} GiB; the {where} has {free / GIB:.1f} GiB free. "
             f"What helps: {'; '.join(advice)}."
         )
 
@@ -187,8 +207,7 @@ def largest_batch(shape: Shape | None, batch_size: int, length: int) -> int:
     free, where = available()
     size = batch_size
     while size > 1:
-        needed = estimate(shape, training(size, length), _precision(), accumulating=size < batch_size)
-        if needed + RUNTIME[where] <= free:
+        if needed(shape, training(size, length), where, accumulating=size < batch_size) <= free:
             break
         size = half(size, batch_size)
     return size

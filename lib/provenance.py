@@ -9,7 +9,7 @@ import subprocess
 import sys
 from importlib import metadata
 
-from lib import backends, paths
+from lib import backends, memory, paths
 
 PACKAGES = (
     "keras-nlp",
@@ -38,7 +38,8 @@ def collect() -> dict[str, str]:
         "code": commit(),
         "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
         "processor": f"{processor()}, {os.cpu_count()} cores",
-        "memory": f"{memory_gib():.0f} GiB, of which this notebook used {peak_memory_gib():.1f} GiB at its peak",
+        "memory": f"{memory_gib():.0f} GiB, of which this notebook used {peak_memory_gib():.1f} GiB at its peak"
+        + ("; freed memory is kept" if memory.keeps_freed() else ""),
     }
     if "keras" in sys.modules:
         keras = sys.modules["keras"]

@@ -1,4 +1,3 @@
-import ctypes
 import subprocess
 import sys
 
@@ -122,35 +121,3 @@ def test_deterministic_operations_turn_xla_off_on_tensorflow_and_are_told():
         "print(config.is_op_determinism_enabled())"
     )
     assert done.stdout.splitlines() == ["tensorflow, float32, XLA off, deterministic operations", "True"]
-
-
-@pytest.mark.skipif(sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "mallopt"), reason="no glibc")
-def test_freed_memory_is_kept_for_the_next_use():
-    """Every page of a fresh block costs a fault; those of a block that was kept cost none."""
-    done = run(
-        "import ctypes, resource, threading\n"
-        "from lib import backends\n"
-        "libc = ctypes.CDLL(None)\n"
-        "libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]\n"
-        "libc.free.argtypes = [ctypes.c_void_p]\n"
-        "def use():\n"
-        "    block = libc.malloc(256 << 20)\n"
-        "    ctypes.memset(block, 1, 256 << 20)\n"
-        "    libc.free(block)\n"
-        "def faults(work):\n"
-        "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
-        "    work()\n"
-        "    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before\n"
-        "def elsewhere():\n"
-        "    thread = threading.Thread(target=use)\n"
-        "    thread.start()\n"
-        "    thread.join()\n"
-        "use()\n"
-        "print(faults(use))\n"
-        "backends.keep_freed_memory()\n"
-        "use()\n"
-        "print(faults(use), faults(elsewhere))\n"
-    )
-    before, after = done.stdout.splitlines()
-    assert int(before) > 100, done.stderr  # with 4 KiB pages 65,536
-    assert all(int(count) < 100 for count in after.split())

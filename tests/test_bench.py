@@ -31,6 +31,15 @@ def test_a_side_answers_with_its_work_and_the_seconds(side):
     assert told["work"] == 3 and told["seconds"] >= 0.01
 
 
+def test_a_side_goes_without_what_it_is_not_to_have(tmp_path, monkeypatch):
+    monkeypatch.setenv("KEPT", "1")
+    monkeypatch.setenv("LEFT_OUT", "1")
+    told = "lambda: [name in os.environ for name in ('KEPT', 'LEFT_OUT')]"
+    server = f"import os\nfrom bench import protocol\nprotocol.serve({{'told': {told}}}, protocol.answers())"
+    with protocol.Side([sys.executable, "-c", server], tmp_path / "log", ("LEFT_OUT",)) as side:
+        assert side.run("told")["work"] == [True, False]
+
+
 def test_a_side_that_fails_says_why(side):
     with pytest.raises(protocol.SideFailed, match="the reason"):
         side.run("fails")
@@ -50,6 +59,9 @@ def test_sides_are_warmed_up_and_then_asked_in_turn():
     rates = bench.in_turn({"a": (Fake("a", 2, asked), "x"), "b": (Fake("b", 5, asked), "x")}, 3, "")
     assert asked == ["a", "b", "a", "b", "b", "a", "a", "b"]
     assert rates == {"a": [5, 5, 5], "b": [2, 2, 2]}
+    asked.clear()
+    bench.in_turn({"a": (Fake("a", 2, asked), "x")}, 1, "", warm_ups=2)
+    assert asked == ["a", "a", "a"]
     asked.clear()
     bench.in_turn({"a": (Fake("a", 2, asked), "x"), "b": (Fake("b", 5, asked), "x")}, 1, "", ready=("b",))
     assert asked == ["a", "a", "b"]

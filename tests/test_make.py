@@ -1,17 +1,20 @@
 """Make's graph, with a stand-in for the environment: its Python writes down what it is asked to run."""
 
+import ctypes
 import os
 import shutil
 import subprocess
+import sys
 import time
 
 import pytest
 
-from lib import paths
+from lib import memory, paths
 
 PYTHON = """#!/bin/sh
 [ "$1 $2" = "-m lib.runner" ] || exit 0
 echo "$3" >> ran
+env | grep ^MALLOC_ > malloc
 mkdir -p "outputs/$5/$3" && touch "outputs/$5/$3/.done"
 """
 ALL = ["01_baseline", "02_reddit_finetune", "03_greedy_vs_top_k", "04_tang_poetry", "00_summary"]
@@ -39,7 +42,8 @@ def checkout(tmp_path):
 
 
 def make(checkout, *arguments, status=0):
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    others = ("MAKE", "MFLAGS", "MALLOC")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     done = subprocess.run(
         ["make", "PROFILE=smoke", *arguments], cwd=checkout, capture_output=True, text=True, env=environment
     )
@@ -124,3 +128,36 @@ def test_a_misspelt_profile_reaches_the_runner_which_says_what_there_is(checkout
     python.write_text(PYTHON.replace('echo "$3"', 'echo "$5" >> ran; exit 2'))
     ran, _ = make(checkout, "all", "PROFILE=smok", status=2)
     assert ran == ["smok"]
+
+
+FAULTS = """
+import ctypes, resource, threading
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+def use():
+    block = libc.malloc(256 << 20)
+    ctypes.memset(block, 1, 256 << 20)
+    libc.free(block)
+use()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+thread = threading.Thread(target=use)
+thread.start()
+thread.join()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def page_faults(environment):
+    done = subprocess.run([sys.executable, "-c", FAULTS], env=environment, capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "mallopt"), reason="not glibc's malloc")
+def test_on_a_cpu_memory_is_kept_for_its_next_use(checkout):
+    """Every page of a block that the system had to hand out costs a fault; those of a block that was kept, none."""
+    make(checkout, "report", "NOTEBOOK=04_tang_poetry", "GPU=1")
+    assert (checkout / "malloc").read_text() == ""
+    make(checkout, "report", "NOTEBOOK=01_baseline", "GPU=0")
+    told = dict(line.split("=") for line in (checkout / "malloc").read_text().split())
+    assert set(told) == set(memory.MALLOC)
+    assert page_faults({}) > 1000 > 10 * page_faults(told)

@@ -13,6 +13,12 @@ BASE = memory.KNOWN["gpt2_base_en"]
 GIB = memory.GIB
 
 
+@pytest.fixture(autouse=True)
+def freed_memory_is_handed_back(monkeypatch):
+    for name in memory.MALLOC:
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def gpu(monkeypatch, tmp_path):
     """An nvidia-smi that reports so much free memory, and Keras set up for a GPU."""
@@ -54,6 +60,15 @@ def test_the_estimate_for_training_agrees_with_what_was_measured(
     shape = memory._gpt2(12, 768, 12, vocabulary_size)
     estimated = memory.estimate(shape, memory.training(batch_size, length)) - 4 * shape.parameters
     assert estimated / GIB == pytest.approx(measured, rel=0.15)
+
+
+def test_freed_memory_that_is_kept_counts_in_main_memory_alone(monkeypatch):
+    need = memory.training(4, 128)
+    estimated = memory.estimate(BASE, need)
+    assert memory.needed(BASE, need, "main memory") == estimated + 2 * GIB
+    monkeypatch.setenv("MALLOC_MMAP_MAX_", "0")
+    assert memory.needed(BASE, need, "main memory") == int(1.4 * estimated) + 2 * GIB
+    assert memory.needed(BASE, need, "GPU") == estimated + GIB
 
 
 def test_the_estimate_by_hand():
