@@ -71,8 +71,11 @@ bench: $(INSTALLED) $(BENCH_VENV)/.installed ## measure speed beside the post's 
 	$(BIN)/python -m bench --peers $(BENCH_VENV)/bin/python
 	$(BIN)/python -m lib.runner bench --profile bench
 
-bench-all: $(INSTALLED) ## time `make all` (cpu) against itself before it was made faster, in half an hour
+bench-all: $(INSTALLED) ## time `make all` (cpu) against itself before it was made faster, after `make bench`, in half an hour
+	@test -f outputs/bench/bench.json || { echo "error: run \`make bench\` first; this adds to what it wrote." >&2; exit 2; }
 	$(BIN)/python -m bench.make_all
+	$(BIN)/python -m bench --make-all
+	$(BIN)/python -m lib.runner bench --profile bench
 
 test: $(VENV)/.installed-dev ## make the environment and run the tests
 	$(BIN)/python -m pytest $(PYTEST)

@@ -9,6 +9,7 @@ from bench import __main__ as bench
 from bench import layouts, protocol
 from lib import paths, provenance
 
+AGAIN = ("make all, cpu profile", "make all again, nothing changed")
 SERVER = """
 import time
 from bench import protocol
@@ -93,6 +94,24 @@ def test_make_all_is_judged_by_what_make_bench_all_left(monkeypatch, tmp_path):
     (tmp_path / "bench" / "make_all.json").write_text(json.dumps(runs | {"processor": "another one"}))
     (told,) = bench.make_all(at)
     assert told["met"] is None and "not measured on this machine; on another one" in told["note"]
+
+
+def test_the_rows_of_make_all_are_renewed_alone(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path))
+    assert bench.main(["--make-all"]) == 2
+    assert "Run `make bench`" in capsys.readouterr().err
+    other = bench.row("generate", "p", "u", [2.0], [1.0], 1.5)
+    machine = {"processor": f"{provenance.processor()}, 2 cores"}
+    rows = [other, *(bench.row(work, "", "u", [1.0], [1.0], 3.0) for work in AGAIN)]
+    bench.write(tmp_path / "bench", {"machine": machine, "rows": rows, "growth": [{"seconds": [1.0]}], "minutes": 1.0})
+    monkeypatch.setattr(bench, "again", lambda at: [bench.row(AGAIN[1], "", "u", [7.0], [1.0], 3.0)])
+    assert bench.main(["--make-all"]) == 0
+    told = json.loads((tmp_path / "bench" / "bench.json").read_text())
+    assert told["rows"][0] == other and told["machine"] == machine
+    assert [(one["work"], one["ratio_median"]) for one in told["rows"][1:]] == [(AGAIN[0], None), (AGAIN[1], 7.0)]
+    bench.write(tmp_path / "bench", told | {"machine": {"processor": "another one"}})
+    assert bench.main(["--make-all"]) == 2
+    assert "outputs/bench is of another machine (another one" in capsys.readouterr().err
 
 
 FOUND = {  # two texts: 1 2 end, and 4 end with two places of padding
