@@ -19,9 +19,11 @@ from lib.errors import UserError
 
 ROUNDS = {"generate": 5, "generate 8": 3, "finetune": 3, "samplers": 2}
 FASTER, SMALLER = "at least", "at most"
-TEXTS = "here from text to text, there from token ids to token ids"
+CALL = "197 new tokens, top-k 5"
+TEXTS = f"{CALL}; here from text to text, there from token ids to token ids"
+STEP = "steps of 8 texts"
 LIMIT = "the memory-bandwidth limit"
-POST, HUGGING_FACE = "the post's own lines (KerasHub, TensorFlow)", "Hugging Face transformers (PyTorch)"
+POST, HUGGING_FACE = "the post's lines", "transformers"  # KerasHub on TensorFlow; Hugging Face's, on PyTorch
 
 
 def row(work: str, peer: str, unit: str, ours: list, theirs: list, target: float | None, note: str = "") -> dict:
@@ -122,7 +124,7 @@ class Bench:
 
 def generate(bench: Bench) -> list[dict]:
     """Generating one text and eight."""
-    work = "generate, batch {}, 197 new tokens, top-k 5"
+    work = "generate, batch {}"
     with contextlib.ExitStack() as stack:
         ours, post = bench.keras(stack, "ours", "generate"), bench.keras(stack, "post", "generate")
         peers = bench.transformers(stack, "generate")
@@ -135,7 +137,7 @@ def generate(bench: Bench) -> list[dict]:
             sides["peers"] = (peers, "8")
         eight = in_turn(sides, bench.rounds["generate 8"], "batch 8", ready=("calls",))
     unit = "new tokens/s"
-    rows = [row(work.format(1), POST, unit, one["ours"], one["post"], None)]
+    rows = [row(work.format(1), POST, unit, one["ours"], one["post"], None, CALL)]
     if peers:
         rows += [
             row(work.format(1), HUGGING_FACE, unit, one["ours"], one["peers"], 1.5, TEXTS),
@@ -146,11 +148,13 @@ def generate(bench: Bench) -> list[dict]:
                 one["ours"],
                 [rate / _bytes() for rate in one["read"]],
                 0.75,
-                "every weight of GPT-2's shape read once for a token",
+                f"{CALL}; the limit: every weight read once for a token",
             ),
         ]
-    rows.append(row(work.format(8), POST, unit, eight["ours"], eight["post"], None))
-    rows.append(row(work.format(8), f"8 calls one after another, {POST}", unit, eight["ours"], eight["calls"], None))
+    rows.append(row(work.format(8), POST, unit, eight["ours"], eight["post"], None, CALL))
+    rows.append(
+        row(work.format(8), f"{POST}, 8 calls one after another", unit, eight["ours"], eight["calls"], None, CALL)
+    )
     if peers:
         rows.append(row(work.format(8), HUGGING_FACE, unit, eight["ours"], eight["peers"], 1.1, TEXTS))
     return rows
@@ -178,11 +182,11 @@ def finetune(bench: Bench) -> list[dict]:
                 sides |= {how: (peers, f"{corpus}, {how}") for how in ("padded", "packed")}
             # Two, since the first steps still take more memory.
             rates = in_turn(sides, bench.rounds["finetune"], f"fine-tuning on {corpus}", warm_ups=2)
-            work, unit = f"fine-tune on {corpus}, batches of 8 texts", "useful tokens/s"
-            rows.append(row(work, f"{POST}, padded", unit, rates["ours"], rates["post"], 1.5))
+            work, unit = f"fine-tune on {corpus}", "useful tokens/s"
+            rows.append(row(work, f"{POST}, padded", unit, rates["ours"], rates["post"], 1.5, STEP))
             if peers:
-                rows.append(row(work, f"{HUGGING_FACE}, padded", unit, rates["ours"], rates["padded"], None))
-                rows.append(row(work, f"{HUGGING_FACE}, packed", unit, rates["ours"], rates["packed"], 1.1))
+                rows.append(row(work, f"{HUGGING_FACE}, padded", unit, rates["ours"], rates["padded"], None, STEP))
+                rows.append(row(work, f"{HUGGING_FACE}, packed", unit, rates["ours"], rates["packed"], 1.1, STEP))
     return rows
 
 
@@ -191,8 +195,18 @@ def samplers(bench: Bench) -> list[dict]:
     with contextlib.ExitStack() as stack:
         sides = {side: (bench.keras(stack, side, "samplers"), "all") for side in ("ours", "post")}
         rates = in_turn(sides, bench.rounds["samplers"], "samplers", ready=sides)  # compiling is part of it
-    work, peer = "all samplers of 03 over all prompts", f"{POST}: compile(sampler=), a call for each prompt"
-    return [row(work, peer, "texts/s", rates["ours"], rates["post"], 3.0, "every round compiles anew")]
+    work, peer = "all samplers of 03 over all prompts", POST
+    return [
+        row(
+            work,
+            peer,
+            "texts/s",
+            rates["ours"],
+            rates["post"],
+            3.0,
+            "there `compile(sampler=)` and a call for each prompt; every round compiles anew",
+        )
+    ]
 
 
 def again(bench: Bench) -> list[dict]:

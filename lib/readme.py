@@ -55,7 +55,10 @@ def bench_block() -> str:
         for row in bench["rows"]
     ]
     machine = bench["machine"]
-    where = f"Measured on {machine['processor']}, {machine['date'][:10]}, beside {machine['peers']}. "
+    where = (
+        f"Measured on {machine['processor']}, {machine['date'][:10]}, beside {machine['peers']}; the post's lines are "
+    )
+    where += "KerasHub on TensorFlow. "
     how = "Above 1 this project is faster; `make all` is the time now over the time before, and again in seconds. "
     report = "[The report](outputs/bench/bench/report.html) also tells how the cost grows."
     return where + how + report + "\n\n" + _table(rows, tuple(rows[0]))
