@@ -56,9 +56,9 @@ def bench_block() -> str:
     ]
     machine = bench["machine"]
     where = (
-        f"Measured on {machine['processor']}, {machine['date'][:10]}, beside {machine['peers']}; the post's lines are "
+        f"Measured on {machine['processor']}, {machine['date'][:10]}, beside {machine['peers']}; "
+        "the post's lines are KerasHub on TensorFlow. "
     )
-    where += "KerasHub on TensorFlow. "
     how = "Above 1 this project is faster; `make all` is the time now over the time before, and again in seconds. "
     report = "[The report](outputs/bench/bench/report.html) also tells how the cost grows."
     return where + how + report + "\n\n" + _table(rows, tuple(rows[0]))
