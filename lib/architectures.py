@@ -30,6 +30,12 @@ def of(causal_lm):
     return None
 
 
+def joined(weights: dict, matrices: list[dict]) -> dict:
+    """A model's weights with the matrices that its architecture made of some of them in their place."""
+    layers = [layer | made for layer, made in zip(weights["layers"], matrices, strict=True)]
+    return weights | {"layers": layers}
+
+
 def dense(x, kernel, bias=None, row_by_sum: bool = False):
     """`x @ kernel + bias`: `(..., inputs)` times `(inputs, outputs)`, plus `(outputs,)`.
 
@@ -100,21 +106,20 @@ class GPT2:
             ],
         }
 
-    def join(self, weights: dict) -> dict:
-        """Makes plain matrices of the attention's kernels, and one of those of query, key and value."""
+    def matrices(self, weights: dict) -> list[dict]:
+        """Makes plain matrices of each layer's attention kernels, and one of those of query, key and value."""
         hidden_dim = self.backbone.hidden_dim
 
-        def joined(layer):
+        def of_layer(layer):
             kernels = [layer[name][0].reshape(hidden_dim, -1) for name in ("query", "key", "value")]
             biases = [layer[name][1].reshape(-1) for name in ("query", "key", "value")]
             kernel, bias = layer["output"]
-            return layer | {
+            return {
                 "projection": (jnp.concatenate(kernels, axis=1), jnp.concatenate(biases)),
                 "output": (kernel.reshape(-1, hidden_dim), bias),
             }
 
-        # Without the barrier XLA would join them anew wherever a row is multiplied by a sum.
-        return weights | jax.lax.optimization_barrier({"layers": [joined(layer) for layer in weights["layers"]]})
+        return [of_layer(layer) for layer in weights["layers"]]
 
     def embed(self, weights, token_ids, positions):
         """The first hidden states, `(..., hidden_dim)`, of tokens `(...)` at positions that broadcast to that shape."""
@@ -179,19 +184,19 @@ class Llama:
             ],
         }
 
-    def join(self, weights: dict) -> dict:
-        """Makes plain matrices of the kernels: one of query, key and value, one of gate and up."""
+    def matrices(self, weights: dict) -> list[dict]:
+        """Makes plain matrices of each layer's kernels: one of query, key and value, one of gate and up."""
         hidden_dim = self.backbone.hidden_dim
 
-        def joined(layer):
+        def of_layer(layer):
             kernels = [layer[name].reshape(hidden_dim, -1) for name in ("query", "key", "value")]
-            return layer | {
+            return {
                 "projection": jnp.concatenate(kernels, axis=1),
                 "gate_up": jnp.concatenate([layer["gate"], layer["up"]], axis=1),
                 "output": layer["output"].reshape(-1, hidden_dim),
             }
 
-        return weights | {"layers": [joined(layer) for layer in weights["layers"]]}
+        return [of_layer(layer) for layer in weights["layers"]]
 
     def embed(self, weights, token_ids, positions):
         return weights["tokens"][token_ids]

@@ -3,14 +3,16 @@
 Generating a token reads every weight once, so that memory bandwidth is the limit. KerasHub's step stays well below it:
 it multiplies by query, key and value matrices one after the other, carries a single stacked cache that is taken apart
 and put together again at every token, and runs its first pass over all of `max_length`. Here the three matrices are
-joined before the loop, every layer has a cache of its own that is written in place, and the first pass covers the
-prompt alone, without the product with the vocabulary. Notebook 01 measures what that brings.
+joined once for all calls with the same weights (which takes as much memory again as the layers' attention, and Llama's
+gates), every layer has a cache of its own that is written in place, and the first pass covers the prompt alone, without
+the product with the vocabulary. Notebook 01 measures what that brings.
 
 The sampling loop is KerasHub's own (`Sampler.__call__`), with its random state, so a seed draws the same tokens.
 """
 
 import math
 import types
+import weakref
 
 import jax
 import jax.numpy as jnp
@@ -69,8 +71,8 @@ def _generate_function(architecture, sampler):
         `stop_token_ids`, which returns the same two filled in, as `CausalLM.generate_step` does.
     """
 
-    def compiled(weights, state, token_ids, padding_mask, stop_token_ids, prefill):
-        weights = architecture.join(weights)
+    def compiled(weights, matrices, state, token_ids, padding_mask, stop_token_ids, prefill):
+        weights = architectures.joined(weights, matrices)
         batch, max_length = token_ids.shape
         heads, size = architecture.num_key_value_heads, architecture.head_dim
         keys, values = jnp.zeros((batch * heads, max_length, size)), jnp.zeros((batch * heads, max_length, size))
@@ -95,13 +97,16 @@ def _generate_function(architecture, sampler):
         return filled, _kept(filled, padding_mask, stop_token_ids), state
 
     compiled = jax.jit(compiled, static_argnames=("stop_token_ids", "prefill"))
+    matrices = _Cached(jax.jit(architecture.matrices))
 
     def generate(inputs, stop_token_ids=None):
         token_ids = jnp.asarray(np.asarray(inputs["token_ids"]), "int32")
         padding_mask = np.asarray(inputs["padding_mask"]).astype(bool)
         shortest = int(padding_mask.sum(axis=1).min())
+        weights = architecture.weights()
         filled, kept, state = compiled(
-            architecture.weights(),
+            weights,
+            matrices(weights),
             [variable.value for variable in sampler.variables],
             token_ids,
             jnp.asarray(padding_mask),
@@ -113,6 +118,23 @@ def _generate_function(architecture, sampler):
         return {"token_ids": filled, "padding_mask": kept}
 
     return generate
+
+
+class _Cached:
+    """A function of weights that keeps its result for as long as it is called with the same arrays.
+
+    It holds the arrays weakly, so that it does not keep those of a model alive that is trained further.
+    """
+
+    def __init__(self, function):
+        self._function, self._of, self._result = function, [], None
+
+    def __call__(self, weights):
+        arrays = jax.tree.leaves(weights)
+        if len(self._of) != len(arrays) or any(was() is not now for was, now in zip(self._of, arrays, strict=True)):
+            self._result = None  # so that the memory is free before it is needed anew
+            self._result, self._of = self._function(weights), [weakref.ref(array) for array in arrays]
+        return self._result
 
 
 def _kept(token_ids, padding_mask, stop_token_ids):
@@ -128,7 +150,7 @@ def _forward(architecture, weights, token_ids, caches, start):
 
     Args:
         architecture: What `architectures.of` returned.
-        weights: What its `join` returned.
+        weights: Its weights, joined.
         token_ids: int `(batch, tokens)`.
         caches: For each layer its keys and values, `(batch * key-value heads, max_length, head_dim)` each, a layout
             that XLA reads and writes in place.
@@ -138,13 +160,18 @@ def _forward(architecture, weights, token_ids, caches, start):
         The hidden states before the last norm, `(batch, tokens, hidden_dim)`, and the caches with the tokens' own keys
         and values written in.
     """
-    x = architecture.embed(weights, token_ids, start + jnp.arange(token_ids.shape[1]))
-    updated = []
-    for layer, (keys, values) in zip(weights["layers"], caches, strict=True):
+
+    @jax.jit  # traced once for all layers; the compiled program is the same
+    def through(layer, x, keys, values, start):
         query, key, value = architecture.project(layer, x)
         query, key = architecture.rotate(query, start), architectures.by_head(architecture.rotate(key, start))
         keys = jax.lax.dynamic_update_slice_in_dim(keys, key, start, axis=1)
         values = jax.lax.dynamic_update_slice_in_dim(values, architectures.by_head(value), start, axis=1)
-        x = architecture.finish(layer, x, architectures.attention(query, keys, values, start))
-        updated.append((keys, values))
+        return architecture.finish(layer, x, architectures.attention(query, keys, values, start)), (keys, values)
+
+    x = architecture.embed(weights, token_ids, start + jnp.arange(token_ids.shape[1]))
+    updated = []
+    for layer, (keys, values) in zip(weights["layers"], caches, strict=True):
+        x, kept = through(layer, x, keys, values, start)
+        updated.append(kept)
     return x, updated

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from lib import architectures
+from lib import architectures, datasets
 
 ROUND = 8  # the tokens of a step are rounded up to a multiple of this
 
@@ -66,10 +66,13 @@ class Packed(keras.Model):
         """
         architecture, rows = self._architecture, inputs["sources"].shape[0] // self.length
         places, sources = inputs["places"], inputs["sources"]
-        drop = self._dropped if training and architecture.dropout else architectures.no_dropout
-        weights = architecture.join(architecture.weights())
-        x = drop(architecture.embed(weights, inputs["token_ids"], places % self.length))
-        for layer in weights["layers"]:
+        seeds = [None] * (1 + len(self.causal_lm.backbone.transformer_layers))
+        if training and architecture.dropout:
+            seeds = jax.random.split(jax.random.wrap_key_data(self._seeds.next()), len(seeds))
+
+        @jax.jit  # traced once for all layers; the compiled program is the same
+        def through(layer, x, places, sources, seed):
+            drop = self._dropout(seed)
             query, key, value = (
                 _moved(part, sources, places).reshape(rows, self.length, *part.shape[1:])
                 for part in architecture.project(layer, x)
@@ -77,16 +80,30 @@ class Packed(keras.Model):
             keys = architectures.by_head(architecture.rotate(key, 0))
             query, values = architecture.rotate(query, 0), architectures.by_head(value)
             mixed = architectures.attention(query, keys, values, 0, drop)
-            x = architecture.finish(layer, x, _moved(mixed.reshape(rows * self.length, -1), places, sources), drop)
+            return architecture.finish(layer, x, _moved(mixed.reshape(rows * self.length, -1), places, sources), drop)
+
+        weights = architecture.weights()
+        weights = architectures.joined(weights, architecture.matrices(weights))
+        x = self._dropout(seeds[0])(architecture.embed(weights, inputs["token_ids"], places % self.length))
+        for layer, seed in zip(weights["layers"], seeds[1:], strict=True):
+            x = through(layer, x, places, sources, seed)
         return architecture.logits(weights, x)
 
-    def _dropped(self, x):
-        """Drops values at random. 16 bits decide on each, so half the random numbers of `keras.random.dropout`."""
-        drop = round(2**16 * self._architecture.dropout)
-        key = jax.random.wrap_key_data(self._seeds.next())
-        words = jax.random.bits(key, (-(-x.size // 2),), "uint32")
-        halves = jax.lax.bitcast_convert_type(words, jnp.uint16).reshape(-1)[: x.size].reshape(x.shape)
-        return jnp.where(halves >= drop, x / (1 - drop / 2**16), 0)
+    def _dropout(self, seed):
+        """A function that drops values at random, others at each call; without a seed, one that drops none.
+
+        16 bits decide on a value, so half the random numbers of `keras.random.dropout`.
+        """
+        if seed is None:
+            return architectures.no_dropout
+        seeds, drop = iter(jax.random.split(seed, 3)), round(2**16 * self._architecture.dropout)  # a layer drops thrice
+
+        def dropped(x):
+            words = jax.random.bits(next(seeds), (-(-x.size // 2),), "uint32")
+            halves = jax.lax.bitcast_convert_type(words, jnp.uint16).reshape(-1)[: x.size].reshape(x.shape)
+            return jnp.where(halves >= drop, x / (1 - drop / 2**16), 0)
+
+        return dropped
 
 
 @jax.custom_vjp
@@ -115,22 +132,33 @@ def batches(trained, texts: list[str], batch_size: int, num_steps: int, seed: in
     Returns:
         A `tf.data.Dataset` of `num_steps` batches.
     """
-    import tensorflow as tf
-
-    from lib import datasets
-
     if not isinstance(trained, Packed):
         return datasets.training_batches(texts, batch_size, num_steps, seed)
-    token_ids, labels, useful = tokenize(trained.causal_lm, texts)
-    counts = useful.sum(axis=1)
+    tokenized = tokenize(trained.causal_lm, texts)
+    counts = tokenized[2].sum(axis=1)
     order = datasets.training_order(len(texts), batch_size * num_steps, seed)
-    groups = deal(order, counts[order], num_steps, seed)
-    # XLA compiles for one number of tokens.
-    tokens = ROUND * -(-max(counts[group].sum() for group in groups) // ROUND)
-    packed = [_pack(token_ids[group], labels[group], useful[group], int(tokens)) for group in groups]
-    return datasets.without_autotuning(
-        tf.data.Dataset.from_tensor_slices(tuple(_stacked([batch[part] for batch in packed]) for part in range(3)))
-    )
+    return _dataset(*_packs(*tokenized, deal(order, counts[order], num_steps, seed)))
+
+
+def evaluation_batches(trained, texts: list[str], batch_size: int):
+    """Batches for `evaluate` of what `trainee` returned. It comes to what KerasHub's own model comes to (tested).
+
+    Args:
+        trained: A `Packed`; or a `CausalLM`, which gets raw texts for its preprocessor.
+        texts: The texts, each of which is in one batch.
+        batch_size: Texts in a batch, at most.
+
+    Returns:
+        A `tf.data.Dataset`.
+    """
+    if not isinstance(trained, Packed):
+        return datasets.evaluation_batches(texts, batch_size)
+    steps = -(-len(texts) // batch_size)
+    empty = steps * batch_size - len(texts)
+    tokenized = [np.pad(part, ((0, empty), (0, 0))) for part in tokenize(trained.causal_lm, texts)]
+    groups = deal(np.arange(steps * batch_size), tokenized[2].sum(axis=1), steps, seed=0)
+    inputs, labels, weights = _packs(*tokenized, groups)
+    return _dataset(inputs, labels, weights * (steps * batch_size / len(texts)))  # the empty ones count for nothing
 
 
 def filled(trained, train) -> tuple[int, float]:
@@ -176,6 +204,19 @@ def deal(order: np.ndarray, counts: np.ndarray, num_steps: int, seed: int) -> li
             groups[step].append(order[index])
             totals[step] += counts[index]
     return [np.array(groups[step]) for step in np.random.default_rng(seed).permutation(num_steps)]
+
+
+def _packs(token_ids, labels, useful, groups):
+    """The steps of some groups of texts, each with as many tokens, since XLA compiles for one number of them."""
+    tokens = ROUND * -(-max(useful[group].sum() for group in groups) // ROUND)
+    packed = [_pack(token_ids[group], labels[group], useful[group], int(tokens)) for group in groups]
+    return [_stacked([batch[part] for batch in packed]) for part in range(3)]
+
+
+def _dataset(*packed):
+    import tensorflow as tf
+
+    return datasets.without_autotuning(tf.data.Dataset.from_tensor_slices(packed))
 
 
 def _pack(token_ids, labels, useful, tokens: int):

@@ -54,11 +54,16 @@ for kind, folder in zip(("gpt2", "llama"), sys.argv[1:], strict=True):
     found["alone"] = [generated(own, "greedy", [prompt], None)["calls"][0]["token_ids"][0] for prompt in PROMPTS]
     generation.use_sampler(hub, generation.make_sampler("greedy", 1))
     found["as in post"] = own.generate(PROMPTS[0], max_length=24) == hub.generate(PROMPTS[0], max_length=24)
+    generation.use_sampler(own, generation.make_sampler("greedy", 1))
     generate = own.make_generate_function()
-    for weight in own.trainable_variables:
-        weight.assign(weight + keras.random.normal(weight.shape, seed=1))
     inputs = own.preprocessor.generate_preprocess(PROMPTS, sequence_length=LENGTH)
-    found["other weights"] = np.asarray(generate(inputs, stop_token_ids=None)["token_ids"]).tolist()
+    found["other weights"] = []
+    value = own.backbone.transformer_layers[0]._self_attention_layer._value_dense.kernel
+    for weights in (own.trainable_variables, [value]):  # all of them, then a single one
+        for weight in weights:
+            weight.assign(weight + keras.random.normal(weight.shape, seed=1))
+        used = np.asarray(generate(inputs, stop_token_ids=None)["token_ids"]).tolist()
+        found["other weights"].append((used, generated(own, "greedy", PROMPTS, None)["calls"][0]["token_ids"]))
     found["in a list"] = own.generate(PROMPTS[0], max_length=LENGTH) == own.generate([PROMPTS[0]], max_length=LENGTH)[0]
     with_bfloat16 = keras_nlp.models.CausalLM.from_preset(folder, dtype="mixed_bfloat16")
     found["16 bits"] = decoding.uses_own_step(decoding.speed_up(with_bfloat16))

@@ -7,6 +7,7 @@ import itertools
 import json
 import sys
 
+import jax
 import keras
 import numpy as np
 
@@ -63,6 +64,10 @@ for kind, folder in zip(("gpt2", "llama"), sys.argv[1:], strict=True):
         "filled": filled,
         "packed filled": packed_filled,
         "together": together,
+        "evaluated": [
+            judged.evaluate(packing.evaluation_batches(judged, TEXTS, batch_size), verbose=0, return_dict=True)
+            for judged, batch_size in ((compiled(causal_lm), 4), (model, 4), (model, 6))
+        ],
         "apart": float(np.average(apart, weights=useful.sum(axis=1))),
     }
 
@@ -73,6 +78,11 @@ model = packing.trainee(causal_lm, LENGTH)
 inputs = {name: value.numpy() for name, value in batch[0].items()}
 told = [np.asarray(model(inputs, training=training)) for training in (False, False, True, True)]
 results["dropout"] = [bool((one == other).all()) for one, other in itertools.pairwise(told)]
-dropped = np.asarray(model._dropped(np.ones((333, 301), "float32")))
-results["dropped"] = {"share": float((dropped == 0).mean()), "others": sorted(set(dropped[dropped > 0].tolist()))}
+drop, values = model._dropout(jax.random.key(1)), np.ones((333, 301), "float32")
+dropped, again = np.asarray(drop(values)), np.asarray(drop(values))
+results["dropped"] = {
+    "share": float((dropped == 0).mean()),
+    "others": sorted(set(dropped[dropped > 0].tolist())),
+    "the same again": bool((dropped == again).all()),
+}
 print(json.dumps(results))

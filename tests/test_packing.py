@@ -27,6 +27,14 @@ def test_no_text_sees_another(trained, kind):
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_packed_evaluation_is_padded_evaluation(trained, kind):
+    padded, uneven, even = trained[kind]["evaluated"]
+    assert set(padded) == {"loss", "accuracy", "token_loss"}
+    assert uneven == pytest.approx(padded, rel=1e-4)  # four texts and two
+    assert even == pytest.approx(padded, rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
 def test_padding_is_left_out(trained, kind):
     (padded, share), (packed, packed_share) = trained[kind]["filled"], trained[kind]["packed filled"]
     assert padded == 6 * 32
@@ -38,6 +46,7 @@ def test_values_are_dropped_in_training_alone_and_others_each_time(trained):
     assert trained["dropout"] == [True, False, False]
     assert trained["dropped"]["share"] == pytest.approx(0.1, abs=0.003)
     assert trained["dropped"]["others"] == pytest.approx([1 / 0.9], rel=1e-4)
+    assert not trained["dropped"]["the same again"]
 
 
 def test_texts_are_dealt_out_once_each_and_evenly():
