@@ -12,7 +12,7 @@ GIB = 2**30
 RUNTIME = {"main memory": 2 * GIB, "GPU": GIB}  # Python, TensorFlow and JAX; the CUDA context and its libraries
 KEPT = 1.75  # times what equation 1 counts: Keras keeps more of a layer, as measured with TensorFlow and JAX on a CPU
 LOGITS_COPIES = 4  # the logits, the softmax and their gradients are alive together
-FREED_KEPT = 1.4  # times what is needed, where freed memory is kept and has gaps between what is used
+FREED_KEPT = 1.2  # times what is needed, where freed memory is kept and has gaps between what is used
 MALLOC = ("MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_ARENA_MAX")  # how the Makefile has glibc keep it
 CONFIGURATION = (  # names of layers, width, heads and vocabulary in config.json, as KerasHub and Hugging Face have them
     ("num_layers", "n_layer", "num_hidden_layers"),
