@@ -195,7 +195,7 @@ def samplers(bench: Bench) -> list[dict]:
     with contextlib.ExitStack() as stack:
         sides = {side: (bench.keras(stack, side, "samplers"), "all") for side in ("ours", "post")}
         rates = in_turn(sides, bench.rounds["samplers"], "samplers", ready=sides)  # compiling is part of it
-    work, peer = "all samplers of 03 over all prompts", POST
+    work, peer = "greedy and top-k over all prompts of 03", POST
     return [
         row(
             work,

@@ -1,16 +1,42 @@
 """The experiments' results beside the figures of the blog post, with the reason for each difference."""
 
+import pandas as pd
 import yaml
 
-from lib import paths, results, timing
+from lib import judging, paths, results, timing
 from lib.errors import UserError
 
-NOTEBOOKS = ("01_baseline", "02_reddit_finetune", "03_greedy_vs_top_k", "04_tang_poetry")
+NOTEBOOKS = ("01_baseline", "02_reddit_finetune", "03_greedy_vs_top_k", "04_tang_poetry", "05_from_scratch")
 
 
 def blog_post() -> dict:
     """The blog post's figures, from `experiments/blog_post.yaml`."""
     return yaml.safe_load((paths.EXPERIMENTS / "blog_post.yaml").read_text(encoding="utf-8"))
+
+
+def published(cells: pd.DataFrame) -> pd.DataFrame:
+    """Sets the repetition and the self-BLEU of Holtzman et al. beside the rows of `judging.cells` that come nearest.
+
+    Returns:
+        `published` (the method there), `here` (the row), and for both `loops_percent` and `self_bleu_4`; only the
+        methods that are among the rows.
+    """
+    told = yaml.safe_load((paths.EXPERIMENTS / "published.yaml").read_text(encoding="utf-8"))["holtzman"]
+    rows = cells.set_index("label")
+    return pd.DataFrame(
+        [
+            {
+                "published": row["method"],
+                "here": row["here"],
+                "loops_percent_published": float(row["repetition"]),
+                "loops_percent_here": float(rows.loc[row["here"], "loop"]),
+                "self_bleu_4_published": float(row["self_bleu_4"]),
+                "self_bleu_4_here": float(rows.loc[row["here"], "self_bleu_4"]),
+            }
+            for row in told["rows"]
+            if row["here"] in rows.index
+        ]
+    )
 
 
 def load_all(profile: str) -> dict[str, dict]:
@@ -41,11 +67,12 @@ def rows(found: dict[str, dict], post: dict) -> list[dict[str, str]]:
     Returns:
         Rows of `what`, `blog post`, `here` and `why they differ`; every figure and every reason comes from the two.
     """
-    baseline, reddit, samplers, tang = (found[notebook]["metrics"] for notebook in NOTEBOOKS)
+    baseline, reddit, samplers, tang, _ = (found[notebook]["metrics"] for notebook in NOTEBOOKS)
     as_in_post, number = baseline["timing"][0], results.number
     machine = f"the post does not name its GPU; here: {_machine(found['01_baseline'])}"
     english, chinese = baseline["prompts"]
-    greedy, top_k = samplers["samplers"]
+    greedy, top_k, *_, people = samplers["cells"]
+    parameters = found["03_greedy_vs_top_k"]["parameters"]
     cold, warm = as_in_post["first_call_seconds"], as_in_post["warm"]["median"]
     before, after = reddit["timing"]
     warm_before, warm_after = before["warm"]["median"], after["warm"]["median"]
@@ -120,14 +147,20 @@ def rows(found: dict[str, dict], post: dict) -> list[dict[str, str]]:
             ),
         ]
     (poem_time,) = tang["timing"]
-    well_formed = {name: f"{form['well_formed_percent']:.0f} %" for name, form in tang["form"].items()}
+    well_formed, rhyme, tones = (
+        {name: judging.percent(form[f"{kind}_percent"]) for name, form in tang["form"].items()}
+        for kind in ("well_formed", "rhyme", "alternating")
+    )
     return [
         *table,
         row(
             "Greedy decoding",
             "an endless loop",
-            f"a loop in {greedy['loops']} of {greedy['texts']} texts (top-k: {top_k['loops']} of {top_k['texts']})",
-            "counted here: a phrase of two words or more, at least three times, at the end of the text",
+            f"a loop in {greedy['loops']} of {greedy['texts']} texts (top-k: {top_k['loops']} of {top_k['texts']}; "
+            f"people: {people['loops']} of {people['texts']}); rep-4 {greedy['rep_4']:.0f} % (top-k: "
+            f"{top_k['rep_4']:.0f} %; people: {people['rep_4']:.0f} %)",
+            "counted here: a phrase of two words or more, at least three times, at the end of the text; texts of "
+            f"{parameters['max_length']} tokens",
         ),
         row(
             "The Chinese prompt, before fine-tuning",
@@ -142,6 +175,14 @@ def rows(found: dict[str, dict], post: dict) -> list[dict[str, str]]:
             f"{number(poem_time['first_call_seconds'])} s cold, {number(poem_time['warm']['median'])} s warm; "
             f"well formed: {well_formed['after']} (before: {well_formed['before']}, Tang poets: {well_formed['tang']})",
             f"form is counted here: an even number of clauses of five or seven characters; {machine}",
+        ),
+        row(
+            "Its rhyme and tones",
+            "“decent, considering that poems need parallelism, form and rhyme”, judged by eye",
+            f"rhyming pairs of even lines: {rhyme['after']} (Tang poets: {rhyme['tang']}, by chance: "
+            f"{rhyme['shuffled']}); alternating tones: {tones['after']} (Tang poets: {tones['tang']}, by chance: "
+            f"{tones['shuffled']})",
+            "counted here by the 106 Pingshui rhymes; the post's author looked at a single poem",
         ),
     ]
 
@@ -192,6 +233,30 @@ def rates(found: dict[str, dict], post: dict) -> list[dict]:
                 }
             )
     return table
+
+
+def bits(found: dict[str, dict]) -> dict[str, float]:
+    """Bits per character on held-out texts, by text and model."""
+    reddit, tang, scratch = (found[name]["metrics"]["likelihood"] for name in NOTEBOOKS[1:2] + NOTEBOOKS[3:])
+    return {
+        "stories, before": reddit["before"]["bits_per_character"],
+        "stories, fine-tuned": reddit["after"]["bits_per_character"],
+        "poems, before": tang["before"]["bits_per_character"],
+        "poems, fine-tuned": tang["after"]["bits_per_character"],
+        "poems, from scratch": scratch["bits_per_character"],
+    }
+
+
+def poem_groups(found: dict[str, dict]) -> dict[str, dict]:
+    """What `poetry.summary` told of each group of poems."""
+    form = found["04_tang_poetry"]["metrics"]["form"]
+    return {
+        "before": form["before"],
+        "fine-tuned": form["after"],
+        "from scratch": found["05_from_scratch"]["metrics"]["form"],
+        judging.TANG: form["tang"],
+        judging.CHANCE: form["shuffled"],
+    }
 
 
 def compiling(found: dict[str, dict], post: dict) -> str:

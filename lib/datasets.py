@@ -67,18 +67,19 @@ class Corpus:
         return digest.hexdigest()
 
 
-def load_prose(name: str, stand_in: str = NONE, num_examples: int | None = None) -> Corpus:
+def load_prose(name: str, stand_in: str = NONE, num_examples: int | None = None, words: int = 90) -> Corpus:
     """Loads the prose of the Reddit experiment by its name.
 
     Args:
         name: `"reddit_tifu"` (the post's, TFDS's `short`), `"reddit_tifu_long"`, `"brown_fiction"` or `"tiny_prose"`.
         stand_in: What to use where Reddit's stories cannot be had: one of the last two, or `"none"`.
         num_examples: How many of Reddit's stories to read; all by default.
+        words: How long the passages of the Brown corpus are, see `load_brown_fiction`.
 
     Raises:
         UserError: If the corpus cannot be had and no stand-in is named.
     """
-    others = {"brown_fiction": load_brown_fiction, "tiny_prose": load_tiny_prose}
+    others = {"brown_fiction": lambda: load_brown_fiction(words), "tiny_prose": load_tiny_prose}
     if name in others:
         return others[name]()
     if name not in REDDIT_CONFIGS or stand_in not in (NONE, *others):
@@ -177,7 +178,7 @@ def load_tang_poetry(
         licence="the poems: public domain; the collection: MIT",
         texts=list(poems),
         titles=list(poems.values()),
-        groups=[str(index) for index in range(len(poems))],
+        groups=list(poems),
         counts=counts,
         attempts=attempts,
     )
@@ -263,15 +264,16 @@ def load_tiny_prose() -> Corpus:
     )
 
 
-def split(corpus: Corpus, num_train: int, num_held_out: int, seed: int) -> tuple[list[str], list[str]]:
+def split(corpus: Corpus, num_train: int | None, num_held_out: int | None, seed: int) -> tuple[list[str], list[str]]:
     """Draws training and held-out texts at random; no text, and no document, is in both.
 
-    A tenth of the documents is set aside, and the held-out texts are drawn from them.
+    About a tenth of the documents is set aside, and the held-out texts are drawn from them. Which ones depends on their
+    names alone: what one notebook holds out, no other one trains on, whatever part of the corpus it takes.
 
     Args:
         corpus: The texts.
-        num_train: How many texts to train on; all that remain if there are fewer.
-        num_held_out: How many texts to hold out.
+        num_train: How many texts to train on; all that remain if there are fewer, or if it is None.
+        num_held_out: How many texts to hold out; all that are set aside if it is None.
         seed: What the draw depends on.
 
     Returns:
@@ -281,17 +283,21 @@ def split(corpus: Corpus, num_train: int, num_held_out: int, seed: int) -> tuple
         UserError: If the corpus is too small to hold out that many.
     """
     rng = np.random.default_rng(seed)
-    groups = rng.permutation(sorted(set(corpus.groups)))
-    set_aside = set(groups[: max(1, round(len(groups) * HELD_OUT_SHARE))])
-    held_out = [text for text, group in zip(corpus.texts, corpus.groups, strict=True) if group in set_aside]
-    train = [text for text, group in zip(corpus.texts, corpus.groups, strict=True) if group not in set_aside]
-    if len(held_out) < num_held_out or not train:
+    held_out, train = [], []
+    for text, group in zip(corpus.texts, corpus.groups, strict=True):
+        (held_out if is_set_aside(group) else train).append(text)
+    if len(held_out) < max(1, num_held_out or 0) or not train:
         raise UserError(
             f"held_out_examples is {num_held_out}; {corpus.name} has {len(corpus.texts)} texts, of which "
             f"{len(held_out)} are set aside to be held out. Ask for at most that many."
         )
     held_out = [str(text) for text in rng.permutation(held_out)[:num_held_out]]
     return [str(text) for text in rng.permutation(train)[:num_train]], held_out
+
+
+def is_set_aside(group: str) -> bool:
+    """Whether the texts of a document are set aside to be held out: those of every tenth one, by a hash of its name."""
+    return int.from_bytes(hashlib.sha256(group.encode()).digest()[:4], "big") < HELD_OUT_SHARE * 2**32
 
 
 def training_batches(texts: list[str], batch_size: int, num_steps: int, seed: int):

@@ -17,10 +17,9 @@ import weakref
 import jax
 import jax.numpy as jnp
 import keras
-import keras_nlp
 import numpy as np
 
-from lib import architectures
+from lib import architectures, samplers
 
 BUCKET = 16  # the first pass is compiled for prompts whose lengths round up to the same multiple of this
 
@@ -29,8 +28,8 @@ def speed_up(causal_lm):
     """Has a model's `generate` use the decoding step of this module wherever it can.
 
     It can on JAX, in float32, for GPT-2 and Llama models, with the samplers that choose token after token: greedy,
-    random, top-k and top-p. Everything else (TensorFlow, 16 bits, beam search, contrastive search, other models)
-    goes on as KerasHub has it. Nothing but speed changes.
+    random, top-k, top-p and the two of `samplers`. Everything else (TensorFlow, 16 bits, beam search, contrastive
+    search, other models) goes on as KerasHub has it. Nothing but speed changes.
 
     Args:
         causal_lm: A `keras_nlp.models.CausalLM`; its compiled generate function is thrown away.
@@ -48,7 +47,7 @@ def uses_own_step(causal_lm) -> bool:
     """Whether `generate` of this model, with the sampler that it has now, uses the decoding step of this module."""
     if getattr(causal_lm.make_generate_function, "__func__", None) is not _make_generate_function:
         return False
-    return type(causal_lm.sampler).__call__ is keras_nlp.samplers.Sampler.__call__ and not causal_lm.run_eagerly
+    return samplers.token_by_token(causal_lm.sampler) and not causal_lm.run_eagerly
 
 
 def _make_generate_function(causal_lm):
@@ -123,7 +122,8 @@ def _generate_function(architecture, sampler):
 class _Cached:
     """A function of weights that keeps its result for as long as it is called with the same arrays.
 
-    It holds the arrays weakly, so that it does not keep those of a model alive that is trained further.
+    It holds the arrays weakly, so that it does not keep those of a model alive that is trained further; once one of
+    them is gone, the result can no longer be asked for, and goes too.
     """
 
     def __init__(self, function):
@@ -131,10 +131,16 @@ class _Cached:
 
     def __call__(self, weights):
         arrays = jax.tree.leaves(weights)
-        if len(self._of) != len(arrays) or any(was() is not now for was, now in zip(self._of, arrays, strict=True)):
-            self._result = None  # so that the memory is free before it is needed anew
-            self._result, self._of = self._function(weights), [weakref.ref(array) for array in arrays]
+        same = len(self._of) == len(arrays) and all(was() is now for was, now in zip(self._of, arrays, strict=True))
+        if not same or self._result is None:
+            self._give_up()  # so that the memory is free before it is needed anew
+            result = self._function(weights)
+            self._of = [weakref.ref(array, self._give_up) for array in arrays]
+            self._result = result
         return self._result
+
+    def _give_up(self, _=None):
+        self._result = None
 
 
 def _kept(token_ids, padding_mask, stop_token_ids):

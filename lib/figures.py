@@ -1,10 +1,15 @@
 """The figures of the reports. Each function returns a matplotlib figure and its alternative text."""
 
+import itertools
+import math
+
 import matplotlib
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
-from lib import timing
+from lib import judging, timing
 
 matplotlib.rcParams.update(
     {
@@ -66,21 +71,56 @@ def loss_curve(steps: pd.DataFrame):
     )
 
 
-def repetition(samples: pd.DataFrame):
-    """rep-4 by prompt and method, the mean over a method's texts.
+def repetition_by_perplexity(cells: pd.DataFrame):
+    """rep-4 against perplexity, a point for each sampler and a star for people, with their intervals.
 
     Args:
-        samples: Rows with `prompt`, `method` and `rep_4`.
+        cells: What `judging.cells` returned, by label.
     """
-    figure, axes = plt.subplots()
-    table = samples.pivot_table(index="prompt", columns="method", values="rep_4", sort=False)
-    table.plot.barh(ax=axes, color=[ORANGE, BLUE])
-    axes.invert_yaxis()
-    axes.set(xlabel="rep-4: four-word phrases that occurred before in the same text (%)", ylabel="", xlim=(0, 100))
-    axes.grid(axis="y", visible=False)
-    axes.legend(title=None)
-    told = ", ".join(f"{method} {mean:.0f} percent" for method, mean in table.mean().items())
-    return figure, f"Bar chart of rep-4 by prompt. Means: {told}."
+    cells = cells.sort_values("perplexity")
+    figure, axes = plt.subplots(figsize=(7.5, 4.6))
+    for row in cells.itertuples():
+        people = row.label == judging.PEOPLE
+        colour = ORANGE if people else BLUE
+        axes.plot([row.perplexity_low, row.perplexity_high], [row.rep_4] * 2, color=colour, linewidth=1, alpha=0.3)
+        axes.plot([row.perplexity] * 2, [row.rep_4_low, row.rep_4_high], color=colour, linewidth=1, alpha=0.3)
+        axes.plot(row.perplexity, row.rep_4, "*" if people else "o", color=colour, markersize=15 if people else 6)
+    axes.set(xscale="log", xlabel="perplexity to the model (log scale)", ylabel="rep-4 (%)", ylim=(-3, None))
+    ticks = [value for value in (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500) if _between(value, cells)]
+    axes.set_xticks(ticks, ticks)
+    axes.minorticks_off()
+    axes.margins(x=0.12, y=0.2)
+    _label(axes, [(row.label, row.perplexity, row.rep_4) for row in cells.itertuples()])
+    told = "; ".join(f"{row.label}: {row.rep_4:.0f} % at {row.perplexity:.1f}" for row in cells.itertuples())
+    return figure, f"Repeated four-word phrases against perplexity. {told}."
+
+
+def _label(axes, points: list[tuple[str, float, float]]) -> None:
+    """Writes a label beside each point, as near as is free of other points and labels, with a line to its point."""
+    axes.figure.canvas.draw()
+    renderer = axes.figure.canvas.get_renderer()
+    corners = [axes.transData.transform((x, y)) for _, x, y in points]
+    taken = [Bbox.from_bounds(x - 12, y - 12, 24, 24) for x, y in corners]
+    for text, x, y in points:
+        for radius, angle in itertools.product((12, 26, 40, 56, 72, 90), range(90, -270, -30)):
+            offset = radius * 2 * math.cos(math.radians(angle)), radius * math.sin(math.radians(angle))
+            line = {"arrowstyle": "-", "color": GREY, "linewidth": 0.6} if radius > 12 else None
+            label = axes.annotate(
+                text, (x, y), offset, textcoords="offset points", ha="center", va="center", fontsize=8, arrowprops=line
+            )
+            label.update_positions(renderer)
+            box = Text.get_window_extent(label, renderer).padded(2)  # without the line
+            inside = axes.get_window_extent()
+            if inside.contains(box.x0, box.y0) and inside.contains(box.x1, box.y1) and not box.count_overlaps(taken):
+                break
+            label.remove()
+        else:
+            box = axes.annotate(text, (x, y), fontsize=8).get_window_extent()
+        taken.append(box)
+
+
+def _between(value: float, cells: pd.DataFrame) -> bool:
+    return 0.7 * cells["perplexity"].min() <= value <= 1.4 * cells["perplexity"].max()
 
 
 def speed(post_seconds: list[float], cold: list[float], warm: list[float]):
@@ -103,22 +143,45 @@ def speed(post_seconds: list[float], cold: list[float], warm: list[float]):
     return figure, f"Seconds before and after fine-tuning. Post: {told[0]}. Here, cold: {told[1]}; warm: {told[2]}."
 
 
-def effects(losses: dict[str, tuple[float, float]], repeated: dict[str, float]):
-    """What fine-tuning and the sampler change.
+def poem_form(groups: dict[str, dict]):
+    """How well formed, rhymed and alternating several groups of poems are, with their intervals.
 
     Args:
-        losses: Held-out loss per token before and after, by corpus.
-        repeated: rep-4 in percent, by sampler.
+        groups: For each group what `poetry.summary` returned, None where there was nothing to judge.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(7.5, 3.2))
-    for index, (when, colour) in enumerate((("before", GREY), ("after", BLUE))):
-        heights = [pair[index] for pair in losses.values()]
-        left.bar([place + 0.4 * index - 0.2 for place in range(len(losses))], heights, 0.4, color=colour, label=when)
-    left.set(title="Held-out loss per token (nats)", ylim=(0, 1.35 * max(max(pair) for pair in losses.values())))
-    left.set_xticks(range(len(losses)), list(losses))
-    left.legend(ncols=2)
-    right.bar(list(repeated), list(repeated.values()), 0.5, color=[ORANGE, BLUE])
-    right.set(title="Repeated four-word phrases (%)", ylim=(0, 100))
-    told = ", ".join(f"{name} {before:.2f} to {after:.2f}" for name, (before, after) in losses.items())
-    shares = ", ".join(f"{name} {share:.0f}" for name, share in repeated.items())
-    return figure, f"Left: held-out loss per token, {told}. Right: percent of four-word phrases repeated, {shares}."
+    measures = {"well_formed": "well formed", "rhyme": "pairs that rhyme", "alternating": "tones that alternate"}
+    figure, panels = plt.subplots(1, 3, figsize=(7.5, 0.9 + 0.36 * len(groups)), sharey=True)
+    told = []
+    for axes, (measure, title) in zip(panels, measures.items(), strict=True):
+        for place, (name, summary) in enumerate(groups.items()):
+            share, low, high = (summary[f"{measure}_{part}"] for part in ("percent", "low", "high"))
+            if share is None:
+                continue
+            colour = ORANGE if name == judging.TANG else GREY if name == judging.CHANCE else BLUE
+            axes.barh(place, share, 0.6, color=colour)
+            if low is not None:
+                axes.plot([low, high], [place, place], color="black", linewidth=1)
+            told.append(f"{title}, {name}: {share:.0f}")
+        axes.set(title=title, xlim=(0, 100), xlabel="%")
+        axes.title.set_fontsize(10)
+        axes.grid(axis="y", visible=False)
+    panels[0].set_yticks(range(len(groups)), list(groups))
+    panels[0].invert_yaxis()
+    figure.tight_layout()
+    return figure, f"Form of the poems, in percent. {'; '.join(told)}."
+
+
+def bits_per_character(bits: dict[str, float]):
+    """Bits per character on held-out texts; fewer is better.
+
+    Args:
+        bits: By text and model, in the order in which they are drawn.
+    """
+    figure, axes = plt.subplots(figsize=(7.5, 0.9 + 0.36 * len(bits)))
+    axes.barh(list(bits), list(bits.values()), 0.6, color=BLUE)
+    for place, value in enumerate(bits.values()):
+        axes.text(value, place, f" {value:.2f}", va="center", fontsize=9)
+    axes.invert_yaxis()
+    axes.set(xlabel="bits per character on held-out texts (fewer is better)", xlim=(0, 1.15 * max(bits.values())))
+    axes.grid(axis="y", visible=False)
+    return figure, f"Bits per character: {'; '.join(f'{name} {value:.2f}' for name, value in bits.items())}."

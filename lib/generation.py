@@ -7,47 +7,117 @@ import time
 import numpy as np
 import pandas as pd
 
-from lib import progress
+from lib import metrics, progress
 from lib.errors import UserError
 from lib.stand_in import byte_characters
 
 
-def make_sampler(name: str, seed: int, **options):
-    """Makes one of KerasHub's samplers.
-
-    Args:
-        name: `"greedy"`, `"random"`, `"top_k"`, `"top_p"`, `"beam"` or `"contrastive"`.
-        seed: For the samplers that draw at random; greedy, beam and contrastive take none.
-        **options: The sampler's own, such as `k`, `p` or `temperature`.
-
-    Raises:
-        UserError: If there is no such sampler or it has no such option.
-    """
+def sampler_classes() -> dict:
+    """The samplers by name: KerasHub's own and those of `samplers`."""
     import keras_nlp
 
-    samplers = {
+    from lib import samplers
+
+    return {
         "greedy": keras_nlp.samplers.GreedySampler,
         "random": keras_nlp.samplers.RandomSampler,
         "top_k": keras_nlp.samplers.TopKSampler,
         "top_p": keras_nlp.samplers.TopPSampler,
         "beam": keras_nlp.samplers.BeamSampler,
         "contrastive": keras_nlp.samplers.ContrastiveSampler,
+        "no_repeat_ngram": samplers.NoRepeatNGramSampler,
+        "repetition_penalty": samplers.RepetitionPenaltySampler,
     }
-    if name not in samplers:
-        near = difflib.get_close_matches(name, samplers, n=1)
+
+
+def make_sampler(name: str, seed: int, **options):
+    """Makes one of the samplers.
+
+    Args:
+        name: `"greedy"`, `"random"`, `"top_k"`, `"top_p"`, `"beam"`, `"contrastive"`, `"no_repeat_ngram"` or
+            `"repetition_penalty"`.
+        seed: For the samplers that draw at random; the others take none.
+        **options: The sampler's own, such as `k`, `p` or `temperature`.
+
+    Raises:
+        UserError: If there is no such sampler, it has no such option or the value of one makes no sense.
+    """
+    check_sampler(name, options)
+    sampler_class = sampler_classes()[name]
+    draws = "seed" in inspect.signature(sampler_class).parameters
+    return sampler_class(**options, **({"seed": seed} if draws else {}))
+
+
+def check_sampler(name: str, options: dict) -> None:
+    """Refuses what `make_sampler` cannot make; see there."""
+    from lib import samplers
+
+    classes = sampler_classes()
+    if not isinstance(name, str) or name not in classes:
+        near = difflib.get_close_matches(str(name), classes, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise UserError(f"sampler is {name!r}; allowed are {', '.join(samplers)}.{hint}")
-    taken = {*inspect.signature(samplers[name]).parameters, "temperature"} - {"kwargs"}
+        raise UserError(f"sampler is {name!r}; allowed are {', '.join(classes)}.{hint}")
+    parameters = inspect.signature(classes[name]).parameters
+    # The seed is no option here, and `generate` cannot handle the scores that come with all beams.
+    taken = {*parameters, "temperature"} - {"kwargs", "seed", "return_all_beams"}
     if unknown := set(options) - taken:
         raise UserError(f"sampler {name!r} has no option {min(unknown)!r}; it has {', '.join(sorted(taken))}.")
-    return samplers[name](**options, **({"seed": seed} if "seed" in taken else {}))
+    for option, value in options.items():
+        may_be_none = option in parameters and parameters[option].default is None
+        if not (may_be_none and value is None):
+            samplers.check(option, value)
+
+
+def parse_sampler(text: str, seed: int):
+    """Makes the sampler that a line such as `"top_k k=5"`, `"random temperature=0.7"` or `"greedy"` names.
+
+    Args:
+        text: The sampler's name, then its options, all of them separated by spaces.
+        seed: As for `make_sampler`.
+
+    Raises:
+        UserError: If the line is not of that form, or for what `make_sampler` refuses.
+    """
+    try:
+        name, *pairs = str(text).split() or [""]
+        options = {}
+        for pair in pairs:
+            option, _, value = pair.partition("=")
+            if option in options:
+                raise UserError(f"{option} is given twice.")
+            options[option] = _number(value)
+            if not option or options[option] is None:
+                raise UserError(f"{pair!r} is not of the form option=number.")
+        check_sampler(name, options)
+    except UserError as reason:
+        raise UserError(
+            f"{text!r} is no sampler: {reason} Write a name and, if need be, options, such as "
+            "'greedy', 'top_k k=5' or 'random temperature=0.7'."
+        ) from None
+    return make_sampler(name, seed, **options)
+
+
+def _number(text: str) -> int | float | None:
+    """The number that a text is, whole if it looks so; None if it is none."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return None
 
 
 def use_sampler(causal_lm, sampler) -> None:
     """Sets a model's sampler without `compile`, which would silently replace the optimizer too.
 
-    The generate function compiles anew at the next call.
+    The generate function compiles anew at the next call. A sampler of `samplers` is told whether the model puts a start
+    token before each text.
     """
+    from lib import samplers
+
+    own = sampler.sampler if isinstance(sampler, samplers.RulingOut) else sampler
+    if isinstance(own, samplers.AdjustingSampler) and causal_lm.preprocessor is not None:
+        own.text_start = prompt_length(causal_lm, "", 2)
     causal_lm.sampler = sampler
     causal_lm.generate_function = None
 
@@ -89,6 +159,7 @@ def generate_samples(
     num_samples: int = 1,
     seed: int | None = None,
     label: str = "",
+    keep_going: bool = False,
 ) -> pd.DataFrame:
     """Generates several continuations of several prompts in one batch.
 
@@ -103,17 +174,24 @@ def generate_samples(
         seed: What to set a random sampler's state to before it draws, so that a call can be repeated exactly. None
             leaves the state as it is.
         label: A name for this set of samples, such as `"before fine-tuning"`.
+        keep_going: Whether the tokens that end a text are ruled out, so that all texts get as long as they may.
 
     Returns:
-        A row per text: `label`, `prompt`, `sampler`, `seed`, `sample` (from 1), `text`, `continuation`, `new_tokens`
-        (up to and without the end token), `ended` (whether the model ended the text itself), `invalid_bytes` (bytes
-        of the continuation that are not UTF-8), `batch_seconds` (wall time of the whole batch, compiling included).
+        A row per text: `label`, `prompt`, `sampler`, `seed`, `sample` (from 1), `text`, `continuation`, `prompt_tokens`
+        (a start token included), `new_tokens` (up to and without the end token), `token_ids` (a list of the new tokens'
+        ids), `ended` (whether the model ended the text itself), `invalid_bytes` (bytes of the continuation that are not
+        UTF-8), `batch_seconds` (wall time of the whole batch, compiling included).
 
     Raises:
         UserError: If a prompt does not fit.
     """
+    from lib import samplers
+
     check_prompts(causal_lm, prompts, max_length)
-    if causal_lm.sampler is not sampler:
+    tokenizer = causal_lm.preprocessor.tokenizer
+    if keep_going:
+        use_sampler(causal_lm, samplers.RulingOut(sampler, tokenizer.special_token_ids))
+    elif causal_lm.sampler is not sampler:
         use_sampler(causal_lm, sampler)
     if seed is not None:
         for state in sampler.variables:
@@ -128,7 +206,6 @@ def generate_samples(
     token_ids = np.asarray(generate(inputs, stop_token_ids=None)["token_ids"])
     seconds = time.perf_counter() - start
 
-    tokenizer = causal_lm.preprocessor.tokenizer
     rows = []
     for index, (prompt, length) in enumerate(zip(batch, lengths, strict=True)):
         new, ended = until_end(token_ids[index, length:], tokenizer.end_token_id)
@@ -143,9 +220,11 @@ def generate_samples(
                 "sample": index % num_samples + 1,
                 "text": prompt + continuation,
                 "continuation": continuation,
+                "prompt_tokens": int(length),
                 "new_tokens": len(new),
+                "token_ids": new.tolist(),
                 "ended": ended,
-                "invalid_bytes": len(content) - len(content.decode(errors="ignore").encode()),
+                "invalid_bytes": metrics.invalid_bytes(content),
                 "batch_seconds": seconds,
             }
         )
@@ -168,10 +247,11 @@ def token_bytes(token_ids, tokenizer) -> bytes:
 
 def describe(sampler) -> str:
     """A sampler's name with the options that matter, such as `top_k (k=5)`."""
-    names = {"GreedySampler": "greedy", "RandomSampler": "random", "TopKSampler": "top_k", "TopPSampler": "top_p"}
+    names = {sampler_class: name for name, sampler_class in sampler_classes().items()}
     config = sampler.get_config()
-    shown = [f"{key}={config[key]}" for key in ("k", "p", "num_beams", "alpha") if config.get(key) is not None]
+    options = ("k", "p", "num_beams", "alpha", "n", "penalty")
+    shown = [f"{key}={config[key]}" for key in options if config.get(key) is not None]
     if config.get("temperature", 1.0) != 1.0:
         shown.append(f"temperature={config['temperature']}")
-    name = names.get(type(sampler).__name__, type(sampler).__name__.removesuffix("Sampler").lower())
+    name = names.get(type(sampler), type(sampler).__name__.removesuffix("Sampler").lower())
     return f"{name} ({', '.join(shown)})" if shown else name

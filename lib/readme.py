@@ -75,6 +75,7 @@ def results_block() -> str:
         summary["answer"],
         f"Ran on {facts['processor']}, {facts['Keras backend']}, {facts['date'][:10]}."
         + (f" **Stand-ins, since no model hub could be reached: {stand_ins}.**" if stand_ins else ""),
+        _table(summary["metrics"]["findings"], ("the post says", "here", "because")),
         _table(comparison.rows(found, comparison.blog_post()), ("what", "blog post", "here")),
         f"Why each pair differs: [the summary](outputs/{PROFILE}/00_summary/report.html).",
         *figures,
@@ -100,7 +101,7 @@ def _minutes(found: dict, summary: dict) -> list[tuple[str, float]]:
 
 
 def _samples() -> list[str]:
-    baseline, reddit, samplers, tang = (
+    baseline, reddit, samplers, tang, scratch = (
         pd.read_csv(paths.outputs() / PROFILE / name / "samples.csv", keep_default_na=False)
         for name in comparison.NOTEBOOKS
     )
@@ -116,6 +117,9 @@ def _samples() -> list[str]:
         if label.startswith("after"):
             poem = "\n".join(poetry.lines(rows.iloc[0]["text"]))
             parts += [f"A poem from {prompt}, {label} on Tang poems", _quote(poem)]
+    for prompt, rows in scratch[scratch["label"] == "from scratch"].groupby("prompt", sort=False):
+        poem = "\n".join(poetry.lines(rows.iloc[0]["text"]))
+        parts += [f"A poem from {prompt}, by the small model that was trained on poems alone", _quote(poem)]
     return parts
 
 

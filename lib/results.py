@@ -202,44 +202,54 @@ def show_text(text: str, kind: str = "") -> None:
     display(HTML(f'<p class="{kind}">{html.escape(text)}</p>'))
 
 
-def show_side_by_side(samples: pd.DataFrame, by: str, caption: str = "", marked: bool = False) -> None:
+def show_side_by_side(
+    samples: pd.DataFrame, by: str, caption: str = "", marked: bool = False, rows: str = "prompt"
+) -> None:
     """Shows texts in columns: a row for each prompt and sample, a column for each value of `by`.
 
     Args:
-        samples: Rows with `prompt`, `sample`, `sampler`, `seed`, `text` and the column that `by` names; with `looped`
-            and the other columns of `metrics.repetition` where `marked`.
+        samples: Rows with `prompt`, `sample`, `sampler`, `seed`, `text` and the columns that `by` and `rows` name; with
+            `looped` and the other columns of `metrics.repetition` where `marked`.
         by: The column whose values stand side by side.
         caption: Shown above.
         marked: Whether the rounds of a loop are marked, and how much of each text repeats itself is told.
+        rows: The column whose values stand below each other.
     """
     columns = list(dict.fromkeys(samples[by]))
     several = samples["sample"].nunique() > 1
-    head = "".join(f'<th scope="col">{html.escape(str(column))}</th>' for column in columns)
+    head = "".join(f'<th scope="col" lang="{language(str(column))}">{_escape(str(column))}</th>' for column in columns)
     body = []
-    for (prompt, number), rows in samples.groupby(["prompt", "sample"], sort=False):
+    for (name, number), texts in samples.groupby([rows, "sample"], sort=False):
         cells = []
         for column in columns:
-            for row in rows[rows[by] == column].itertuples():
-                text = marked_text(row) if marked else prompted_text(row.prompt, row.text)
-                note = [row.sampler, f"{row.new_tokens} new tokens"]
-                if row.seed is not None:
-                    note.insert(1, f"seed {row.seed}")
-                if marked:
-                    note += [f"{row.looped:.0f} % looped", f"rep-4 {row.rep_4:.0f} %"]
-                cells.append(
-                    f'<td class="text" lang="{language(row.text)}" data-label="{html.escape(str(column))}">{text}'
-                    f'<div class="note" lang="en">{html.escape(", ".join(note))}</div></td>'
-                )
+            told = [_sample(row, marked) for row in texts[texts[by] == column].itertuples()]
+            cells += [
+                f'<td class="text" lang="{lang}" data-label="{html.escape(str(column))}">{text}'
+                f'<div class="note" lang="en">{html.escape(note)}</div></td>'
+                for text, note, lang in told
+            ] or ["<td></td>"]
         numbered = f'<div class="note">sample {number}</div>' if several else ""
-        title = f'<th scope="row" lang="{language(prompt)}">{html.escape(prompt)}{numbered}</th>'
+        title = f'<th scope="row" lang="{language(name)}">{html.escape(name)}{numbered}</th>'
         body.append(f"<tr>{title}{''.join(cells)}</tr>")
+    corner = "text by" if rows == "label" else rows
     top = f"<caption>{html.escape(caption)}</caption>" if caption else ""
     display(
         HTML(
-            f'<table class="samples">{top}<thead><tr><th scope="col">prompt</th>{head}</tr></thead>'
+            f'<table class="samples">{top}<thead><tr><th scope="col">{html.escape(corner)}</th>{head}</tr></thead>'
             f"<tbody>{''.join(body)}</tbody></table>"
         )
     )
+
+
+def _sample(row, marked: bool) -> tuple[str, str, str]:
+    """A text as HTML, a note on it, and its language."""
+    note = [] if row.label == row.sampler else [row.sampler]
+    note.append(f"{row.new_tokens} new tokens")
+    if row.seed is not None and row.seed == row.seed:
+        note.insert(len(note) - 1, f"seed {row.seed:.0f}")
+    if marked:
+        note += [f"{row.looped:.0f} % looped", f"rep-4 {row.rep_4:.0f} %"]
+    return marked_text(row) if marked else prompted_text(row.prompt, row.text), ", ".join(note), language(row.text)
 
 
 def show_poems(poems: pd.DataFrame) -> None:

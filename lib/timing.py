@@ -64,10 +64,15 @@ def repeat(call: Callable, fewest: int, label: str) -> list[float]:
         The seconds of every call.
     """
     seconds = []
-    while len(seconds) < fewest or (spread(seconds)["wide"] and len(seconds) < LIMIT * fewest):
+    while _more(seconds, fewest):
         progress.note(f"timing {label}, warm call {len(seconds) + 1}")
         seconds.append(stopwatch(call))
     return seconds
+
+
+def _more(seconds: list[float], fewest: int) -> bool:
+    """Whether the rule asks for another warm call."""
+    return len(seconds) < fewest or (spread(seconds)["wide"] and len(seconds) < LIMIT * fewest)
 
 
 def stopwatch(call: Callable) -> float:
@@ -120,31 +125,24 @@ def measure(causal_lm, prompts: list[str], max_length: int, fewest: int, label: 
     warm = repeat(call, fewest, label)
     characters = [
         sum(len(results.HAN.findall(text[len(prompt) :])) for text, prompt in zip(texts, prompts, strict=True))
-        / seconds
-        for texts, seconds in zip(written[1:], warm, strict=True)
+        for texts in written[1:]
     ]
     one_more = max(lengths) + 1
     call(one_more)  # another length is compiled anew
     first_token = repeat(lambda: call(one_more), fewest, f"{label}, first token")
-    new_tokens = sum(max_length - length for length in lengths)
-    warm_spread, first_spread = spread(warm), spread(first_token)
     memory_gib, memory_of = peak_memory()
     settings = backends.selected
-    return {
+    row = {
         "label": label,
         "step": "this project's" if decoding.uses_own_step(causal_lm) else "KerasHub's",
         "sampler": generation.describe(causal_lm.sampler),
         "batch_size": len(prompts),
         "prompt_tokens": max(lengths),
         "max_length": max_length,
-        "new_tokens": new_tokens,
+        "new_tokens": sum(max_length - length for length in lengths),
+        "chinese_characters": float(np.median(characters)),
         "load_seconds": load_seconds,
         "first_call_seconds": cold,
-        "warm": warm_spread,
-        "first_token": first_spread,
-        "seconds_per_output_token": (warm_spread["median"] - first_spread["median"]) / (max_length - one_more),
-        "tokens_per_second": new_tokens / warm_spread["median"],
-        "chinese_characters_per_second": float(np.median(characters)),
         "peak_memory_gib": memory_gib,
         "peak_memory_of": memory_of,
         "device": provenance.device(settings.backend),
@@ -154,6 +152,52 @@ def measure(causal_lm, prompts: list[str], max_length: int, fewest: int, label: 
         "threads": threads(),
         "samples": {COLD: [cold], WARM: warm, FIRST_TOKEN: first_token},
     }
+    return row | _speeds(row)
+
+
+def _speeds(row: dict) -> dict:
+    """What follows from the samples of a row."""
+    warm, first_token = spread(row["samples"][WARM]), spread(row["samples"][FIRST_TOKEN])
+    later_tokens = row["max_length"] - row["prompt_tokens"] - 1
+    return {
+        "warm": warm,
+        "first_token": first_token,
+        "seconds_per_output_token": (warm["median"] - first_token["median"]) / later_tokens,
+        "tokens_per_second": row["new_tokens"] / warm["median"],
+        "chinese_characters_per_second": row["chinese_characters"] / warm["median"],
+    }
+
+
+def measure_in_turn(causal_lm, rows: list[dict], weights: list, prompts: list[str], fewest: int) -> None:
+    """Times warm calls of a model with one set of weights and with another, in turn, and puts them into their rows.
+
+    Between two calls that are minutes apart a machine may well get slower or faster by a tenth; calls that alternate
+    see the same machine.
+
+    Args:
+        causal_lm: The model, whose `generate` is compiled already. It keeps the last of the weights.
+        rows: A row of `measure` for each set of weights, of the same prompts and `max_length`. Their warm calls and
+            those to the first token are replaced, with what follows from them.
+        weights: For each row, what the model's `get_weights` returned.
+        prompts: The batch that they were measured with.
+        fewest: Rounds to begin with; they go on as long as `RULE` asks for more in any of the rows.
+    """
+
+    def call(length: int):
+        causal_lm.generate(prompts, max_length=length, stop_token_ids=None)
+
+    first_token, warm = ([[] for _ in rows] for _ in range(2))
+    while any(_more(samples, fewest) for samples in warm):
+        progress.note(f"timing in turn, round {len(warm[0]) + 1}")
+        for index, row in enumerate(rows):
+            causal_lm.set_weights(weights[index])
+            one_more = row["prompt_tokens"] + 1
+            call(one_more)  # the first call with other weights joins matrices
+            first_token[index].append(stopwatch(lambda length=one_more: call(length)))
+            warm[index].append(stopwatch(lambda length=row["max_length"]: call(length)))
+    for index, row in enumerate(rows):
+        row["samples"] |= {WARM: warm[index], FIRST_TOKEN: first_token[index]}
+        row.update(_speeds(row))
 
 
 def calls(rows: list[dict]) -> pd.DataFrame:

@@ -126,15 +126,16 @@ class StepLog(keras.callbacks.Callback):
     Args:
         num_steps: Steps in all, for the progress bar.
         parts: Into how many parts a step's batch is divided, see `Batch`.
+        label: What the progress bar calls it.
     """
 
-    def __init__(self, num_steps: int, parts: int = 1):
+    def __init__(self, num_steps: int, parts: int = 1, label: str = "fine-tuning"):
         super().__init__()
-        self.num_steps, self.parts = num_steps, parts
+        self.num_steps, self.parts, self.label = num_steps, parts, label
         self.rows = []
 
     def on_train_begin(self, logs=None):
-        progress.note("fine-tuning; the first step compiles")
+        progress.note(f"{self.label}; the first step compiles")
         self.rows, self._last = [], time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None):
@@ -155,7 +156,7 @@ class StepLog(keras.callbacks.Callback):
             }
         )
         self._last = now
-        progress.step(step, self.num_steps, f"fine-tuning, loss {self.rows[-1]['loss']:.2f}")
+        progress.step(step, self.num_steps, f"{self.label}, loss {self.rows[-1]['loss']:.2f}")
 
     def table(self) -> pd.DataFrame:
         """A row per step: `step`, `loss`, `mean_loss`, `mean_token_loss`, `mean_accuracy`, `seconds`."""

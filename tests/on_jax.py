@@ -20,6 +20,8 @@ SAMPLERS = {
     "top_k": {"k": 5},
     "top_p": {"p": 0.9, "k": 20},
     "beam": {"num_beams": 2},
+    "no_repeat_ngram": {"n": 2},
+    "repetition_penalty": {"penalty": 1.3},
 }
 
 
@@ -47,7 +49,9 @@ for kind, folder in zip(("gpt2", "llama"), sys.argv[1:], strict=True):
     written = generated(hub, "greedy", PROMPTS, None)["calls"][0]["token_ids"]
     stop_token_ids = [written[0][24], written[1][20], written[2][-1]]
     runs = [("greedy", None), ("greedy", stop_token_ids), ("top_k", None)]
-    for name, stops in runs + ([(name, None) for name in ("random", "top_p", "beam")] if kind == "gpt2" else []):
+    if kind == "gpt2":
+        runs += [(name, None) for name in ("random", "top_p", "beam", "no_repeat_ngram", "repetition_penalty")]
+    for name, stops in runs:
         pair = [generated(causal_lm, name, PROMPTS, stops) for causal_lm in (hub, own)]
         found["samplers"][f"{name}, {'stops' if stops else 'runs on'}"] = pair
     found["together"] = generated(own, "greedy", PROMPTS, None)["calls"][0]["token_ids"]

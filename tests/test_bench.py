@@ -140,7 +140,7 @@ def test_the_bench_runs_and_writes_its_rows(monkeypatch, tmp_path, capsys):
     assert bench.main(["--size", "tiny"]) == 0
     content = json.loads((tmp_path / "bench" / "bench.json").read_text())
     works = {row["work"] for row in content["rows"]}
-    assert {"fine-tune on poems", "all samplers of 03 over all prompts"} <= works
+    assert {"fine-tune on poems", "greedy and top-k over all prompts of 03"} <= works
     measured = [row for row in content["rows"] if row["ratios"]]
     assert len(measured) == 6
     for row in measured:

@@ -1,6 +1,7 @@
 import copy
 import json
 
+import pandas as pd
 import pytest
 
 from lib import comparison, timing
@@ -42,7 +43,31 @@ def fit(batch):
 
 
 HELD_OUT = {"before": {"token_loss": 4.5, "accuracy": 0.2}, "after": {"token_loss": 4.1, "accuracy": 0.3}}
-FORM = {name: {"well_formed_percent": share} for name, share in (("before", 0.0), ("after", 60.0), ("tang", 99.0))}
+
+
+def form(well_formed, rhyme, alternating):
+    shares = {"well_formed": well_formed, "rhyme": rhyme, "alternating": alternating}
+    return {
+        f"{name}_{part}": share + by
+        for name, share in shares.items()
+        for part, by in (("percent", 0.0), ("low", -5.0), ("high", 5.0))
+    }
+
+
+def cell(label, loops, texts, rep_4, diversity):
+    return {"label": label, "loops": loops, "texts": texts, "rep_4": rep_4, "diversity": diversity} | {
+        f"{name}_{end}": value + by
+        for name, value in (("rep_4", rep_4), ("diversity", diversity))
+        for end, by in (("low", -1.0), ("high", 1.0))
+    }
+
+
+def bits(*by_text):
+    return {"bits_per_character": sum(by_text) / len(by_text), "by_text": list(by_text)}
+
+
+FORM = {"before": form(5.0, 10.0, 50.0), "after": form(60.0, 12.0, 55.0)}
+FORM |= {"tang": form(95.0, 90.0, 90.0), "shuffled": form(95.0, 5.0, 48.0)}
 FOUND = {
     "01_baseline": experiment(
         {
@@ -56,13 +81,27 @@ FOUND = {
             "training": fit(4),
             "held_out": HELD_OUT,
             "timing": [timed("before", 17.6, 4.9, 5.0, 5.1), timed("after", 16.0, 3.9, 4.0, 4.1)],
+            "likelihood": {"before": bits(1.3, 1.5), "after": bits(1.2, 1.3)},
         }
     ),
-    "03_greedy_vs_top_k": experiment({"samplers": [{"loops": 3, "texts": 4}, {"loops": 0, "texts": 8}]}),
+    "03_greedy_vs_top_k": experiment(
+        {"cells": [cell("greedy", 3, 4, 40.0, 0.5), cell("top-k", 0, 8, 5.0, 0.9), cell("people", 0, 4, 1.0, 0.95)]}
+    ),
     "04_tang_poetry": experiment(
-        {"training": fit(8), "held_out": HELD_OUT, "form": FORM, "timing": [timed("after", 9.0, 2.0)]}
+        {
+            "training": fit(8),
+            "held_out": HELD_OUT,
+            "form": FORM,
+            "timing": [timed("after", 9.0, 2.0)],
+            "likelihood": {"before": bits(14.0, 15.0), "after": bits(9.0, 9.5)},
+        }
+    ),
+    "05_from_scratch": experiment(
+        {"likelihood": bits(8.0, 8.5), "form": form(80.0, 14.0, 60.0), "wins": {"bits_per_character": "from scratch"}}
     ),
 }
+FOUND["03_greedy_vs_top_k"]["parameters"] = {"max_length": 140}
+FOUND["05_from_scratch"]["answer"] = "It won."
 
 
 def row(found, start):
@@ -145,3 +184,32 @@ def test_missing_results_say_how_to_get_them(monkeypatch, tmp_path):
     monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path))
     with pytest.raises(UserError, match="make report NOTEBOOK=01_baseline PROFILE=cpu"):
         comparison.load_all("cpu")
+
+
+def test_loops_rhymes_and_tones_stand_beside_people_and_chance():
+    told = row(FOUND, "Greedy decoding")
+    assert told["here"].startswith("a loop in 3 of 4 texts (top-k: 0 of 8; people: 0 of 4); rep-4 40 %")
+    assert "140 tokens" in told["why they differ"]
+    told = row(FOUND, "Its rhyme")
+    assert "even lines: 12 % (Tang poets: 90 %, by chance: 5 %)" in told["here"]
+    assert "tones: 55 % (Tang poets: 90 %, by chance: 48 %)" in told["here"]
+
+
+def test_published_figures_stand_beside_the_rows_that_come_nearest():
+    cells = pd.DataFrame({"label": ["greedy", "top_k (k=40)", "people"], "loop": 25.0, "self_bleu_4": 0.2})
+    told = comparison.published(cells).set_index("here")
+    assert list(told.index) == ["people", "greedy", "top_k (k=40)"]
+    assert told.loc["greedy", "loops_percent_published"] == 73.66 and told.loc["greedy", "loops_percent_here"] == 25
+    assert told.loc["people", "self_bleu_4_published"] == 0.31
+
+
+def test_bits_and_poems_of_all_models_stand_together():
+    assert comparison.bits(FOUND) == {
+        "stories, before": pytest.approx(1.4),
+        "stories, fine-tuned": pytest.approx(1.25),
+        "poems, before": 14.5,
+        "poems, fine-tuned": 9.25,
+        "poems, from scratch": 8.25,
+    }
+    groups = comparison.poem_groups(FOUND)
+    assert [group["well_formed_percent"] for group in groups.values()] == [5, 60, 80, 95, 95]

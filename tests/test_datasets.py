@@ -227,8 +227,27 @@ def test_the_split_depends_on_the_seed_alone():
 
 
 def test_too_many_held_out_texts_are_refused():
-    with pytest.raises(UserError, match="held_out_examples is 11; test has 100 texts, of which 10"):
-        datasets.split(corpus_of([str(index) for index in range(100)]), 50, 11, seed=1)
+    corpus = corpus_of([str(index) for index in range(100)])
+    set_aside = len(datasets.split(corpus, None, None, seed=1)[1])
+    told = f"held_out_examples is {set_aside + 1}; test has 100 texts, of which {set_aside}"
+    with pytest.raises(UserError, match=told):
+        datasets.split(corpus, 50, set_aside + 1, seed=1)
+
+
+def test_what_is_set_aside_depends_on_the_documents_names_alone():
+    names = [f"document {index}" for index in range(2000)]
+    whole, part = corpus_of(names), corpus_of(names[:500])
+    (train, held_out), (part_train, part_held_out) = (datasets.split(one, None, None, seed=1) for one in (whole, part))
+    assert sorted(train + held_out) == sorted(whole.texts)
+    assert 0.08 < len(held_out) / len(names) < 0.12
+    assert set(part_held_out) < set(held_out) and set(part_train) < set(train)
+    assert set(datasets.split(whole, None, None, seed=2)[1]) == set(held_out)
+
+
+def test_a_poem_is_set_aside_whatever_else_is_taken(poems):
+    chosen, whole = datasets.load_tang_poetry(str(poems), min_couplets=2), datasets.load_tang_poetry(str(poems))
+    groups = dict(zip(whole.texts, whole.groups, strict=True))
+    assert chosen.groups == [groups[text] for text in chosen.texts] and len(chosen.texts) < len(whole.texts)
 
 
 def test_training_batches_are_as_many_as_asked_full_and_seeded():

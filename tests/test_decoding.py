@@ -1,3 +1,6 @@
+import gc
+
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -36,6 +39,17 @@ def test_a_compiled_function_reads_the_weights_of_the_day(on_jax, kind):
         assert used == compiled_anew != written
         written = used
     assert on_jax[kind]["as in post"] and on_jax[kind]["in a list"]
+
+
+def test_what_was_made_of_weights_goes_when_one_of_them_goes():
+    made = []
+    cached = decoding._Cached(lambda weights: made.append(len(weights)) or {"joined": weights[0] + weights[1]})
+    first, second = jnp.ones(3), jnp.ones(3)
+    assert cached([first, second]) is cached([first, second]) and made == [2]
+    del second
+    gc.collect()
+    assert cached._result is None  # its memory is free while the next weights are made
+    assert cached([first, jnp.zeros(3)])["joined"].tolist() == [1, 1, 1] and made == [2, 2]
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])

@@ -2,7 +2,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from lib import figures, timing
+from lib import figures, judging, timing
 
 
 @pytest.fixture(autouse=True)
@@ -36,21 +36,43 @@ def test_loss_curve_tells_where_it_starts_and_ends():
     assert "starts at 5.00 and ends at 4.25" in alt
 
 
-def test_repetition_keeps_greedy_first_and_takes_means():
-    samples = pd.DataFrame(
-        {"prompt": ["a", "a", "a"], "method": ["greedy", "top-k", "top-k"], "rep_4": [80.0, 10.0, 20.0]}
+def test_repetition_by_perplexity_has_a_point_for_each_row_and_a_star_for_people():
+    cells = pd.DataFrame(
+        {
+            "label": ["greedy", "people"],
+            "perplexity": [3.0, 40.0],
+            "perplexity_low": [2.5, 30.0],
+            "perplexity_high": [3.5, 50.0],
+            "rep_4": [40.0, 1.0],
+            "rep_4_low": [30.0, 0.0],
+            "rep_4_high": [50.0, 2.0],
+        }
     )
-    figure, alt = figures.repetition(samples)
-    assert widths(figure) == [80, 15]
-    assert "greedy 80 percent, top-k 15 percent" in alt
+    figure, alt = figures.repetition_by_perplexity(cells)
+    lines = figure.axes[0].lines
+    points = {
+        line.get_marker(): (line.get_xdata()[0], line.get_ydata()[0]) for line in lines if len(line.get_xdata()) == 1
+    }
+    assert points == {"o": (3, 40), "*": (40, 1)}
+    spans = [(list(line.get_xdata()), list(line.get_ydata())) for line in lines if len(line.get_xdata()) == 2]
+    assert ([2.5, 3.5], [40, 40]) in spans and ([40, 40], [0, 2]) in spans
+    assert {text.get_text() for text in figure.axes[0].texts} == {"greedy", "people"}
+    assert "greedy: 40 % at 3.0; people: 1 % at 40.0." in alt
 
 
-def test_speed_and_effects_draw_what_they_tell():
+def test_form_and_bits_draw_what_they_tell():
+    shares = {f"{name}_{part}": 50.0 for name in ("well_formed", "rhyme") for part in ("percent", "low", "high")}
+    none = {f"alternating_{part}": None for part in ("percent", "low", "high")}
+    figure, alt = figures.poem_form({"before": shares | none, judging.TANG: shares | none})
+    assert [len(axes.patches) for axes in figure.axes] == [2, 2, 0]
+    assert "pairs that rhyme, Tang poets: 50" in alt and "alternate" not in alt
+    figure, alt = figures.bits_per_character({"stories": 1.25, "poems": 9.5})
+    assert widths(figure) == [1.25, 9.5]
+    assert "poems 9.50." in alt
+
+
+def test_speed_draws_what_it_tells():
     figure, alt = figures.speed([22.81, 9.0], [15.0, 16.0], [7.0, 6.5])
     assert heights(figure.axes[0]) == [22.81, 9.0]
     assert heights(figure.axes[1]) == [15, 16, 7, 6.5]
     assert "cold: 15.0 and 16.0; warm: 7.0 and 6.5" in alt
-    figure, alt = figures.effects({"stories": (4.0, 3.5), "poems": (4.5, 2.8)}, {"greedy": 45.0, "top-k": 7.0})
-    assert heights(figure.axes[0]) == [4.0, 4.5, 3.5, 2.8]
-    assert heights(figure.axes[1]) == [45, 7]
-    assert "poems 4.50 to 2.80" in alt

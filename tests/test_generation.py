@@ -38,7 +38,12 @@ def test_new_tokens_leave_out_prompt_and_start_token(tiny_lm):
     for row in samples.itertuples():
         length = 1 + generation.count_tokens(tiny_lm.preprocessor.tokenizer, row.prompt)
         assert generation.prompt_length(tiny_lm, row.prompt, 24) == length
+        assert row.prompt_tokens == length and type(samples["prompt_tokens"].tolist()[0]) is int
         assert row.new_tokens == 24 - length or row.ended
+        assert len(row.token_ids) == row.new_tokens and {type(token) for token in row.token_ids} <= {int}
+        tokenizer = tiny_lm.preprocessor.tokenizer
+        assert generation.token_bytes(row.token_ids, tokenizer).decode(errors="replace") == row.continuation
+        assert tokenizer.end_token_id not in row.token_ids
         assert row.text == row.prompt + row.continuation
 
 
@@ -74,8 +79,96 @@ def test_a_max_length_that_does_not_fit_is_refused(tiny_lm, max_length, told):
 def test_unknown_samplers_and_options_are_told():
     with pytest.raises(UserError, match=r"sampler is 'topk'; allowed are greedy, .* Did you mean 'top_k'"):
         generation.make_sampler("topk", 1)
-    with pytest.raises(UserError, match="sampler 'top_k' has no option 'q'"):
+    with pytest.raises(UserError, match=r"sampler 'top_k' has no option 'q'; it has k, temperature\."):
         generation.make_sampler("top_k", 1, q=3)
+    with pytest.raises(UserError, match="sampler 'beam' has no option 'return_all_beams'"):
+        generation.make_sampler("beam", 1, return_all_beams=True)
+
+
+BAD_VALUES = [
+    ("top_k", "k", 0, "whole numbers from 1 on"),
+    ("top_k", "k", 2.5, "whole numbers from 1 on"),
+    ("top_k", "k", None, "whole numbers from 1 on"),
+    ("contrastive", "k", -1, "whole numbers from 1 on"),
+    ("top_p", "p", 0, "numbers above 0, up to 1"),
+    ("top_p", "p", 2, "numbers above 0, up to 1"),
+    ("top_p", "k", 0, "whole numbers from 1 on"),
+    ("random", "temperature", 0, "numbers above 0"),
+    ("random", "temperature", float("nan"), "numbers above 0"),
+    ("random", "temperature", "hot", "numbers above 0"),
+    ("greedy", "temperature", float("inf"), "numbers above 0"),
+    ("beam", "num_beams", 0, "whole numbers from 1 on"),
+    ("contrastive", "alpha", 1.1, "numbers from 0 to 1"),
+    ("contrastive", "alpha", -0.1, "numbers from 0 to 1"),
+    ("contrastive", "alpha", True, "numbers from 0 to 1"),
+    ("no_repeat_ngram", "n", 0, "whole numbers from 1 on"),
+    ("repetition_penalty", "penalty", 0.9, "numbers from 1 (no penalty) on"),
+]
+
+
+@pytest.mark.parametrize(("name", "option", "value", "allowed"), BAD_VALUES)
+def test_values_that_make_no_sense_are_refused(name, option, value, allowed):
+    with pytest.raises(UserError) as error:
+        generation.make_sampler(name, 1, **{option: value})
+    told = f"{option} is {value!r}; allowed are {allowed}. Set {option} to "
+    assert told in str(error.value)
+    if type(value) in (int, float):
+        with pytest.raises(UserError) as error:
+            generation.parse_sampler(f"{name} {option}={value}", 1)
+        assert f"'{name} {option}={value}' is no sampler: {told}" in str(error.value)
+
+
+def test_top_p_may_do_without_k():
+    assert generation.make_sampler("top_p", 1, p=1, k=None).k is None
+
+
+@pytest.mark.parametrize(
+    ("text", "described"),
+    [
+        ("greedy", "greedy"),
+        ("top_k k=5", "top_k (k=5)"),
+        ("top_p p=0.9", "top_p (p=0.9)"),
+        ("  top_p   k=20 p=.5 ", "top_p (k=20, p=0.5)"),
+        ("random temperature=0.7", "random (temperature=0.7)"),
+        ("random temperature=2", "random (temperature=2)"),
+        ("beam", "beam (num_beams=5)"),
+        ("contrastive k=5 alpha=0.6", "contrastive (k=5, alpha=0.6)"),
+        ("contrastive alpha=1e-1", "contrastive (k=5, alpha=0.1)"),
+        ("no_repeat_ngram n=3", "no_repeat_ngram (n=3)"),
+        ("repetition_penalty", "repetition_penalty (penalty=1.2)"),
+    ],
+)
+def test_a_sampler_is_read_from_a_line(text, described):
+    sampler = generation.parse_sampler(text, 7)
+    assert generation.describe(sampler) == described
+    assert getattr(sampler, "seed", 7) == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("topk k=5", "sampler is 'topk'; allowed are greedy, .*, repetition_penalty. Did you mean 'top_k'"),
+        ("", "sampler is ''; allowed are greedy"),
+        (None, "sampler is 'None'; allowed are greedy"),
+        ("k=5", "sampler is 'k=5'; allowed are greedy"),
+        ("top_k q=5", "sampler 'top_k' has no option 'q'; it has k, temperature"),
+        ("top_k seed=5", "sampler 'top_k' has no option 'seed'; it has k, temperature"),
+        ("top_k name=5", "sampler 'top_k' has no option 'name'; it has k, temperature"),
+        ("top_k 5", "'5' is not of the form option=number"),
+        ("top_k k=", "'k=' is not of the form option=number"),
+        ("top_k =5", "'=5' is not of the form option=number"),
+        ("top_k k=five", "'k=five' is not of the form option=number"),
+        ("top_k k = 5", "'k' is not of the form option=number"),
+        ("top_k k=5 k=6", "k is given twice"),
+        ("top_k k=5.0", "k is 5.0; allowed are whole numbers from 1 on"),
+        ("random temperature=nan", "temperature is nan; allowed are numbers above 0"),
+    ],
+)
+def test_a_line_that_names_no_sampler_is_told(text, told):
+    with pytest.raises(UserError, match=told) as error:
+        generation.parse_sampler(text, 1)
+    message = str(error.value)
+    assert message.startswith(f"{text!r} is no sampler: ") and "Write a name and, if need be, options" in message
 
 
 def test_describe_names_the_options_that_matter():

@@ -39,7 +39,9 @@ def put_preset(folder):
 def put_stories():
     """As many stories as the experiment needs, prepared by TFDS; all begin as the first that TFDS gives out does."""
     document, title = reddit_stand_in.FIRST
-    data = reddit_stand_in.content([(f"{document} for the {count}th time", title) for count in range(STORIES)])
+    data = reddit_stand_in.content(
+        [(f"{document} for the {count}th time" + ", and again" * 20, title) for count in range(STORIES)]
+    )
     reddit.place().parent.mkdir(parents=True)
     reddit.place().write_bytes(data)
     undo = reddit_stand_in.put_in_place(reddit_stand_in.describe(data, "http://127.0.0.1:9/uc"), reddit.FILE)
@@ -64,7 +66,7 @@ def put_poems(folder):
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory, own_cache):
-    """The published outputs of all five."""
+    """The published outputs of all of them."""
     folder = tmp_path_factory.mktemp("gpu")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REPORT_OUTPUTS", str(folder / "outputs"))

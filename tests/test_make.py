@@ -17,7 +17,7 @@ echo "$3" >> ran
 env | grep ^MALLOC_ > malloc
 mkdir -p "outputs/$5/$3" && touch "outputs/$5/$3/.done"
 """
-ALL = ["01_baseline", "02_reddit_finetune", "03_greedy_vs_top_k", "04_tang_poetry", "00_summary"]
+ALL = ["01_baseline", "02_reddit_finetune", "03_greedy_vs_top_k", "04_tang_poetry", "05_from_scratch", "00_summary"]
 
 
 @pytest.fixture
@@ -84,7 +84,9 @@ def test_all_runs_in_order_and_a_second_time_does_nothing_and_says_so(checkout, 
         ("experiments/smoke/02_reddit_finetune.yaml", ["02_reddit_finetune", "03_greedy_vs_top_k", "00_summary"]),
         ("experiments/cpu/02_reddit_finetune.yaml", []),
         ("notebooks/03_greedy_vs_top_k.ipynb", ["03_greedy_vs_top_k", "00_summary"]),
+        ("notebooks/04_tang_poetry.ipynb", ["04_tang_poetry", "05_from_scratch", "00_summary"]),
         ("experiments/blog_post.yaml", ["00_summary"]),
+        ("experiments/published.yaml", ["03_greedy_vs_top_k", "00_summary"]),
         ("lib/timing.py", ALL),
         ("lib/readme.py", []),
         ("lib/report_template/style.css", ALL),
@@ -108,7 +110,7 @@ def test_a_new_lock_means_a_new_environment_and_new_reports(checkout):
 def test_report_runs_one_notebook_and_what_it_needs(checkout):
     assert make(checkout, "report", "NOTEBOOK=03_greedy_vs_top_k")[0] == ["02_reddit_finetune", "03_greedy_vs_top_k"]
     assert make(checkout, "report", "NOTEBOOK=04_tang_poetry")[0] == ["04_tang_poetry"]
-    make(checkout, "report", "NOTEBOOK=05_none", status=2)
+    make(checkout, "report", "NOTEBOOK=06_none", status=2)
 
 
 def test_a_failed_notebook_stops_make_and_is_tried_again(checkout):

@@ -2,21 +2,23 @@
 
 import html
 import json
+import math
 import re
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 import servers
 
-from lib import comparison, paths, runner
+from lib import comparison, datasets, findings, paths, runner
 
 ORDER = [*comparison.NOTEBOOKS, "00_summary"]
 
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory, own_cache):
-    """The published outputs of all five."""
+    """The published outputs of all of them."""
     folder = tmp_path_factory.mktemp("outputs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REPORT_OUTPUTS", str(folder))
@@ -49,7 +51,7 @@ def test_every_notebook_leaves_a_report_that_needs_nothing_from_outside(outputs,
         assert (outputs / notebook / target).exists(), target
 
 
-def test_the_index_lists_all_five(outputs):
+def test_the_index_lists_all_of_them(outputs):
     page = (outputs / "index.html").read_text(encoding="utf-8")
     links = re.findall('href="([^"]+)"', page)
     assert links == [f"{notebook}/report.html" for notebook in sorted(ORDER)]
@@ -68,6 +70,17 @@ def test_baseline(outputs):
     samples = pd.read_csv(outputs / "01_baseline" / "samples.csv", keep_default_na=False)
     assert list(samples["prompt"]) == ["My trip was"] * 2 + ["我爱中国!"] * 2
     assert all(text.startswith(prompt) for text, prompt in zip(samples["text"], samples["prompt"], strict=True))
+
+
+def test_the_judged_texts_stand_beside_people_s(outputs):
+    content = read(outputs, "02_reddit_finetune")
+    assert [row["label"] for row in content["metrics"]["cells"]] == [
+        "before fine-tuning",
+        "after fine-tuning",
+        "people",
+    ]
+    before, after = (content["metrics"]["likelihood"][when]["bits_per_character"] for when in ("before", "after"))
+    assert after < before
 
 
 def test_reddit_finetune(outputs):
@@ -95,14 +108,24 @@ def test_greedy_runs_on_the_model_that_was_fine_tuned(outputs):
     assert content["sources"][0].startswith("Model: tiny random GPT-2 after 6 steps of 4 texts of tiny made-up prose")
     samples = pd.read_csv(outputs / "03_greedy_vs_top_k" / "samples.csv", keep_default_na=False)
     assert samples.groupby("label", sort=False).size().to_dict() == {
-        "greedy": 2,
-        "top-k, seed 1": 2,
-        "top-k, seed 2": 2,
+        "greedy": 6,
+        "top_k (k=5)": 6,
+        "top_p (p=0.9)": 6,
+        "beam (num_beams=2)": 6,
+        "no_repeat_ngram (n=3)": 6,
+        "repetition_penalty (penalty=1.2)": 6,
+        "people": 4,
     }
-    greedy, top_k = content["metrics"]["samplers"]
-    shares = samples["rep_4"].groupby(samples["sampler"] == "greedy").mean()
-    assert greedy["rep_4_percent"] == pytest.approx(shares[True])
-    assert top_k["rep_4_percent"] == pytest.approx(shares[False])
+    people = samples[samples["label"] == "people"]
+    texts = datasets.load_tiny_prose().texts
+    assert all(any(text.startswith(told) for text in texts) for told in people["text"])
+    cells = {row["label"]: row for row in content["metrics"]["cells"]}
+    counted = samples[samples["prompt"].isin(people["prompt"])].groupby("label")
+    for name, rows in counted:
+        assert cells[name]["texts"] == 4
+        assert cells[name]["rep_4"] == pytest.approx(rows["rep_4"].mean())
+        assert cells[name]["perplexity"] == pytest.approx(math.exp(np.log(rows["perplexity"].astype(float)).mean()))
+    assert cells["people"]["loops"] == 0 and cells["people"]["rep_4"] < 50
 
 
 def test_tang_poetry(outputs):
@@ -115,8 +138,29 @@ def test_tang_poetry(outputs):
     assert metrics["held_out"]["after"]["token_loss"] < metrics["held_out"]["before"]["token_loss"]
     samples = pd.read_csv(outputs / "04_tang_poetry" / "samples.csv", keep_default_na=False)
     assert samples.groupby(["label", "prompt"]).size().tolist() == [2, 2, 2, 2]
+    before, after = (metrics["likelihood"][when]["bits_per_character"] for when in ("before", "after"))
+    assert after < before
+    form = pd.read_csv(outputs / "04_tang_poetry" / "form.csv")
+    assert list(form["poems"]) == [2, 2, 2, 2, 4, 4]
+    assert metrics["form"]["after"]["poems"] == 4
     page = (outputs / "04_tang_poetry" / "report.html").read_text(encoding="utf-8")
     assert '<div class="poem"><p lang="zh">' in page
+
+
+def test_the_model_from_scratch_is_judged_on_the_same_poems_as_the_fine_tuned_one(outputs):
+    content, fourth = read(outputs, "05_from_scratch"), read(outputs, "04_tang_poetry")
+    found, theirs = content["metrics"], fourth["metrics"]
+    assert found["training"]["steps"] == content["parameters"]["steps"] == 6
+    for name in ("texts", "characters", "cut_to"):
+        assert found["likelihood"][name] == theirs["likelihood"]["after"][name]
+    assert found["compared"]["bits_per_character"] == theirs["likelihood"]["after"]["bits_per_character"]
+    assert found["likelihood"]["tokens"] == found["likelihood"]["characters"]
+    assert set(found["wins"]) >= {"bits_per_character", "well_formed", "seconds_per_poem"}
+    samples = pd.read_csv(outputs / "05_from_scratch" / "samples.csv", keep_default_na=False)
+    theirs = pd.read_csv(outputs / "04_tang_poetry" / "samples.csv", keep_default_na=False)
+    assert list(dict.fromkeys(samples["prompt"])) == list(dict.fromkeys(theirs["prompt"]))
+    page = (outputs / "05_from_scratch" / "report.html").read_text(encoding="utf-8")
+    assert "after fine-tuning; top_k (k=5)" in page and "from scratch; top_k (k=5)" in page
 
 
 def test_the_summary_is_made_from_the_others_results(outputs):
@@ -125,7 +169,9 @@ def test_the_summary_is_made_from_the_others_results(outputs):
     assert table.to_dict("records") == comparison.rows(found, comparison.blog_post())
     experiments = pd.read_csv(outputs / "00_summary" / "experiments.csv")
     assert list(experiments["found"]) == [content["answer"] for content in found.values()]
-    assert len(read(outputs, "00_summary")["figures"]) == 2
+    summary = read(outputs, "00_summary")
+    assert len(summary["figures"]) == 4
+    assert summary["metrics"]["findings"] == findings.table(found, comparison.blog_post()).to_dict("records")
 
 
 def test_what_was_tried_is_in_the_report_and_no_token_is(monkeypatch, tmp_path, capfd):

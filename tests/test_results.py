@@ -58,6 +58,18 @@ def test_samples_stand_side_by_side_with_prompt_sampler_and_seed(shown):
     assert "greedy, 5 new tokens" in shown[1]
 
 
+def test_samples_can_stand_in_rows_by_sampler_with_gaps(shown):
+    rows = [
+        {"prompt": prompt, "sample": 1, "sampler": label, "label": label, "seed": None, "new_tokens": 5, "text": prompt}
+        for label, prompt in (("greedy", "I"), ("greedy", "We"), ("people", "We"))
+    ]
+    results.show_side_by_side(pd.DataFrame(rows), by="prompt", rows="label")
+    (page,) = shown
+    assert page.index(">I</th>") < page.index(">We</th>")
+    assert page.index(">greedy") < page.index(">people")
+    assert page.count("<td></td>") == 1 and "text by</th>" in page
+
+
 def test_the_rounds_of_a_loop_are_marked_after_the_first():
     text = "I went home and slept and slept and slept and slept"
     row = pd.Series({"prompt": "I", "text": text, **metrics.repetition(text)})

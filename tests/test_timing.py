@@ -71,6 +71,35 @@ def test_a_row_tells_all_that_was_timed(tiny_lm, selected):
     assert timing.latencies([row | {"load_seconds": None}])["load_s"].isna().all()
 
 
+def test_calls_in_turn_use_each_row_s_weights_and_replace_its_warm_calls(tiny_lm, selected):
+    tiny_lm.compile(sampler=generation.make_sampler("greedy", 1))
+    rows = [timing.measure(tiny_lm, ["My trip was"], 32, 1, label) for label in ("before", "after")]
+    before = tiny_lm.get_weights()
+    weights = [before, [2 * values for values in before]]
+    made = []
+    generate = tiny_lm.generate
+
+    def watched(prompts, max_length, stop_token_ids):
+        which = next(
+            index for index, own in enumerate(weights) if np.array_equal(own[0], np.asarray(tiny_lm.weights[0]))
+        )
+        made.append((which, max_length))
+        time.sleep(0.05 * (1 + which))
+        return generate(prompts, max_length=max_length, stop_token_ids=stop_token_ids)
+
+    tiny_lm.generate = watched
+    timing.measure_in_turn(tiny_lm, rows, weights, ["My trip was"], 2)
+    rounds = rows[0]["warm"]["n"]
+    assert 2 <= rounds <= 4
+    assert made == [(index, length) for index in (0, 1) for length in (13, 13, 32)] * rounds
+    assert np.array_equal(np.asarray(tiny_lm.weights[0]), weights[1][0])
+    for row, least in zip(rows, (0.05, 0.1), strict=True):
+        assert len(row["samples"][timing.WARM]) == len(row["samples"][timing.FIRST_TOKEN]) == rounds
+        assert min(row["samples"][timing.WARM]) >= least
+        assert row["warm"] == timing.spread(row["samples"][timing.WARM])
+        assert row["tokens_per_second"] == pytest.approx(row["new_tokens"] / row["warm"]["median"])
+
+
 def test_too_little_room_is_refused(tiny_lm, selected):
     tiny_lm.compile(sampler="greedy")
     with pytest.raises(UserError, match="max_length must be at least 14"):

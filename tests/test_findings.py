@@ -1,0 +1,112 @@
+import copy
+
+import pandas as pd
+import pytest
+import test_comparison
+
+from lib import findings
+
+POST, FOUND = test_comparison.POST, test_comparison.FOUND
+
+
+def told(found, start):
+    (only,) = [row for row in findings.table(found, POST).to_dict("records") if row["the post says"].startswith(start)]
+    return only
+
+
+def changed(notebook, *path, **values):
+    found = copy.deepcopy(FOUND)
+    place = found[notebook]["metrics"]
+    for key in path:
+        place = place[key]
+    place.update(values)
+    return found
+
+
+def test_the_speed_up_holds_only_if_warm_calls_are_faster():
+    assert told(FOUND, "Fine-tuning makes generating 2.5 times")["here"] == "holds"
+    found = copy.deepcopy(FOUND)
+    found["02_reddit_finetune"]["metrics"]["timing"][1] = test_comparison.timed("after", 16.0, 4.9, 5.0, 5.1)
+    row = told(found, "Fine-tuning makes generating")
+    assert row["here"] == "does not hold" and "the same within the spread" in row["because"]
+
+
+@pytest.mark.parametrize(
+    ("after", "here", "because"),
+    [
+        ([2.0, 2.0, 2.0], "holds", "1.00 to 1.00 fewer"),
+        ([4.0, 4.0, 4.0], "does not hold", "1.00 to 1.00 more"),
+        ([2.0, 3.0, 4.0], "open", "between 1.00 fewer and 1.00 more"),
+    ],
+)
+def test_the_style_is_learned_if_held_out_texts_take_fewer_bits(after, here, because):
+    found = changed("02_reddit_finetune", "likelihood", "before", by_text=[3.0, 3.0, 3.0])
+    found["02_reddit_finetune"]["metrics"]["likelihood"]["after"]["by_text"] = after
+    row = told(found, "Fine-tuned on stories")
+    assert row["here"] == here and because in row["because"]
+
+
+def test_greedy_loops_if_it_repeats_itself_more_than_top_k_by_more_than_the_intervals():
+    assert told(FOUND, "Greedy")["here"] == "holds"
+    assert "3 of 4 texts against 0" in told(FOUND, "Greedy")["because"]
+    assert told(changed("03_greedy_vs_top_k", "cells", 1, rep_4_high=50.0), "Greedy")["here"] == "open"
+    found = changed("03_greedy_vs_top_k", "cells", 1, rep_4=90.0, rep_4_low=80.0, rep_4_high=95.0)
+    assert told(found, "Greedy")["here"] == "does not hold"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "here"),
+    [
+        (86.0, 94.0, "holds"),  # above chance (5), and as the Tang poets (85 to 95)
+        (40.0, 50.0, "holds in part"),
+        (2.0, 12.0, "does not hold"),
+        (2.0, 90.0, "open"),
+        (None, None, "open"),
+    ],
+)
+def test_poems_rhyme_if_they_do_more_than_by_chance_and_as_tang_poets_do(low, high, here):
+    found = changed("04_tang_poetry", "form", "after", rhyme_low=low, rhyme_high=high, rhyme_percent=low)
+    row = told(found, "Its poems rhyme")
+    assert row["here"] == here
+    assert ("(nothing to judge)" in row["because"]) == (low is None)
+    assert "post's own poem 0 of 1" in row["because"]
+
+
+def test_the_form_is_learned_if_it_is_above_the_floor():
+    assert told(FOUND, "Fine-tuned on poems")["here"] == "holds in part"  # 55 to 65, before 0 to 10, Tang 90 to 100
+    found = changed("04_tang_poetry", "form", "after", well_formed_high=92.0)
+    assert told(found, "Fine-tuned on poems")["here"] == "holds"
+
+
+def test_the_claims_are_told_by_whether_they_hold():
+    table = pd.DataFrame({"the post says": ["A", "B", "C"], "here": ["holds", "does not hold", "holds"]})
+    assert findings.verdicts(table) == "Holds: A; C. Does not hold: B."
+
+
+@pytest.mark.parametrize(
+    ("wins", "here"),
+    [("from scratch", "holds"), ("fine-tuned", "does not hold"), ("no difference within the intervals", "open")],
+)
+def test_the_last_sentence_is_decided_by_bits_per_character(wins, here):
+    found = changed("05_from_scratch", "wins", bits_per_character=wins)
+    row = told(found, "Good Chinese")
+    assert row["here"] == here
+    assert "comes to 8.25 bits per character" in row["because"] and "the fine-tuned one to 9.25" in row["because"]
+    assert "80 % of its poems against 60 %, and 14 % of its pairs rhyme against 12 %" in row["because"]
+
+
+def test_gibberish_is_repetition_or_broken_bytes():
+    assert told(FOUND, "An English model")["here"] == "holds"
+    found = copy.deepcopy(FOUND)
+    found["01_baseline"]["metrics"]["prompts"][1] = {"rep_4_percent": 0.5, "broken_bytes": 0}
+    assert told(found, "An English model")["here"] == "does not hold"
+
+
+def test_the_post_s_own_texts_are_judged():
+    greedy, chinese, poem = findings.texts_of_the_post(POST).to_dict("records")
+    assert greedy["ends_in_a_loop"] and greedy["rep_4_percent"] > 60
+    assert greedy["well_formed"] is None
+    assert chinese["rep_4_percent"] > 40
+    assert poem["well_formed"] is True
+    assert poem["rhyming_pairs"] == "0 of 1"  # 沙 and 沙
+    assert not poem["ends_in_a_loop"]
