@@ -20,16 +20,18 @@ export MALLOC_ARENA_MAX ?= 1
 endif
 
 NOTEBOOKS := 00_summary 01_baseline 02_reddit_finetune 03_greedy_vs_top_k 04_tang_poetry 05_from_scratch
+NEEDS_03_greedy_vs_top_k := 02_reddit_finetune
+NEEDS_05_from_scratch := 04_tang_poetry
 OUTPUTS := outputs/$(PROFILE)
 REPORTS := $(NOTEBOOKS:%=$(OUTPUTS)/%/.done)
-CODE := $(filter-out lib/readme.py,$(wildcard lib/*.py)) $(wildcard lib/report_template/*)
+CODE := $(filter-out lib/readme.py lib/compare.py,$(wildcard lib/*.py)) $(wildcard lib/report_template/*)
 INSTALLED := $(VENV)/.installed-$(LOCK)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 # One notebook at a time, whatever -j says: two would spoil each other's timings.
 .NOTPARALLEL:
-.PHONY: help all report reports lab smoke bench bench-all test lint readme lock data cache clean-cache clean
+.PHONY: help all report reports lab compare smoke bench bench-all test lint readme lock data cache clean-cache clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,17 +47,22 @@ all: ## make the environment, run all notebooks, write the reports
 
 reports: $(REPORTS)
 
-report: ## run one notebook and what it needs: make report NOTEBOOK=04_tang_poetry
+report: ## run one notebook and what it needs: make report NOTEBOOK=04_tang_poetry; ARGS="k=40" for a variant
 	@case " $(NOTEBOOKS) " in *" $(NOTEBOOK) "*) ;; *) \
 		echo "error: there is no notebook '$(NOTEBOOK)'; there are $(NOTEBOOKS)." >&2; exit 2;; esac
+ifdef ARGS
+	@$(MAKE) --no-print-directory $(INSTALLED) $(NEEDS_$(NOTEBOOK):%=$(OUTPUTS)/%/.done)
+	@$(BIN)/python -m lib.runner $(NOTEBOOK) --profile $(PROFILE) $(ARGS)
+else
 	@$(MAKE) --no-print-directory $(OUTPUTS)/$(NOTEBOOK)/.done
 	@echo "Report: $(OUTPUTS)/$(NOTEBOOK)/report.html"
+endif
 
 $(REPORTS): $(OUTPUTS)/%/.done: notebooks/%.ipynb experiments/$(PROFILE)/%.yaml $(CODE) $(INSTALLED)
 	@$(BIN)/python -m lib.runner $* --profile $(PROFILE)
 
-$(OUTPUTS)/03_greedy_vs_top_k/.done: $(OUTPUTS)/02_reddit_finetune/.done
-$(OUTPUTS)/05_from_scratch/.done: $(OUTPUTS)/04_tang_poetry/.done
+$(OUTPUTS)/03_greedy_vs_top_k/.done: $(NEEDS_03_greedy_vs_top_k:%=$(OUTPUTS)/%/.done)
+$(OUTPUTS)/05_from_scratch/.done: $(NEEDS_05_from_scratch:%=$(OUTPUTS)/%/.done)
 $(OUTPUTS)/00_summary/.done: $(filter-out $(OUTPUTS)/00_summary/.done,$(REPORTS)) experiments/blog_post.yaml
 $(OUTPUTS)/03_greedy_vs_top_k/.done: experiments/published.yaml
 
@@ -65,6 +72,10 @@ experiments/$(PROFILE)/%.yaml: | $(INSTALLED)
 
 lab: $(INSTALLED) ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
+
+compare: $(INSTALLED) ## set two reports side by side: make compare A=03_greedy_vs_top_k B=03_greedy_vs_top_k@1f0c2d3e
+	@test -n "$(A)" && test -n "$(B)" || { echo "error: name two reports of $(OUTPUTS): make compare A=... B=..." >&2; exit 2; }
+	@$(BIN)/python -m lib.compare "$(A)" "$(B)" --profile $(PROFILE)
 
 smoke: ## run all notebooks on a tiny random model, in minutes
 	@$(MAKE) --no-print-directory all PROFILE=smoke

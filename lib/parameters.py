@@ -187,6 +187,59 @@ def validate(given: dict, parameters: dict[str, Parameter], where: str) -> dict:
     return checked
 
 
+def from_command_line(changes: list[str], parameters: dict[str, Parameter]) -> dict:
+    """Reads what a command line gives as `name=value`.
+
+    Args:
+        changes: Such as `"k=40"`, `"prompt=The night was"`; a list as YAML has it, `"prompts=[I walked, The sea]"`, or
+            a single value of it.
+        parameters: What `declared` returned.
+
+    Returns:
+        The values, each of its parameter's type.
+
+    Raises:
+        UserError: If one is not of that form, its name is not declared or its value is not allowed.
+    """
+    where, given = "the command line", {}
+    for change in changes:
+        name, equals, value = change.partition("=")
+        if not equals or not name.isidentifier():
+            raise UserError(
+                f"{where}: {change!r} is not of the form name=value, such as k=40 or \"prompt='My trip was'\"."
+            )
+        if name in given:
+            raise UserError(f"{where}: {name} is given twice.")
+        given[name] = value
+        if name in parameters and parameters[name].type.startswith("list["):
+            given[name] = _list(value)
+        elif name in parameters and parameters[name].type == "bool":
+            given[name] = {"true": True, "false": False}.get(value.lower(), value)
+    return validate(given, parameters, where)
+
+
+def _list(value: str) -> list:
+    if not value.startswith("["):
+        return [value]
+    try:
+        items = yaml.safe_load(value)
+    except yaml.YAMLError:
+        items = None
+    return items if isinstance(items, list) else [value]
+
+
+def described(parameters: dict[str, Parameter]) -> str:
+    """What can be set: a block for each parameter, with its type, limits, default and meaning, to be printed."""
+    lines = []
+    for name, parameter in parameters.items():
+        if name in RUNNER_SETS:
+            continue
+        default = parameter.default
+        shown = f"[{', '.join(map(str, default))}]" if isinstance(default, list) else str(default)
+        lines += [f"  {name}: {parameter.type} = {shown}", f"      {parameter.help}; {parameter.allowed}"]
+    return "\n".join(lines)
+
+
 def read_experiment(file: Path) -> dict:
     """Reads the YAML file of an experiment: parameter names and values.
 

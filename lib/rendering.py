@@ -45,6 +45,8 @@ def render_index(profile: str) -> Path:
     for file in sorted(folder.glob("*/results.json")):
         content = json.loads(file.read_text(encoding="utf-8"))
         content["title"] = title(content["notebook"])
+        content["folder"] = file.parent.name
+        content["differs"] = [f"{name}: {results.shown(value)}" for name, value in content.get("changed", {}).items()]
         reports.append(content)
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATE), autoescape=False, trim_blocks=True)
     page = environment.get_template("site.html.j2").render(profile=profile, reports=reports)

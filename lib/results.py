@@ -45,7 +45,7 @@ class Results:
         self.stand_ins: list[str] = []
         self.attempts: list[str] = []
         rows = [
-            (name, _shown(self.parameters[name]), parameter.help)
+            (name, shown(self.parameters[name]), parameter.help)
             for name, parameter in declared.items()
             if name not in parameters.RUNNER_SETS
         ]
@@ -304,7 +304,8 @@ def output_files(folder: Path) -> list[str]:
     return sorted(path.name for path in Path(folder).iterdir() if path.suffix in (".csv", ".json"))
 
 
-def _shown(value) -> str:
+def shown(value) -> str:
+    """A parameter's value as a reader should see it."""
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

@@ -1,13 +1,15 @@
 """Runs a notebook with the parameters of an experiment, and publishes the report.
 
 Usage: `python -m lib.runner 04_tang_poetry --profile cpu`. The parameters are checked before anything starts; the
-notebook runs in a scratch folder; the finished folder is moved into `outputs/<profile>/` at once. Exit status: 0 for a
-published report, 2 for a mistake that the user can mend, 1 for a notebook that failed.
+notebook runs in a scratch folder; the finished folder is moved into `outputs/<profile>/` at once. With parameters on
+the command line, `k=40 "prompt=The night was"`, the report is a variant and goes to a folder of its own. Exit status:
+0 for a published report, 2 for a mistake that the user can mend, 1 for a notebook that failed.
 """
 
 import argparse
 import contextlib
 import fcntl
+import hashlib
 import json
 import logging
 import os
@@ -33,12 +35,14 @@ class NotebookFailed(Exception):
     """A notebook that did not run to its end."""
 
 
-def run(notebook: str, profile: str) -> Path:
+def run(notebook: str, profile: str, changes: list[str] | None = None) -> Path:
     """Runs a notebook and publishes its report.
 
     Args:
         notebook: The notebook's stem.
         profile: The folder of `experiments` that holds its YAML file, and the folder of `outputs/` that it goes to.
+        changes: Parameters, `"name=value"`, that differ from the YAML file. With any, the report does not take the
+            place of the notebook's own: it goes to `<notebook>@<hash of what differs>`.
 
     Returns:
         The published folder.
@@ -50,10 +54,13 @@ def run(notebook: str, profile: str) -> Path:
     """
     declared = parameters.declared(paths.NOTEBOOKS / f"{notebook}.ipynb")
     given = _experiment(notebook, profile, declared)
+    changed = _changed(changes or [], given, declared)
+    given |= changed
+    _check_prompts(given, declared, "the command line" if changed else f"experiments/{profile}/{notebook}.yaml")
     outputs = paths.outputs() / profile
     _check_writable(outputs)
     with _only_one(outputs), tempfile.TemporaryDirectory(prefix=".run-", dir=outputs) as scratch:
-        folder = Path(scratch) / notebook
+        folder = Path(scratch) / variant_name(notebook, changed)
         folder.mkdir()
         given |= {"profile": profile, "output_dir": str(folder)}
         executed = folder / "notebook.ipynb"
@@ -61,7 +68,7 @@ def run(notebook: str, profile: str) -> Path:
             start = time.monotonic()
             _execute(notebook, executed, given)
             _check_ran(executed, folder)
-            _record_minutes(folder, (time.monotonic() - start) / 60)
+            _record(folder, minutes=(time.monotonic() - start) / 60, changed=changed)
             rendering.render_report(executed, folder)
         except NotebookFailed as failure:
             kept = outputs / "failed" / f"{notebook}.ipynb"
@@ -93,16 +100,40 @@ def _experiment(notebook: str, profile: str, declared: dict) -> dict:
     for name, value in given.items():
         if any(secret in str(value) for secret in redaction.secrets()):
             raise UserError(f"{paths.shown(file)}: {name} holds a password or token of this machine. Take it out.")
+    return given
+
+
+def _changed(changes: list[str], given: dict, declared: dict) -> dict:
+    """The parameters of the command line that differ from those of the YAML file."""
+    values = {name: parameter.default for name, parameter in declared.items()} | given
+    wanted = parameters.from_command_line(changes, declared)
+    for name, value in wanted.items():
+        if any(secret in str(value) for secret in redaction.secrets()):
+            raise UserError(f"the command line: {name} holds a password or token of this machine. Take it out.")
+    changed = {name: value for name, value in wanted.items() if value != values[name]}
+    if changes and not changed:
+        raise UserError(f"the command line: {', '.join(changes)} is what the report itself has. Change a value.")
+    return changed
+
+
+def variant_name(notebook: str, changed: dict) -> str:
+    """The folder of a report: the notebook's name and, if any parameters are changed, a hash of them."""
+    if not changed:
+        return notebook
+    text = json.dumps(changed, sort_keys=True, ensure_ascii=False)
+    return f"{notebook}@{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _check_prompts(given: dict, declared: dict, where: str) -> None:
     values = {name: parameter.default for name, parameter in declared.items()} | given
     prompts = values.get("prompts") or [values[name] for name in ("prompt", "chinese_prompt") if name in values]
     for prompt in prompts:
         # A word takes a token or more. The exact check needs the tokenizer, and is made in the notebook.
         if "max_length" in values and len(prompt.split()) >= values["max_length"]:
             raise UserError(
-                f"{paths.shown(file)}: max_length is {values['max_length']}, but the prompt {prompt[:40]!r}… alone has "
+                f"{where}: max_length is {values['max_length']}, but the prompt {prompt[:40]!r}… alone has "
                 f"{len(prompt.split())} words; max_length counts the prompt. Raise it or shorten the prompt."
             )
-    return given
 
 
 def _check_writable(outputs: Path) -> None:
@@ -172,11 +203,17 @@ def _check_ran(executed: Path, folder: Path) -> None:
         raise NotebookFailed(f"{executed.parent.name} failed: it left no results.json.")
 
 
-def _record_minutes(folder: Path, minutes: float) -> None:
-    """Replaces the minutes that the notebook counted by those of the whole run, the start of the kernel included."""
+def _record(folder: Path, minutes: float, changed: dict) -> None:
+    """Adds to `results.json` what the runner knows.
+
+    Args:
+        folder: The folder.
+        minutes: Those of the whole run, the start of the kernel included, in place of what the notebook counted.
+        changed: The parameters that make the report a variant, none if it is not one.
+    """
     file = folder / "results.json"
     content = json.loads(file.read_text(encoding="utf-8"))
-    results.write_json(file, content | {"minutes": minutes})
+    results.write_json(file, content | {"minutes": minutes} | ({"changed": changed} if changed else {}))
 
 
 def _publish(folder: Path, outputs: Path) -> Path:
@@ -209,14 +246,25 @@ def _quiet(log: Path):
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line. Returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m lib.runner", description="Run a notebook and publish its report.")
-    parser.add_argument("notebook", help="the notebook's name, such as 04_tang_poetry")
+    parser = argparse.ArgumentParser(
+        prog="python -m lib.runner", description="Run a notebook and publish its report.", add_help=False
+    )
+    parser.add_argument("notebook", nargs="?", help="the notebook's name, such as 04_tang_poetry")
+    parser.add_argument("changes", nargs="*", metavar="name=value", help="parameters that differ from the YAML file")
     parser.add_argument("--profile", default="cpu", help="the folder of experiments/ to take its parameters from")
-    options = parser.parse_args(arguments)
+    parser.add_argument("-h", "--help", action="store_true", help="with a notebook: the parameters that it has")
+    options = parser.parse_intermixed_args(arguments)
+    if not options.notebook:
+        parser.print_help()
+        return 0 if options.help else 2
     notebook = Path(options.notebook).name.removesuffix(".ipynb")
     start = time.monotonic()
     try:
-        folder = run(notebook, options.profile)
+        if options.help:
+            declared = parameters.declared(paths.NOTEBOOKS / f"{notebook}.ipynb")
+            print(f"Parameters of {notebook}, with the defaults of the notebook:\n{parameters.described(declared)}")
+            return 0
+        folder = run(notebook, options.profile, options.changes)
     except UserError as error:
         print(redaction.clean(f"error: {error}"), file=sys.stderr)
         return 2

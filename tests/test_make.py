@@ -113,6 +113,16 @@ def test_report_runs_one_notebook_and_what_it_needs(checkout):
     make(checkout, "report", "NOTEBOOK=06_none", status=2)
 
 
+def test_a_variant_is_run_with_its_arguments_after_what_it_needs(checkout):
+    (checkout / ".venv" / "bin" / "python").write_text(PYTHON.replace('echo "$3"', 'echo "$6|$7" >> given; echo "$3"'))
+    arguments = "ARGS=k=40 prompt='The night was'"
+    ran, _ = make(checkout, "report", "NOTEBOOK=03_greedy_vs_top_k", arguments)
+    assert ran == ["02_reddit_finetune", "03_greedy_vs_top_k"]
+    assert (checkout / "given").read_text().splitlines()[-1] == "k=40|prompt=The night was"
+    assert make(checkout, "report", "NOTEBOOK=03_greedy_vs_top_k", arguments)[0] == ["03_greedy_vs_top_k"]
+    make(checkout, "report", "NOTEBOOK=06_none", arguments, status=2)
+
+
 def test_a_failed_notebook_stops_make_and_is_tried_again(checkout):
     python = checkout / ".venv" / "bin" / "python"
     python.write_text(PYTHON.replace('echo "$3"', '[ "$3" = 02_reddit_finetune ] && exit 2; echo "$3"'))

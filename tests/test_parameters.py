@@ -106,3 +106,36 @@ def test_yaml_that_cannot_be_read_is_told(tmp_path):
         parameters.read_experiment(broken)
     with pytest.raises(UserError, match=r"no b\.yaml"):
         parameters.read_experiment(tmp_path / "b.yaml")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("num_steps=7", {"num_steps": 7}),
+        ("learning_rate=1e-3", {"learning_rate": 1e-3}),
+        ("preset=a = b", {"preset": "a = b"}),
+        ("prompts=My trip was", {"prompts": ["My trip was"]}),
+        ("prompts=[I walked, 'The sea, and']", {"prompts": ["I walked", "The sea, and"]}),
+        ("prompts=[I walked", {"prompts": ["[I walked"]}),
+        ("seeds=[1, 2]", {"seeds": [1, 2]}),
+        ("seeds=3", {"seeds": [3]}),
+    ],
+)
+def test_the_command_line_gives_values_of_the_declared_types(change, expected):
+    assert parameters.from_command_line([change], DECLARED) == expected
+
+
+def test_what_is_true_or_false_is_written_so():
+    declared = parameters.parse("deterministic: bool = False  # repeatable")
+    assert parameters.from_command_line(["deterministic=True"], declared) == {"deterministic": True}
+    with pytest.raises(UserError, match="deterministic is 'yes'; it must be true or false"):
+        parameters.from_command_line(["deterministic=yes"], declared)
+
+
+@pytest.mark.parametrize("notebook", sorted(path.stem for path in paths.NOTEBOOKS.glob("*.ipynb")))
+def test_every_parameter_of_every_notebook_is_described(notebook):
+    declared = parameters.declared(paths.NOTEBOOKS / f"{notebook}.ipynb")
+    told = parameters.described(declared)
+    for name, parameter in declared.items():
+        assert (f"  {name}: {parameter.type} = " in told) == (name not in parameters.RUNNER_SETS)
+        assert parameter.help and parameter.allowed

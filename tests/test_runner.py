@@ -1,4 +1,6 @@
+import json
 import os
+import re
 import subprocess
 import sys
 
@@ -82,6 +84,60 @@ def test_a_report_is_published_with_its_parameters_and_results(place, capfd):
     assert '<a href="works/report.html">It works</a>' in index
     assert left_behind(place) == ["index.html", "works"]
     assert "report.html is ready" in capfd.readouterr().out
+
+
+def test_a_variant_goes_to_a_folder_of_its_own_and_the_index_says_what_differs(place):
+    assert main("works") == 0
+    assert main("works", "steps=7", "prompt=The night was", "max_length=20") == 0  # the last is as it is
+    names = left_behind(place)
+    assert names[0] == "index.html" and names[1] == "works" and re.fullmatch("works@[0-9a-f]{8}", names[2])
+    folder = place / "outputs" / "small"
+    assert '<p class="answer">5 steps.</p>' in (folder / "works" / "report.html").read_text(encoding="utf-8")
+    page = (folder / names[2] / "report.html").read_text(encoding="utf-8")
+    assert "7 steps." in page and "A variant: steps is 7; prompt is The night was." in page
+    content = json.loads((folder / names[2] / "results.json").read_text(encoding="utf-8"))
+    assert content["changed"] == {"steps": 7, "prompt": "The night was"}
+    index = (folder / "index.html").read_text(encoding="utf-8")
+    assert f'<a href="{names[2]}/report.html">' in index
+    assert "A variant, with steps: 7; prompt: The night was" in index
+    assert main("works", "prompt=The night was", "steps=7") == 0  # the same again
+    assert left_behind(place) == names
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (["step=5"], "the command line: there is no parameter 'step'"),
+        (["steps=99"], "the command line: steps is '99'; it must be a whole number from 1 to 10"),
+        (["steps"], "'steps' is not of the form name=value"),
+        (["steps=4", "steps=6"], "steps is given twice"),
+        (["steps=5"], "steps=5 is what the report itself has"),
+        (["max_length=3", "prompts=[one two three four]"], "max_length is 3, but the prompt 'one two three four'"),
+    ],
+)
+def test_a_wrong_change_is_a_line_and_status_2_before_anything_starts(place, capfd, monkeypatch, changes, told):
+    monkeypatch.setattr(runner, "_execute", None)
+    assert main("works", *changes) == 2
+    error = capfd.readouterr().err
+    assert error.startswith("error: ") and told in error and len(error.splitlines()) == 1
+    assert not (place / "outputs").exists()
+
+
+def test_a_token_is_refused_as_a_change(place, token, capfd, monkeypatch):
+    monkeypatch.setattr(runner, "_execute", None)
+    assert main("works", f"prompt=my {token}") == 2
+    assert token not in capfd.readouterr().err
+
+
+def test_help_lists_the_parameters_of_a_notebook(place, capfd):
+    assert main("works", "--help") == 0
+    told = capfd.readouterr().out
+    assert "steps: int = 3\n      steps; a whole number from 1 to 10" in told
+    assert "sampler: str = top_k\n      the sampler; one of greedy, top_k" in told
+    assert "output_dir" not in told
+    assert main("--help") == 0
+    assert "name=value" in capfd.readouterr().out
+    assert main() == 2
 
 
 @pytest.mark.parametrize(
