@@ -95,6 +95,14 @@ def test_the_last_sentence_is_decided_by_bits_per_character(wins, here):
     assert "80 % of its poems against 60 %, and 14 % of its pairs rhyme against 12 %" in row["because"]
 
 
+def test_it_holds_in_part_if_the_form_is_worse():
+    for name in ("well_formed", "rhyme", "alternating"):
+        found = changed("05_from_scratch", "wins", bits_per_character="from scratch", **{name: "fine-tuned"})
+        assert told(found, "Good Chinese")["here"] == "holds in part"
+    found = changed("05_from_scratch", "wins", bits_per_character="from scratch", seconds_per_poem="fine-tuned")
+    assert told(found, "Good Chinese")["here"] == "holds"
+
+
 def test_gibberish_is_repetition_or_broken_bytes():
     assert told(FOUND, "An English model")["here"] == "holds"
     found = copy.deepcopy(FOUND)
