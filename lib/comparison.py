@@ -70,7 +70,7 @@ def rows(found: dict[str, dict], post: dict) -> list[dict[str, str]]:
     baseline, reddit, samplers, tang, _ = (found[notebook]["metrics"] for notebook in NOTEBOOKS)
     as_in_post, number = baseline["timing"][0], results.number
     machine = f"the post does not name its GPU; here: {_machine(found['01_baseline'])}"
-    english, chinese = baseline["prompts"]
+    english, chinese, *_ = baseline["prompts"]
     greedy, top_k, *_, people = samplers["cells"]
     parameters = found["03_greedy_vs_top_k"]["parameters"]
     cold, warm = as_in_post["first_call_seconds"], as_in_post["warm"]["median"]

@@ -35,7 +35,7 @@ def table(found: dict[str, dict], post: dict) -> pd.DataFrame:
         decide it) and `because`.
     """
     baseline, reddit, samplers, tang, scratch = (found[notebook]["metrics"] for notebook in comparison.NOTEBOOKS)
-    english, chinese = baseline["prompts"]
+    english, chinese, *_ = baseline["prompts"]
     greedy, top_k, *_, people = samplers["cells"]
     form, percent = tang["form"], judging.percent
     learned = _difference(reddit["likelihood"])

@@ -78,7 +78,7 @@ def openings(causal_lm, texts: list[str], prompt_tokens: int, max_length: int, c
         if not repeated or start + len(wanted) < max_length:
             continue
         content = generation.token_bytes(wanted, tokenizer)
-        content = content.decode(errors="replace")
+        continuation = content.decode(errors="replace")
         rows.append(
             {
                 "label": PEOPLE,
@@ -86,11 +86,11 @@ def openings(causal_lm, texts: list[str], prompt_tokens: int, max_length: int, c
                 "sampler": PEOPLE,
                 "seed": None,
                 "sample": 1,
-                "text": prompt + content,
-                "continuation": content,
+                "text": prompt + continuation,
+                "continuation": continuation,
                 "new_tokens": len(wanted),
                 "ended": False,
-                "invalid_bytes": 0,
+                "invalid_bytes": metrics.invalid_bytes(content),
                 "token_ids": wanted,
             }
         )

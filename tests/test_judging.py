@@ -34,6 +34,7 @@ def test_openings_are_the_beginnings_of_texts_and_how_they_go_on(tiny_lm):
     assert first["text"] == first["prompt"] + first["continuation"]
     assert first["new_tokens"] == len(first["token_ids"]) == 32 - 1 - 6
     assert set(told["label"]) == {judging.PEOPLE}
+    assert list(told["invalid_bytes"]) == [0, 1]  # 25 bytes are eight characters and the beginning of one
     whole = likelihood.prompt_tokens(tiny_lm, first["prompt"]) + first["token_ids"]
     assert whole == likelihood.prompt_tokens(tiny_lm, texts[1])[:32]
 

@@ -69,6 +69,11 @@ def test_baseline(outputs):
     assert "A timed run, on CPU" in page and "Time per output token = (warm" in page
     samples = pd.read_csv(outputs / "01_baseline" / "samples.csv", keep_default_na=False)
     assert list(samples["prompt"]) == ["My trip was"] * 2 + ["我爱中国!"] * 2
+    *_, stories, poems = read(outputs, "01_baseline")["metrics"]["prompts"]
+    assert (stories["text_by"], poems["text_by"]) == ("people, stories", "people, poems")
+    assert stories["texts"] == poems["texts"] == 2
+    assert stories["chinese_percent"] == 0 and poems["chinese_percent"] > 75
+    assert poems["tokens_per_character"] == pytest.approx(3, abs=0.2)  # a byte a token, perhaps cut within a character
     assert all(text.startswith(prompt) for text, prompt in zip(samples["text"], samples["prompt"], strict=True))
 
 
@@ -180,6 +185,7 @@ def test_what_was_tried_is_in_the_report_and_no_token_is(monkeypatch, tmp_path, 
     monkeypatch.setattr(paths, "EXPERIMENTS", tmp_path / "experiments")
     (tmp_path / "experiments" / "smoke").mkdir(parents=True)
     experiment = "preset: gpt2_base_en\nstand_in: tiny_random\nmax_length: 30\nnum_samples: 1\nsequence_length: 16\n"
+    experiment += "dataset: tiny_prose\ndataset_stand_in: none\npoems_source: experiments/smoke/poems\n"
     (tmp_path / "experiments" / "smoke" / "01_baseline.yaml").write_text(experiment)
     for name in ("KAGGLEHUB_CACHE", "HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
