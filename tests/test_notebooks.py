@@ -79,11 +79,8 @@ def test_baseline(outputs):
 
 def test_the_judged_texts_stand_beside_people_s(outputs):
     content = read(outputs, "02_reddit_finetune")
-    assert [row["label"] for row in content["metrics"]["cells"]] == [
-        "before fine-tuning",
-        "after fine-tuning",
-        "people",
-    ]
+    labels = [row["label"] for row in content["metrics"]["cells"]]
+    assert labels == ["before fine-tuning", "after fine-tuning", "people, cut to that length", "people"]
     before, after = (content["metrics"]["likelihood"][when]["bits_per_character"] for when in ("before", "after"))
     assert after < before
 
