@@ -40,7 +40,7 @@ def published(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def load_all(profile: str) -> dict[str, dict]:
-    """The `results.json` of the four experiments of a profile, by notebook.
+    """The `results.json` of the experiments of a profile, by notebook.
 
     Raises:
         UserError: If one of them has not been run.

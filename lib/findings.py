@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from lib import comparison, judging, metrics, poetry
+from lib import comparison, from_scratch, judging, metrics, poetry
 
 IN_PART = "holds in part"
 
@@ -38,7 +38,7 @@ def table(found: dict[str, dict], post: dict) -> pd.DataFrame:
     english, chinese, *_ = baseline["prompts"]
     greedy, top_k, *_, people = samplers["cells"]
     form, percent = tang["form"], judging.percent
-    learned = _difference(reddit["likelihood"])
+    _, *learned = from_scratch.difference(reddit["likelihood"]["after"], reddit["likelihood"]["before"])
     (poem,) = texts_of_the_post(post)[lambda table: table["text of the post"] == "poem"].to_dict("records")
     rows = [
         (
@@ -59,11 +59,9 @@ def table(found: dict[str, dict], post: dict) -> pd.DataFrame:
         ),
         (
             "Greedy decoding ends in an endless loop, top-k sampling does not",
-            _decided(greedy["rep_4_low"] - top_k["rep_4_high"], greedy["rep_4_high"] - top_k["rep_4_low"]),
-            f"rep-4 {judging.with_interval(*_interval(greedy, 'rep_4'))} % against "
-            f"{judging.with_interval(*_interval(top_k, 'rep_4'))} %, people "
-            f"{judging.with_interval(*_interval(people, 'rep_4'))} %; a loop at the end of {greedy['loops']} of "
-            f"{greedy['texts']} texts against {top_k['loops']}",
+            _decided(*_apart(greedy, top_k, "rep_4")),
+            f"rep-4 {_rep_4(greedy)} % against {_rep_4(top_k)} %, people {_rep_4(people)} %; a loop at the end of "
+            f"{greedy['loops']} of {greedy['texts']} texts against {top_k['loops']}",
         ),
         (
             "Fine-tuned on poems, it writes in their form",
@@ -129,15 +127,9 @@ def _from_scratch_wins(wins: dict[str, str]) -> bool | str | None:
     return IN_PART if decided and worse else decided
 
 
-def _difference(likelihood: dict) -> tuple[float, float]:
-    """The interval of the mean difference in bits per character, after less before, text by text."""
-    pairs = zip(likelihood["before"]["by_text"], likelihood["after"]["by_text"], strict=True)
-    return metrics.interval([after - before for before, after in pairs if before is not None and after is not None])
-
-
-def _interval(row: dict, column: str) -> tuple[float, float, float]:
-    """A figure and its interval, nan where there is none."""
-    return tuple(float("nan") if row[key] is None else row[key] for key in (column, f"{column}_low", f"{column}_high"))
+def _rep_4(row: dict) -> str:
+    row = from_scratch.with_nan(row)
+    return judging.with_interval(row["rep_4"], row["rep_4_low"], row["rep_4_high"])
 
 
 def _apart(one: dict, other: dict, measure: str) -> tuple[float, float]:

@@ -52,6 +52,8 @@ def test_greedy_loops_if_it_repeats_itself_more_than_top_k_by_more_than_the_inte
     assert told(changed("03_greedy_vs_top_k", "cells", 1, rep_4_high=50.0), "Greedy")["here"] == "open"
     found = changed("03_greedy_vs_top_k", "cells", 1, rep_4=90.0, rep_4_low=80.0, rep_4_high=95.0)
     assert told(found, "Greedy")["here"] == "does not hold"
+    found = changed("03_greedy_vs_top_k", "cells", 0, rep_4_low=None, rep_4_high=None)  # of a single text
+    assert told(found, "Greedy")["here"] == "open" and "rep-4 40.0 % against" in told(found, "Greedy")["because"]
 
 
 @pytest.mark.parametrize(
