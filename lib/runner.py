@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import fcntl
 import hashlib
+import itertools
 import json
 import logging
 import os
@@ -66,7 +67,7 @@ def run(notebook: str, profile: str, changes: list[str] | None = None) -> Path:
         executed = folder / "notebook.ipynb"
         try:
             start = time.monotonic()
-            _execute(notebook, executed, given)
+            _execute(notebook, executed, given, _minutes_last_time(outputs, folder.name, notebook))
             _check_ran(executed, folder)
             _record(folder, minutes=(time.monotonic() - start) / 60, changed=changed)
             rendering.render_report(executed, folder)
@@ -160,11 +161,25 @@ def _only_one(outputs: Path):
         yield
 
 
-def _execute(notebook: str, executed: Path, given: dict) -> None:
+def _minutes_last_time(outputs: Path, *names: str) -> float | None:
+    """The minutes of the first of some published reports that there is; None if there is none."""
+    for name in names:
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            return json.loads((outputs / name / "results.json").read_text(encoding="utf-8"))["minutes"]
+    return None
+
+
+def _execute(notebook: str, executed: Path, given: dict, minutes: float | None) -> None:
     source = paths.NOTEBOOKS / f"{notebook}.ipynb"
+    cells = nbformat.read(source, as_version=4).cells
+    code = [cell for cell in cells if cell.cell_type == "code" and cell.source.strip()]
+    done, total = itertools.count(1), len(code) + 1  # papermill adds a cell with the parameters that are given
     logging.getLogger("papermill").setLevel(logging.ERROR)
     scratch = executed.parent.parent
-    with _quiet(scratch / KERNEL_LOG) as terminal, progress.shown(notebook, scratch / "progress.jsonl", terminal):
+    with (
+        _quiet(scratch / KERNEL_LOG) as terminal,
+        progress.shown(notebook, scratch / "progress.jsonl", terminal, total, minutes),
+    ):
         try:
             papermill.execute_notebook(
                 source,
@@ -175,6 +190,7 @@ def _execute(notebook: str, executed: Path, given: dict) -> None:
                 cwd=paths.ROOT,
                 progress_bar=False,
                 log_output=False,
+                on_cell_executed=lambda **_: progress.cell(next(done), total),
             )
         except PapermillExecutionError as error:
             if error.ename == UserError.__name__:
