@@ -6,7 +6,6 @@ samples.
 """
 
 import argparse
-import base64
 import json
 import sys
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
-from lib import paths, rendering, results
+from lib import escaping, paths, rendering, results
 from lib.errors import UserError
 
 MISSING = "–"
@@ -94,11 +93,9 @@ def page(a: dict, b: dict) -> str:
         loader=jinja2.FileSystemLoader(rendering.TEMPLATE), autoescape=True, trim_blocks=True
     )
     environment.filters["language"] = results.language
+    environment.filters["visible"] = escaping.visible
     pictures = [
-        [
-            {**figure, "data": base64.b64encode((one["folder"] / figure["file"]).read_bytes()).decode()}
-            for figure in one["figures"]
-        ]
+        [{**figure, "data": results.data_uri(one["folder"] / figure["file"])} for figure in one["figures"]]
         for one in (a, b)
     ]
     return environment.get_template("compare.html.j2").render(
@@ -127,7 +124,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     file = paths.outputs() / options.profile / "compare" / f"{pair[0]['name']}--{pair[1]['name']}.html"
     file.parent.mkdir(exist_ok=True)
-    file.write_text(page(*pair), encoding="utf-8")
+    file.write_text(page(*pair), encoding="utf-8", errors="backslashreplace")
     print(f"Side by side: {paths.shown(file)}")
     return 0
 

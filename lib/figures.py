@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from lib import judging, timing
+from lib import fonts, judging, timing
 
 matplotlib.rcParams.update(
     {
@@ -23,6 +23,9 @@ matplotlib.rcParams.update(
         "grid.alpha": 0.25,
         "font.size": 10,
         "legend.frameon": False,
+        "font.family": fonts.families(),
+        "text.parse_math": False,  # a label may hold any text
+        "svg.hashsalt": "report",  # the same figure is the same file
     }
 )
 BLUE, ORANGE, GREY = "#2f6db3", "#d9822b", "#9aa0a8"

@@ -2,8 +2,6 @@
 
 import base64
 import csv
-import html
-import io
 import json
 import math
 import re
@@ -14,9 +12,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import HTML, display
 
-from lib import parameters, paths, poetry, provenance, redaction
+from lib import escaping, fonts, parameters, paths, poetry, progress, provenance, redaction
 
 HAN = re.compile("[\u3400-\u9fff]")
+LONG = 30  # characters of a cell that may be broken into lines
 
 
 class Results:
@@ -84,8 +83,8 @@ class Results:
     def _tried(self, attempts: list[str], used: str) -> None:
         """Shows which sources failed, and why, and which one was used in the end."""
         if attempts:
-            items = "".join(f"<li>{html.escape(redaction.clean(attempt))}</li>" for attempt in attempts)
-            display(HTML(f"<p>Tried in vain:</p><ul>{items}</ul><p>Used instead: {html.escape(used)}.</p>"))
+            items = "".join(f"<li>{escaping.as_html(redaction.clean(attempt))}</li>" for attempt in attempts)
+            display(HTML(f"<p>Tried in vain:</p><ul>{items}</ul><p>Used instead: {escaping.as_html(used)}.</p>"))
             self.attempts += attempts
 
     def used_results(self, found: dict[str, dict]) -> None:
@@ -112,10 +111,10 @@ class Results:
 
     def add_file(self, name: str, table: pd.DataFrame) -> None:
         """Writes a table to `<name>.csv` without showing it."""
-        table.to_csv(self.folder / f"{name}.csv", index=False, quoting=csv.QUOTE_NONNUMERIC)
+        table.to_csv(self.folder / f"{name}.csv", index=False, quoting=csv.QUOTE_NONNUMERIC, errors="backslashreplace")
 
     def figure(self, name: str, figure, alt: str, caption: str) -> None:
-        """Writes a figure to `figures/<name>.png`, shows it with its alternative text, and closes it.
+        """Writes a figure to `figures/<name>.svg`, shows it with its alternative text, and closes it.
 
         Args:
             name: The file's stem.
@@ -123,17 +122,18 @@ class Results:
             alt: What it shows, for who cannot see it.
             caption: Shown below it.
         """
-        (self.folder / "figures").mkdir(exist_ok=True)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png")
+        if advice := fonts.replace_missing(figure):
+            progress.note(advice)
+            caption = f"{caption} {advice}"
+        file = self.folder / "figures" / f"{name}.svg"
+        file.parent.mkdir(exist_ok=True)
+        figure.savefig(file, metadata={"Date": None})
         plt.close(figure)
-        (self.folder / "figures" / f"{name}.png").write_bytes(buffer.getvalue())
-        self.figures.append({"file": f"figures/{name}.png", "alt": alt, "caption": caption})
-        source = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+        self.figures.append({"file": f"figures/{name}.svg", "alt": alt, "caption": caption})
         display(
             HTML(
-                f'<figure><img src="{source}" alt="{html.escape(alt)}">'
-                f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+                f'<figure><img src="{data_uri(file)}" alt="{escaping.attribute(alt)}">'
+                f"<figcaption>{escaping.as_html(caption)}</figcaption></figure>"
             )
         )
 
@@ -158,8 +158,14 @@ class Results:
             "provenance": facts,
         }
         write_json(self.folder / "results.json", content)
-        display(HTML(f'<p class="answer">{html.escape(answer)}</p>'))
+        display(HTML(f'<p class="answer">{escaping.as_html(answer)}</p>'))
         show_table(pd.DataFrame(facts.items(), columns=["environment", "value"]))
+
+
+def data_uri(figure: Path) -> str:
+    """A figure's file, as an address that holds it."""
+    kind = {".svg": "svg+xml", ".png": "png"}[figure.suffix]
+    return f"data:image/{kind};base64,{base64.b64encode(figure.read_bytes()).decode()}"
 
 
 def write_json(file: Path, content: dict) -> None:
@@ -169,7 +175,7 @@ def write_json(file: Path, content: dict) -> None:
         ValueError: If a figure is not a number, which JSON cannot hold.
     """
     text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False, default=float)
-    file.write_text(text + "\n", encoding="utf-8")
+    file.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def load(profile: str, notebook: str) -> dict:
@@ -179,17 +185,24 @@ def load(profile: str, notebook: str) -> dict:
 
 def show_table(table: pd.DataFrame, caption: str = "") -> None:
     """Shows a table; every cell is escaped."""
-    head = "".join(f'<th scope="col">{html.escape(str(name).replace("_", " "))}</th>' for name in table.columns)
+    head = "".join(f'<th scope="col">{escaping.as_html(str(name).replace("_", " "))}</th>' for name in table.columns)
     if table.empty:
         return
     rows = "".join("<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in table.itertuples(index=False))
-    top = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    top = f"<caption>{escaping.as_html(caption)}</caption>" if caption else ""
+    name = escaping.attribute(caption or _names(table))
     display(
         HTML(
-            f'<div class="scroll" tabindex="0"><table>{top}<thead><tr>{head}</tr></thead>'
+            f'<div class="scroll" role="region" aria-label="{name}" tabindex="0">'
+            f"<table>{top}<thead><tr>{head}</tr></thead>"
             f"<tbody>{rows}</tbody></table></div>"
         )
     )
+
+
+def _names(table: pd.DataFrame) -> str:
+    """What a table without a caption goes by: its columns."""
+    return "Table of " + ", ".join(str(name).replace("_", " ") for name in table.columns)
 
 
 def show_text(text: str, kind: str = "") -> None:
@@ -199,7 +212,7 @@ def show_text(text: str, kind: str = "") -> None:
         text: What it says.
         kind: `"note"` for small print.
     """
-    display(HTML(f'<p class="{kind}">{html.escape(text)}</p>'))
+    display(HTML(f'<p class="{kind}">{escaping.as_html(text)}</p>'))
 
 
 def show_side_by_side(
@@ -217,25 +230,27 @@ def show_side_by_side(
     """
     columns = list(dict.fromkeys(samples[by]))
     several = samples["sample"].nunique() > 1
-    head = "".join(f'<th scope="col" lang="{language(str(column))}">{_escape(str(column))}</th>' for column in columns)
+    head = "".join(
+        f'<th scope="col" lang="{language(str(column))}">{escaping.as_html(str(column))}</th>' for column in columns
+    )
     body = []
     for (name, number), texts in samples.groupby([rows, "sample"], sort=False):
         cells = []
         for column in columns:
             told = [_sample(row, marked) for row in texts[texts[by] == column].itertuples()]
             cells += [
-                f'<td class="text" lang="{lang}" data-label="{html.escape(str(column))}">{text}'
-                f'<div class="note" lang="en">{html.escape(note)}</div></td>'
+                f'<td class="text" lang="{lang}" data-label="{escaping.attribute(str(column))}">{text}'
+                f'<div class="note" lang="en">{escaping.as_html(note)}</div></td>'
                 for text, note, lang in told
             ] or ["<td></td>"]
         numbered = f'<div class="note">sample {number}</div>' if several else ""
-        title = f'<th scope="row" lang="{language(name)}">{html.escape(name)}{numbered}</th>'
+        title = f'<th scope="row" lang="{language(name)}">{escaping.as_html(name)}{numbered}</th>'
         body.append(f"<tr>{title}{''.join(cells)}</tr>")
     corner = "text by" if rows == "label" else rows
-    top = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    top = f"<caption>{escaping.as_html(caption)}</caption>" if caption else ""
     display(
         HTML(
-            f'<table class="samples">{top}<thead><tr><th scope="col">{html.escape(corner)}</th>{head}</tr></thead>'
+            f'<table class="samples">{top}<thead><tr><th scope="col">{escaping.as_html(corner)}</th>{head}</tr></thead>'
             f"<tbody>{''.join(body)}</tbody></table>"
         )
     )
@@ -260,8 +275,10 @@ def show_poems(poems: pd.DataFrame) -> None:
     """
     cards = []
     for row in poems.itertuples():
-        lines = "<br>".join(html.escape(line) for line in poetry.lines(row.text))
-        cards.append(f'<div class="poem"><p lang="zh">{lines}</p><div class="note">{html.escape(row.note)}</div></div>')
+        lines = "<br>".join(escaping.as_html(line) for line in poetry.lines(row.text))
+        cards.append(
+            f'<div class="poem"><p lang="zh">{lines}</p><div class="note">{escaping.as_html(row.note)}</div></div>'
+        )
     display(HTML(f'<div class="poems">{"".join(cards)}</div>'))
 
 
@@ -270,14 +287,14 @@ def marked_text(row) -> str:
     if not row.loop_times:
         return prompted_text(row.prompt, row.text)
     start = int(row.loop_end)
-    return prompted_text(row.prompt, row.text[:start]) + f"<mark>{_escape(row.text[start:])}</mark>"
+    return prompted_text(row.prompt, row.text[:start]) + f"<mark>{escaping.as_html(row.text[start:])}</mark>"
 
 
 def prompted_text(prompt: str, text: str) -> str:
     """A text as HTML, its prompt bold."""
     if not text.startswith(prompt):
-        return _escape(text)
-    return f"<b>{_escape(prompt)}</b>{_escape(text[len(prompt) :])}"
+        return escaping.as_html(text)
+    return f"<b>{escaping.as_html(prompt)}</b>{escaping.as_html(text[len(prompt) :])}"
 
 
 def language(text: str) -> str:
@@ -309,10 +326,6 @@ def shown(value) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _escape(text: str) -> str:
-    return html.escape(text).replace("\n", "<br>")
-
-
 def _cell(value) -> str:
     if isinstance(value, bool):
         return f"<td>{'yes' if value else 'no'}</td>"
@@ -321,4 +334,5 @@ def _cell(value) -> str:
     if isinstance(value, float):
         return f'<td class="number">{"–" if math.isnan(value) else number(value)}</td>'
     text = "–" if value is None else str(value)
-    return f'<td lang="{language(text)}">{_escape(text)}</td>'
+    wide = ' class="wide"' if len(text) > LONG else ""
+    return f'<td{wide} lang="{language(text)}">{escaping.as_html(text)}</td>'

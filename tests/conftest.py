@@ -84,6 +84,19 @@ def run_on_jax():
     return run
 
 
+@pytest.fixture(scope="session")
+def smoke_outputs(tmp_path_factory, own_cache):
+    """The folder with the reports of all notebooks on the smoke profile, in the order in which make runs them."""
+    from lib import comparison, runner
+
+    folder = tmp_path_factory.mktemp("outputs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REPORT_OUTPUTS", str(folder))
+        for notebook in (*comparison.NOTEBOOKS, "00_summary"):
+            runner.run(notebook, "smoke")
+    return folder / "smoke"
+
+
 @pytest.fixture
 def no_network(monkeypatch):
     """A closed network: no server answers."""

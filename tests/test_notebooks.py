@@ -16,60 +16,52 @@ from lib import comparison, datasets, findings, paths, runner
 ORDER = [*comparison.NOTEBOOKS, "00_summary"]
 
 
-@pytest.fixture(scope="module")
-def outputs(tmp_path_factory, own_cache):
-    """The published outputs of all of them."""
-    folder = tmp_path_factory.mktemp("outputs")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("REPORT_OUTPUTS", str(folder))
-        for notebook in ORDER:
-            runner.run(notebook, "smoke")
-        yield folder / "smoke"
-
-
-def read(outputs, notebook):
-    return json.loads((outputs / notebook / "results.json").read_text(encoding="utf-8"))
+def read(smoke_outputs, notebook):
+    return json.loads((smoke_outputs / notebook / "results.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("notebook", ORDER)
-def test_every_notebook_leaves_a_report_that_needs_nothing_from_outside(outputs, notebook):
-    page = (outputs / notebook / "report.html").read_text(encoding="utf-8")
-    content = read(outputs, notebook)
+def test_every_notebook_leaves_a_report_that_needs_nothing_from_outside(smoke_outputs, notebook):
+    page = (smoke_outputs / notebook / "report.html").read_text(encoding="utf-8")
+    content = read(smoke_outputs, notebook)
     assert content["answer"] in page.replace("&#39;", "'").replace("&#x27;", "'")
     assert content["profile"] == "smoke"
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
     assert "<script" not in page
-    for place in (str(outputs), str(paths.ROOT)):
+    for place in (str(smoke_outputs), str(paths.ROOT)):
         assert place not in page
         assert place not in json.dumps(content)
     images = re.findall("<img [^>]*>", page)
     assert len(images) == len(content["figures"])
     assert all(re.search('alt="[^"]{20,}"', image) for image in images)
     for figure in content["figures"]:
-        assert (outputs / notebook / figure["file"]).stat().st_size > 5000
+        assert (smoke_outputs / notebook / figure["file"]).stat().st_size > 5000
     for target in re.findall('href="([^"#]+)"', page):
-        assert (outputs / notebook / target).exists(), target
+        assert (smoke_outputs / notebook / target).exists(), target
 
 
-def test_the_index_lists_all_of_them(outputs):
-    page = (outputs / "index.html").read_text(encoding="utf-8")
-    links = re.findall('href="([^"]+)"', page)
-    assert links == [f"{notebook}/report.html" for notebook in sorted(ORDER)]
+def test_the_index_lists_all_of_them(smoke_outputs):
+    for name, other in (("index.html", "index.zh.html"), ("index.zh.html", "index.html")):
+        page = (smoke_outputs / name).read_text(encoding="utf-8")
+        titles = re.findall('<h3><a href="([^"]+)"', page)
+        assert titles == [f"{notebook}/report.html" for notebook in sorted(ORDER)]
+        assert set(re.findall('href="([^"]+)"', page)) == {other, *titles}
+        assert page.count("<img") == len(comparison.NOTEBOOKS)
 
 
-def test_baseline(outputs):
-    as_in_post, *own = read(outputs, "01_baseline")["metrics"]["timing"]
-    timings = pd.read_csv(outputs / "01_baseline" / "timings.csv")
+def test_baseline(smoke_outputs):
+    as_in_post, *own = read(smoke_outputs, "01_baseline")["metrics"]["timing"]
+    timings = pd.read_csv(smoke_outputs / "01_baseline" / "timings.csv")
     calls = timings[timings["label"] == "as in the post"].groupby("state")["seconds"]
     assert as_in_post["first_call_seconds"] == pytest.approx(calls.get_group("cold: first call, compiles").item())
     assert as_in_post["warm"]["median"] == pytest.approx(calls.get_group("warm").median())
     assert as_in_post["new_tokens"] == 48 - 1 - len("My trip was")  # a byte a token, and the start token
     assert (as_in_post["step"], [row["step"] for row in own]) == ("KerasHub's", ["this project's"])
-    page = (outputs / "01_baseline" / "report.html").read_text(encoding="utf-8")
+    page = (smoke_outputs / "01_baseline" / "report.html").read_text(encoding="utf-8")
     assert "A timed run, on CPU" in page and "Time per output token = (warm" in page
-    samples = pd.read_csv(outputs / "01_baseline" / "samples.csv", keep_default_na=False)
+    samples = pd.read_csv(smoke_outputs / "01_baseline" / "samples.csv", keep_default_na=False)
     assert list(samples["prompt"]) == ["My trip was"] * 2 + ["我爱中国!"] * 2
-    *_, stories, poems = read(outputs, "01_baseline")["metrics"]["prompts"]
+    *_, stories, poems = read(smoke_outputs, "01_baseline")["metrics"]["prompts"]
     assert (stories["text_by"], poems["text_by"]) == ("people, stories", "people, poems")
     assert stories["texts"] == poems["texts"] == 2
     assert stories["chinese_percent"] == 0 and poems["chinese_percent"] > 75
@@ -77,17 +69,17 @@ def test_baseline(outputs):
     assert all(text.startswith(prompt) for text, prompt in zip(samples["text"], samples["prompt"], strict=True))
 
 
-def test_the_judged_texts_stand_beside_people_s(outputs):
-    content = read(outputs, "02_reddit_finetune")
+def test_the_judged_texts_stand_beside_people_s(smoke_outputs):
+    content = read(smoke_outputs, "02_reddit_finetune")
     labels = [row["label"] for row in content["metrics"]["cells"]]
     assert labels == ["before fine-tuning", "after fine-tuning", "people, cut to that length", "people"]
     before, after = (content["metrics"]["likelihood"][when]["bits_per_character"] for when in ("before", "after"))
     assert after < before
 
 
-def test_reddit_finetune(outputs):
-    folder = outputs / "02_reddit_finetune"
-    metrics = read(outputs, "02_reddit_finetune")["metrics"]
+def test_reddit_finetune(smoke_outputs):
+    folder = smoke_outputs / "02_reddit_finetune"
+    metrics = read(smoke_outputs, "02_reddit_finetune")["metrics"]
     assert metrics["held_out"]["after"]["token_loss"] < metrics["held_out"]["before"]["token_loss"]
     assert len(pd.read_csv(folder / "training.csv")) == metrics["training"]["steps"] == 6
     samples = pd.read_csv(folder / "samples.csv", keep_default_na=False)
@@ -105,10 +97,10 @@ def test_reddit_finetune(outputs):
     assert (folder / "model" / "model.weights.h5").is_file()
 
 
-def test_greedy_runs_on_the_model_that_was_fine_tuned(outputs):
-    content = read(outputs, "03_greedy_vs_top_k")
+def test_greedy_runs_on_the_model_that_was_fine_tuned(smoke_outputs):
+    content = read(smoke_outputs, "03_greedy_vs_top_k")
     assert content["sources"][0].startswith("Model: tiny random GPT-2 after 6 steps of 4 texts of tiny made-up prose")
-    samples = pd.read_csv(outputs / "03_greedy_vs_top_k" / "samples.csv", keep_default_na=False)
+    samples = pd.read_csv(smoke_outputs / "03_greedy_vs_top_k" / "samples.csv", keep_default_na=False)
     assert samples.groupby("label", sort=False).size().to_dict() == {
         "greedy": 6,
         "top_k (k=5)": 6,
@@ -130,27 +122,27 @@ def test_greedy_runs_on_the_model_that_was_fine_tuned(outputs):
     assert cells["people"]["loops"] == 0 and cells["people"]["rep_4"] < 50
 
 
-def test_tang_poetry(outputs):
-    content = read(outputs, "04_tang_poetry")
+def test_tang_poetry(smoke_outputs):
+    content = read(smoke_outputs, "04_tang_poetry")
     metrics = content["metrics"]
     assert metrics["corpus"]["dropped: duplicate"] == 1
     assert metrics["corpus"]["dropped: stray or lost characters"] == 1
     assert metrics["tokens_per_character"] == pytest.approx(3)  # a byte a token
     assert metrics["form"]["tang"]["well_formed_percent"] == 100
     assert metrics["held_out"]["after"]["token_loss"] < metrics["held_out"]["before"]["token_loss"]
-    samples = pd.read_csv(outputs / "04_tang_poetry" / "samples.csv", keep_default_na=False)
+    samples = pd.read_csv(smoke_outputs / "04_tang_poetry" / "samples.csv", keep_default_na=False)
     assert samples.groupby(["label", "prompt"]).size().tolist() == [2, 2, 2, 2]
     before, after = (metrics["likelihood"][when]["bits_per_character"] for when in ("before", "after"))
     assert after < before
-    form = pd.read_csv(outputs / "04_tang_poetry" / "form.csv")
+    form = pd.read_csv(smoke_outputs / "04_tang_poetry" / "form.csv")
     assert list(form["poems"]) == [2, 2, 2, 2, 4, 4]
     assert metrics["form"]["after"]["poems"] == 4
-    page = (outputs / "04_tang_poetry" / "report.html").read_text(encoding="utf-8")
+    page = (smoke_outputs / "04_tang_poetry" / "report.html").read_text(encoding="utf-8")
     assert '<div class="poem"><p lang="zh">' in page
 
 
-def test_the_model_from_scratch_is_judged_on_the_same_poems_as_the_fine_tuned_one(outputs):
-    content, fourth = read(outputs, "05_from_scratch"), read(outputs, "04_tang_poetry")
+def test_the_model_from_scratch_is_judged_on_the_same_poems_as_the_fine_tuned_one(smoke_outputs):
+    content, fourth = read(smoke_outputs, "05_from_scratch"), read(smoke_outputs, "04_tang_poetry")
     found, theirs = content["metrics"], fourth["metrics"]
     assert found["training"]["steps"] == content["parameters"]["steps"] == 6
     for name in ("texts", "characters", "cut_to"):
@@ -158,20 +150,20 @@ def test_the_model_from_scratch_is_judged_on_the_same_poems_as_the_fine_tuned_on
     assert found["compared"]["bits_per_character"] == theirs["likelihood"]["after"]["bits_per_character"]
     assert found["likelihood"]["tokens"] == found["likelihood"]["characters"]
     assert set(found["wins"]) >= {"bits_per_character", "well_formed", "seconds_per_poem"}
-    samples = pd.read_csv(outputs / "05_from_scratch" / "samples.csv", keep_default_na=False)
-    theirs = pd.read_csv(outputs / "04_tang_poetry" / "samples.csv", keep_default_na=False)
+    samples = pd.read_csv(smoke_outputs / "05_from_scratch" / "samples.csv", keep_default_na=False)
+    theirs = pd.read_csv(smoke_outputs / "04_tang_poetry" / "samples.csv", keep_default_na=False)
     assert list(dict.fromkeys(samples["prompt"])) == list(dict.fromkeys(theirs["prompt"]))
-    page = (outputs / "05_from_scratch" / "report.html").read_text(encoding="utf-8")
+    page = (smoke_outputs / "05_from_scratch" / "report.html").read_text(encoding="utf-8")
     assert "after fine-tuning; top_k (k=5)" in page and "from scratch; top_k (k=5)" in page
 
 
-def test_the_summary_is_made_from_the_others_results(outputs):
-    table = pd.read_csv(outputs / "00_summary" / "comparison.csv")
-    found = {notebook: read(outputs, notebook) for notebook in comparison.NOTEBOOKS}
+def test_the_summary_is_made_from_the_others_results(smoke_outputs):
+    table = pd.read_csv(smoke_outputs / "00_summary" / "comparison.csv")
+    found = {notebook: read(smoke_outputs, notebook) for notebook in comparison.NOTEBOOKS}
     assert table.to_dict("records") == comparison.rows(found, comparison.blog_post())
-    experiments = pd.read_csv(outputs / "00_summary" / "experiments.csv")
+    experiments = pd.read_csv(smoke_outputs / "00_summary" / "experiments.csv")
     assert list(experiments["found"]) == [content["answer"] for content in found.values()]
-    summary = read(outputs, "00_summary")
+    summary = read(smoke_outputs, "00_summary")
     assert len(summary["figures"]) == 4
     assert summary["metrics"]["findings"] == findings.table(found, comparison.blog_post()).to_dict("records")
 

@@ -63,7 +63,7 @@ def test_the_answer_the_stand_ins_and_the_machine_come_right_after_the_title(pag
 
 
 def test_code_is_folded_but_where_it_is_worth_seeing(page):
-    assert page.count("<details") == 2
+    assert page.count('<details class="code"') == 2
     assert page.count('<details class="code" open="">') == 1
     assert "secret" not in page
     assert "/home/someone" not in page

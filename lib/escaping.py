@@ -1,0 +1,46 @@
+"""Generated text is untrusted: it reaches a page as text that can be seen, and never as markup or as a command."""
+
+import html
+import re
+
+# Characters that have no shape, or move what stands around them: controls but for tab and line feed, marks of the
+# writing direction (Unicode Standard Annex 9), separators of lines and paragraphs, halves of surrogate pairs.
+UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
+    "\ud800-\udfff]"
+)
+
+
+def visible(text: str) -> str:
+    """A text in which every character can be seen.
+
+    Args:
+        text: Any text, lone surrogates included.
+
+    Returns:
+        The text, with control characters as the signs that Unicode has for them (`␛`), and other characters that have
+        no shape as their number (`[U+202E]`).
+    """
+    return UNSEEN.sub(_sign, text.replace("\r\n", "\n"))
+
+
+def as_html(text: str) -> str:
+    """A text as HTML: visible, escaped, with a line break for every line feed."""
+    return html.escape(visible(text)).replace("\n", "<br>")
+
+
+def attribute(text: str) -> str:
+    """A text as the value of an attribute: visible and escaped."""
+    return html.escape(visible(text))
+
+
+def as_markdown(text: str) -> str:
+    """A line as Markdown that shows it as it is: visible, and every sign of Markdown or HTML by its number."""
+    return re.sub(r"([\\`*_{}\[\]()#+!|~<>&-])", lambda sign: f"&#{ord(sign[1])};", visible(text))
+
+
+def _sign(match: re.Match) -> str:
+    code = ord(match[0])
+    if code < 0x20:
+        return chr(0x2400 + code)
+    return "\u2421" if code == 0x7F else f"[U+{code:04X}]"
