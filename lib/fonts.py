@@ -39,7 +39,8 @@ def families() -> list[str]:
 
 def missing(figure) -> set[str]:
     """The characters of a figure that none of its fonts has: they would be drawn as boxes."""
-    known = set().union(*(_characters(font_manager.findfont(family)) for family in rcParams["font.family"]))
+    fonts = [font_manager.FontProperties(family=[family]) for family in rcParams["font.family"]]
+    known = set().union(*(_characters(font_manager.findfont(font)) for font in fonts))
     written = "".join(text.get_text() for text in figure.findobj(Text))
     return {character for character in written if not character.isspace()} - known
 

@@ -16,6 +16,7 @@ from lib import escaping, fonts, parameters, paths, poetry, progress, provenance
 
 HAN = re.compile("[\u3400-\u9fff]")
 LONG = 30  # characters of a cell that may be broken into lines
+FEW = 4  # columns of a table whose rows a phone shows one below the other
 
 
 class Results:
@@ -184,25 +185,26 @@ def load(profile: str, notebook: str) -> dict:
 
 
 def show_table(table: pd.DataFrame, caption: str = "") -> None:
-    """Shows a table; every cell is escaped."""
-    head = "".join(f'<th scope="col">{escaping.as_html(str(name).replace("_", " "))}</th>' for name in table.columns)
+    """Shows a table; every cell is escaped.
+
+    On a phone the rows of a table with few columns and long texts come one below the other, and other tables scroll.
+    """
     if table.empty:
         return
-    rows = "".join("<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in table.itertuples(index=False))
+    names = [str(name).replace("_", " ") for name in table.columns]
+    head = "".join(f'<th scope="col">{escaping.as_html(name)}</th>' for name in names)
+    stacked = len(names) <= FEW and any(len(str(value)) > LONG for value in table.to_numpy().flat)
+    labels = [f' data-label="{escaping.attribute(name)}"' if stacked else "" for name in names]
+    rows = "".join(f"<tr>{''.join(map(_cell, row, labels))}</tr>" for row in table.itertuples(index=False, name=None))
     top = f"<caption>{escaping.as_html(caption)}</caption>" if caption else ""
-    name = escaping.attribute(caption or _names(table))
+    name = escaping.attribute(caption or f"Table of {', '.join(names)}")
     display(
         HTML(
             f'<div class="scroll" role="region" aria-label="{name}" tabindex="0">'
-            f"<table>{top}<thead><tr>{head}</tr></thead>"
+            f"<table{' class=stacked' if stacked else ''}>{top}<thead><tr>{head}</tr></thead>"
             f"<tbody>{rows}</tbody></table></div>"
         )
     )
-
-
-def _names(table: pd.DataFrame) -> str:
-    """What a table without a caption goes by: its columns."""
-    return "Table of " + ", ".join(str(name).replace("_", " ") for name in table.columns)
 
 
 def show_text(text: str, kind: str = "") -> None:
@@ -326,13 +328,13 @@ def shown(value) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _cell(value) -> str:
+def _cell(value, label: str = "") -> str:
     if isinstance(value, bool):
-        return f"<td>{'yes' if value else 'no'}</td>"
+        return f"<td{label}>{'yes' if value else 'no'}</td>"
     if isinstance(value, int):
-        return f'<td class="number">{value:,}</td>'
+        return f'<td class="number"{label}>{value:,}</td>'
     if isinstance(value, float):
-        return f'<td class="number">{"–" if math.isnan(value) else number(value)}</td>'
+        return f'<td class="number"{label}>{"–" if math.isnan(value) else number(value)}</td>'
     text = "–" if value is None else str(value)
     wide = ' class="wide"' if len(text) > LONG else ""
-    return f'<td{wide} lang="{language(text)}">{escaping.as_html(text)}</td>'
+    return f'<td{wide}{label} lang="{language(text)}">{escaping.as_html(text)}</td>'

@@ -128,3 +128,13 @@ def test_a_wrong_value_in_the_parameters_cell_is_refused(shown, tmp_path):
 def test_chinese_percent():
     assert results.chinese_percent(pd.Series(["春眠", "ab"])) == 50
     assert results.chinese_percent(pd.Series([""])) == 0
+
+
+def test_a_table_of_few_columns_and_long_texts_is_a_list_on_a_phone(shown):
+    results.show_table(pd.DataFrame({"what_it_is": ["short"], "seconds": [1.5]}))
+    assert "stacked" not in shown[-1] and "data-label" not in shown[-1]
+    results.show_table(pd.DataFrame({"what_it_is": ["long " * 10], "seconds": [1.5]}))
+    assert "<table class=stacked>" in shown[-1]
+    assert 'data-label="what it is"' in shown[-1] and '<td class="number" data-label="seconds">1.50</td>' in shown[-1]
+    results.show_table(pd.DataFrame({name: ["long " * 10] for name in "abcde"}))
+    assert "stacked" not in shown[-1]
