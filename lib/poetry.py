@@ -146,9 +146,15 @@ def _ratio(parts: np.ndarray, wholes: np.ndarray) -> float:
 
 
 def _ratio_interval(parts: np.ndarray, wholes: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """The 95 % bootstrap interval of `_ratio` over poems; nan unless two have pairs. Resamples without are left out."""
+    """The 95 % interval of `_ratio`; nan unless two poems have pairs.
+
+    By bootstrap over poems, resamples without pairs left out; where none or all of the pairs count, which leaves that
+    no width, by Wilson's method over pairs.
+    """
     if np.count_nonzero(wholes) < 2:
         return float("nan"), float("nan")
+    if parts.sum() in (0, wholes.sum()):
+        return tuple(100 * end for end in metrics.share_interval(parts.sum(), wholes.sum()))
     random = np.random.default_rng(seed)
     drawn = (random.integers(len(parts), size=len(parts)) for _ in range(RESAMPLES))
     ratios = [_ratio(parts[rows], wholes[rows]) for rows in drawn]

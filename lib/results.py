@@ -74,7 +74,7 @@ class Results:
         if corpus.is_stand_in:
             self.stand_ins.append(f"{corpus.name} in place of {requested}")
         self.sources.append(text)
-        self.metrics["corpus"] = {"name": corpus.name, "sha256": corpus.sha256, **corpus.counts}
+        self.metrics.setdefault("corpora", []).append({"name": corpus.name, "sha256": corpus.sha256, **corpus.counts})
         rows = [("source", corpus.source), ("licence", corpus.licence)]
         rows += [(name, f"{count:,}") for name, count in corpus.counts.items()]
         rows.append(("SHA-256 of the cleaned texts", corpus.sha256))

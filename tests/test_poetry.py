@@ -185,6 +185,14 @@ def test_interval_of_a_ratio_is_that_of_the_bootstrap():
     assert (told["rhyme_low"], told["rhyme_high"]) == pytest.approx((50 - 1.96 * 5, 50 + 1.96 * 5), abs=1)
 
 
+def test_interval_of_a_ratio_has_a_width_where_none_or_all_pairs_count():
+    for poem, percent in (("春，流。春，樓。", 100), ("春，流。春，東。", 0)):
+        told = poetry.summary(pd.DataFrame([row(poem)] * 20))
+        assert told["rhyme_percent"] == percent
+        ends = [100 * end for end in metrics.share_interval(percent // 5, 20)]
+        assert [told["rhyme_low"], told["rhyme_high"]] == ends and ends[1] - ends[0] > 15
+
+
 def test_ratios_weigh_poems_by_their_pairs():
     # Ten pairs that rhyme in one poem, one that does not in another: 10 of 11, not the mean of 100 and 0.
     long = "".join(f"春，{end}。" for end in "流樓" * 5 + "流")
