@@ -27,10 +27,11 @@ FORM = {
     "distinct": "distinct characters %",
 }
 FORM_EXPLAINED = (
-    "In brackets: 95 % bootstrap confidence intervals over the poems (Wilson's for well-formed ones, and for pairs where "
-    "none or all of them count). The tones of the line that the prompt begins are not judged. Not known: the share of pairs that cannot be judged, since a "
-    "character is not in the rhyme table or has readings of both tones. Longest copied: the most characters in a row, "
-    "after the prompt, that stand in another poem of the collection. Sense is not judged."
+    "In brackets: 95 % bootstrap confidence intervals over the poems (Wilson's for well-formed ones, and for pairs if "
+    "none or all of them count). The tones of the line that the prompt begins are not judged. Not known: the share of "
+    "pairs that cannot be judged, since a character is not in the rhyme table or has readings of both tones. Longest "
+    "copied: the most characters in a row, after the prompt, that stand in another poem of the collection. Sense is "
+    "not judged."
 )
 EXPLAINED = (
     "rep-n: n-grams of words that occurred before in the same text. Diversity: the product of 1 - rep-n for n = 2, 3, "
