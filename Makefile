@@ -24,14 +24,14 @@ NEEDS_03_greedy_vs_top_k := 02_reddit_finetune
 NEEDS_05_from_scratch := 04_tang_poetry
 OUTPUTS := outputs/$(PROFILE)
 REPORTS := $(NOTEBOOKS:%=$(OUTPUTS)/%/.done)
-CODE := $(filter-out lib/readme.py lib/compare.py,$(wildcard lib/*.py)) $(wildcard lib/report_template/*)
+CODE := $(filter-out lib/readme.py lib/compare.py,$(wildcard lib/*.py)) lib/wording.yaml $(wildcard lib/report_template/*)
 INSTALLED := $(VENV)/.installed-$(LOCK)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 # One notebook at a time, whatever -j says: two would spoil each other's timings.
 .NOTPARALLEL:
-.PHONY: help all report reports lab compare smoke bench bench-all test lint readme lock data cache clean-cache clean
+.PHONY: help all report reports lab compare smoke bench bench-all test browser lint readme lock data cache clean-cache clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -93,6 +93,9 @@ bench-all: $(INSTALLED) ## time `make all` (cpu) before and after it was made fa
 test: $(VENV)/.installed-dev ## make the environment and run the tests
 	$(BIN)/python -m pytest $(PYTEST)
 
+browser: $(VENV)/.installed-dev ## fetch a Chromium for the tests of the pages, where the system has none
+	$(BIN)/playwright install chromium
+
 lint: $(VENV)/.installed-dev ## check the code's style and that the notebooks are stripped
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -118,7 +121,7 @@ $(BENCH_VENV)/.installed: requirements/bench.txt requirements/bench-torch.txt
 	@$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/bench-torch.txt
 	@touch $@
 
-readme: $(INSTALLED) ## write the figures of outputs/cpu into README.md
+readme: $(INSTALLED) ## write the figures of outputs/cpu into the READMEs
 	$(BIN)/python -m lib.readme
 
 lock: $(VENV)/.installed-dev ## resolve requirements/*.in anew and write the locks
