@@ -13,7 +13,7 @@ from lib.errors import UserError
 END = "<|endoftext|>"
 SENTENCE_END = "。？！"
 NOTEBOOK = "04_tang_poetry"
-NEEDED = ("corpus", "training", "likelihood", "form", "timing")  # of the other notebook's metrics
+NEEDED = ("corpora", "training", "likelihood", "form", "timing")  # of the other notebook's metrics
 OWN, OTHER, NEITHER = "from scratch", "fine-tuned", "no difference within the intervals"
 SHARES = ("well_formed", "regular_lines", "han", "rhyme", "alternating")  # of the form of poems; more is better
 MEASURES = {
@@ -192,7 +192,7 @@ def check_same_poems(theirs: dict, corpus, poems_source: str) -> None:
     Raises:
         UserError: If they are others.
     """
-    found = theirs["metrics"]["corpus"]["sha256"]
+    found = theirs["metrics"]["corpora"][0]["sha256"]
     if found != corpus.sha256:
         raise UserError(
             f"poems_source is {poems_source!r}, whose poems (SHA-256 {corpus.sha256[:12]}…) are not those that the "

@@ -169,7 +169,7 @@ def test_a_poem_without_a_figure_is_left_out_of_the_difference():
 
 def other_notebook(folder, **changes):
     metrics = {
-        "corpus": {"sha256": "0" * 64},
+        "corpora": [{"sha256": "0" * 64}],
         "training": {
             "seconds": 200.0,
             "first_step_seconds": 15.0,
