@@ -3,10 +3,11 @@
 import pandas as pd
 import yaml
 
-from lib import judging, paths, results, timing
+from lib import judging, paths, results, timing, wording
 from lib.errors import UserError
 
 NOTEBOOKS = ("01_baseline", "02_reddit_finetune", "03_greedy_vs_top_k", "04_tang_poetry", "05_from_scratch")
+FASTER = wording.say("speed_faster")
 
 
 def blog_post() -> dict:
@@ -57,133 +58,153 @@ def load_all(profile: str) -> dict[str, dict]:
     return loaded
 
 
-def rows(found: dict[str, dict], post: dict) -> list[dict[str, str]]:
+def rows(found: dict[str, dict], post: dict, language: str = "en") -> list[dict[str, str]]:
     """Sets the results beside the post's.
 
     Args:
         found: What `load_all` returned.
         post: What `blog_post` returned.
+        language: One of `wording.LANGUAGES`, for what is in the cells.
 
     Returns:
         Rows of `what`, `blog post`, `here` and `why they differ`; every figure and every reason comes from the two.
     """
     baseline, reddit, samplers, tang, _ = (found[notebook]["metrics"] for notebook in NOTEBOOKS)
     as_in_post, number = baseline["timing"][0], results.number
-    machine = f"the post does not name its GPU; here: {_machine(found['01_baseline'])}"
     english, chinese, *_ = baseline["prompts"]
     greedy, top_k, *_, people = samplers["cells"]
-    parameters = found["03_greedy_vs_top_k"]["parameters"]
     cold, warm = as_in_post["first_call_seconds"], as_in_post["warm"]["median"]
     before, after = reddit["timing"]
     warm_before, warm_after = before["warm"]["median"], after["warm"]["median"]
 
-    def row(what: str, blog: str, here: str, why: str) -> dict[str, str]:
-        return {"what": what, "blog post": blog, "here": here, "why they differ": why}
+    def say(name: str, **values) -> str:
+        return wording.say(name, language, **values)
 
+    def row(name: str, blog: str, what: dict | None = None, here: dict | None = None, why: dict | None = None) -> dict:
+        return {
+            "what": say(f"what_{name}", **(what or {})),
+            "blog post": blog,
+            "here": say(f"here_{name}", **here) if here else "",
+            "why they differ": say(f"why_{name}", **(why or {})),
+        }
+
+    machine = say("machine_unknown", machine=_machine(found["01_baseline"], language))
+    other_step = say("another_step") if after["step"] != as_in_post["step"] else ""
     table = [
         row(
-            f"Pretrained model, one call, {as_in_post['max_length']} tokens",
-            f"{post['baseline']['seconds']} s",
-            f"{number(cold)} s cold, {number(warm)} s warm ({as_in_post['step']} decoding step)",
-            f"the post timed the first call, which compiles; here that is {100 * (1 - warm / cold):.0f} % of it; "
-            f"{machine}",
+            "call",
+            say("seconds", seconds=post["baseline"]["seconds"]),
+            {"tokens": as_in_post["max_length"]},
+            {"cold": number(cold), "warm": number(warm), "step": step(as_in_post, language)},
+            {"percent": 100 * (1 - warm / cold), "machine": machine},
         ),
         row(
-            "Tokens per second, pretrained",
-            f"{post['baseline']['tokens_per_second']} (prompt counted)",
-            f"{number(as_in_post['tokens_per_second'])} warm, new tokens only; "
-            f"{number(as_in_post['max_length'] / cold)} as the post counts",
-            "the post divides by a time that contains compiling, and counts the prompt",
+            "rate",
+            say("post_rate", rate=post["baseline"]["tokens_per_second"]),
+            here={
+                "warm": number(as_in_post["tokens_per_second"]),
+                "cold": number(as_in_post["max_length"] / cold),
+            },
         ),
         row(
-            "One call after fine-tuning",
-            f"{post['reddit']['seconds_after']} s",
-            f"{number(after['first_call_seconds'])} s cold, {number(warm_after)} s warm "
-            f"({after['max_length']} tokens, {after['step']} decoding step)",
-            "to be compared with the calls of the next row, not with those above"
-            + (", which another decoding step made" if after["step"] != as_in_post["step"] else "")
-            + f"; {machine}",
+            "after",
+            say("seconds", seconds=post["reddit"]["seconds_after"]),
+            here={
+                "cold": number(after["first_call_seconds"]),
+                "warm": number(warm_after),
+                "tokens": after["max_length"],
+                "step": step(after, language),
+            },
+            why={"step": other_step, "machine": machine},
         ),
         row(
-            "Speed-up by fine-tuning",
-            f"{number(post_speed_up(post))} times",
-            f"{number(warm_before / warm_after)} times, {number(warm_before)} s warm before against "
-            f"{number(warm_after)} s warm after, both with {after['step']} decoding step: {verdict(found)}",
-            f"the post's first time contains compiling; here a cold call before against a warm one after makes "
-            f"{number(before['first_call_seconds'] / warm_after)} times",
+            "speed_up",
+            say("times", times=number(post_speed_up(post))),
+            here={
+                "times": number(warm_before / warm_after),
+                "before": number(warm_before),
+                "after": number(warm_after),
+                "step": step(after, language),
+                "verdict": verdict(found, language),
+            },
+            why={"times": number(before["first_call_seconds"] / warm_after)},
         ),
     ]
     for name, notebook, metrics, figures in (
         ("stories", "02_reddit_finetune", reddit, post["reddit"]),
         ("poems", "04_tang_poetry", tang, post["tang"]),
     ):
-        fit, held_out = metrics["training"], metrics["held_out"]
+        fit, held_out, texts = metrics["training"], metrics["held_out"], {"texts": say(name)}
         post_batch = figures.get("batch_size") or figures["num_poems"] // figures["num_steps"]
-        what_ran = _what_ran(found[notebook])
-        texts_here, texts_post = fit["steps"] * fit["batch_size"], figures["num_steps"] * post_batch
+        what_ran = _what_ran(found[notebook], language)
         table += [
             row(
-                f"Fine-tuning on {name}, a step",
-                f"{figures['step_milliseconds']} ms ({post_batch} texts)",
-                f"{number(fit['step_milliseconds'])} ms ({fit['batch_size']} texts; "
-                f"{number(fit['useful_tokens_per_second'])} useful tokens/s); the first "
-                f"{number(fit['first_step_seconds'])} s",
-                machine,
+                "step",
+                say("post_step", milliseconds=figures["step_milliseconds"], batch=post_batch),
+                texts,
+                {
+                    "milliseconds": number(fit["step_milliseconds"]),
+                    "batch": fit["batch_size"],
+                    "rate": number(fit["useful_tokens_per_second"]),
+                    "first": number(fit["first_step_seconds"]),
+                },
+                {"machine": machine},
             ),
             row(
-                f"Fine-tuning on {name}, loss as Keras prints it",
+                "loss",
                 f"{figures['loss']}",
-                f"{number(fit['final_mean_loss'], 4)}",
-                f"{what_ran}; {texts_here:,} texts seen instead of {texts_post:,}. It is averaged over padding too: "
-                f"here {fit['useful_percent_if_padded']:.0f} % of the positions are text, and per token it is "
-                f"{number(fit['final_mean_token_loss'], 4)}",
+                texts,
+                {"loss": number(fit["final_mean_loss"], 4)},
+                {
+                    "what_ran": what_ran,
+                    "here": fit["steps"] * fit["batch_size"],
+                    "post": figures["num_steps"] * post_batch,
+                    "useful": fit["useful_percent_if_padded"],
+                    "token_loss": number(fit["final_mean_token_loss"], 4),
+                },
             ),
             row(
-                f"Fine-tuning on {name}, accuracy on training texts",
+                "accuracy",
                 f"{figures['accuracy']}",
-                f"{number(fit['final_mean_accuracy'], 4)} (held out: {number(held_out['before']['accuracy'], 4)} "
-                f"before, {number(held_out['after']['accuracy'], 4)} after)",
-                f"{what_ran}; both are means over the run, early steps included",
+                texts,
+                {
+                    "accuracy": number(fit["final_mean_accuracy"], 4),
+                    "before": number(held_out["before"]["accuracy"], 4),
+                    "after": number(held_out["after"]["accuracy"], 4),
+                },
+                {"what_ran": what_ran},
             ),
         ]
     (poem_time,) = tang["timing"]
     well_formed, rhyme, tones = (
-        {name: judging.percent(form[f"{kind}_percent"]) for name, form in tang["form"].items()}
+        {name: judging.percent(form[f"{kind}_percent"], language) for name, form in tang["form"].items()}
         for kind in ("well_formed", "rhyme", "alternating")
     )
     return [
         *table,
         row(
-            "Greedy decoding",
-            "an endless loop",
-            f"a loop in {greedy['loops']} of {greedy['texts']} texts (top-k: {top_k['loops']} of {top_k['texts']}; "
-            f"people: {people['loops']} of {people['texts']}); rep-4 {greedy['rep_4']:.0f} % (top-k: "
-            f"{top_k['rep_4']:.0f} %; people: {people['rep_4']:.0f} %)",
-            "counted here: a phrase of two words or more, at least three times, at the end of the text; texts of "
-            f"{parameters['max_length']} tokens",
+            "greedy",
+            say("post_greedy"),
+            here={"greedy": greedy, "top_k": top_k, "people": people},
+            why={"tokens": found["03_greedy_vs_top_k"]["parameters"]["max_length"]},
         ),
         row(
-            "The Chinese prompt, before fine-tuning",
-            "gibberish that gets stuck",
-            f"rep-4 {chinese['rep_4_percent']:.0f} % (English: {english['rep_4_percent']:.0f} %), "
-            f"{chinese['broken_bytes']} bytes that are not UTF-8 (English: {english['broken_bytes']})",
-            f"counted here; {_what_ran(found['01_baseline'])}",
+            "chinese",
+            say("post_chinese"),
+            here={"chinese": chinese, "english": english},
+            why={"what_ran": _what_ran(found["01_baseline"], language)},
         ),
         row(
-            "A poem after fine-tuning",
-            f"{post['tang']['seconds']} s; “usable”, judged by eye",
-            f"{number(poem_time['first_call_seconds'])} s cold, {number(poem_time['warm']['median'])} s warm; "
-            f"well formed: {well_formed['after']} (before: {well_formed['before']}, Tang poets: {well_formed['tang']})",
-            f"form is counted here: an even number of clauses of five or seven characters; {machine}",
+            "poem",
+            say("post_poem", seconds=post["tang"]["seconds"]),
+            here={
+                "cold": number(poem_time["first_call_seconds"]),
+                "warm": number(poem_time["warm"]["median"]),
+                **{name: well_formed[name] for name in ("after", "before", "tang")},
+            },
+            why={"machine": machine},
         ),
-        row(
-            "Its rhyme and tones",
-            "“decent, considering that poems need parallelism, form and rhyme”, judged by eye",
-            f"rhyming pairs of even lines: {rhyme['after']} (Tang poets: {rhyme['tang']}, by chance: "
-            f"{rhyme['shuffled']}); alternating tones: {tones['after']} (Tang poets: {tones['tang']}, by chance: "
-            f"{tones['shuffled']})",
-            "counted here by the 106 Pingshui rhymes; the post's author looked at a single poem",
-        ),
+        row("rhyme", say("post_rhyme"), here={"rhyme": rhyme, "tones": tones}),
     ]
 
 
@@ -192,9 +213,14 @@ def post_speed_up(post: dict) -> float:
     return post["baseline"]["seconds"] / post["reddit"]["seconds_after"]
 
 
-def verdict(found: dict[str, dict]) -> str:
+def verdict(found: dict[str, dict], language: str = "en") -> str:
     """Whether generating got faster by fine-tuning, warm calls against warm calls. See `timing.compare`."""
-    return timing.compare(*found["02_reddit_finetune"]["metrics"]["timing"])
+    return timing.compare(*found["02_reddit_finetune"]["metrics"]["timing"], language)
+
+
+def step(row: dict, language: str = "en") -> str:
+    """Whose decoding step ran in a row of `timing.measure`."""
+    return wording.say(f"step_{row['step']}", language)
 
 
 def rates(found: dict[str, dict], post: dict) -> list[dict]:
@@ -269,17 +295,17 @@ def compiling(found: dict[str, dict], post: dict) -> str:
     return (
         f"The post's call became {speed_up:.2f} times as fast, from {post['baseline']['seconds']} s to "
         f"{post['reddit']['seconds_after']} s. Compiling alone makes the first call here {cold / warm:.2f} times as "
-        f"long as a warm one of the same model ({row['step']} decoding step), which explains {told}. "
+        f"long as a warm one of the same model ({step(row)}), which explains {told}. "
         f"Fine-tuning makes a warm call here "
         f"{before / after:.2f} times as fast: {verdict(found)}."
     )
 
 
-def _machine(content: dict) -> str:
+def _machine(content: dict, language: str) -> str:
     facts = content["provenance"]
     where = facts["processor"] if facts["device"] == "CPU" else facts["device"]
-    return f"{where}, Keras on {facts['Keras backend'].split(',')[0]}"
+    return wording.say("machine", language, where=where, backend=facts["Keras backend"].split(",")[0])
 
 
-def _what_ran(content: dict) -> str:
-    return "; ".join(content["stand_ins"]) or "the same preset and texts"
+def _what_ran(content: dict, language: str) -> str:
+    return wording.stand_ins(content["stand_ins"], language) or wording.say("same_as_the_post", language)

@@ -2,9 +2,10 @@
 
 import pandas as pd
 
-from lib import comparison, from_scratch, judging, metrics, poetry
+from lib import comparison, from_scratch, judging, metrics, poetry, wording
 
-IN_PART = "holds in part"
+IN_PART = "in part"
+VERDICTS = {True: "holds", IN_PART: "holds_in_part", False: "does_not_hold", None: "open"}
 
 
 def texts_of_the_post(post: dict) -> pd.DataFrame:
@@ -27,8 +28,13 @@ def texts_of_the_post(post: dict) -> pd.DataFrame:
     return pd.DataFrame(rows).astype(object).where(lambda table: table.notna(), None)
 
 
-def table(found: dict[str, dict], post: dict) -> pd.DataFrame:
+def table(found: dict[str, dict], post: dict, language: str = "en") -> pd.DataFrame:
     """What the post says, whether it holds here, and by what figures.
+
+    Args:
+        found: What `comparison.load_all` returned.
+        post: What `comparison.blog_post` returned.
+        language: One of `wording.LANGUAGES`, for what is in the cells.
 
     Returns:
         Rows of `the post says`, `here` (`"holds"`, `"holds in part"`, `"does not hold"` or `"open"`: the figures do not
@@ -37,69 +43,104 @@ def table(found: dict[str, dict], post: dict) -> pd.DataFrame:
     baseline, reddit, samplers, tang, scratch = (found[notebook]["metrics"] for notebook in comparison.NOTEBOOKS)
     english, chinese, *_ = baseline["prompts"]
     greedy, top_k, *_, people = samplers["cells"]
-    form, percent = tang["form"], judging.percent
+    form = tang["form"]
     _, *learned = from_scratch.difference(reddit["likelihood"]["after"], reddit["likelihood"]["before"])
     (poem,) = texts_of_the_post(post)[lambda table: table["text of the post"] == "poem"].to_dict("records")
+    rhyming, pairs = poem["rhyming_pairs"].split(" of ")
+
+    def row(claim: str, holds: bool | str | None, **values) -> dict[str, str]:
+        return {
+            "the post says": wording.say(f"claim_{claim}", language, **values),
+            "here": wording.say(VERDICTS[holds], language),
+            "because": wording.say(f"because_{claim}", language, **values),
+        }
+
+    def percent(value: float) -> str:
+        return judging.percent(value, language)
+
     rows = [
-        (
-            f"Fine-tuning makes generating {comparison.post_speed_up(post):.1f} times as fast",
-            comparison.verdict(found) == "faster",
-            f"a warm call is {comparison.verdict(found)}; the post's first call compiled, a later one need not",
+        row(
+            "speed",
+            comparison.verdict(found) == comparison.FASTER,
+            times=comparison.post_speed_up(post),
+            verdict=comparison.verdict(found, language),
         ),
-        (
-            "An English model writes gibberish after a Chinese prompt",
+        row(
+            "gibberish",
             bool(chinese["rep_4_percent"] > english["rep_4_percent"] or chinese["broken_bytes"] > 0),
-            f"rep-4 {chinese['rep_4_percent']:.0f} % after the Chinese prompt, {english['rep_4_percent']:.0f} % after "
-            f"the English one; {chinese['broken_bytes']} bytes that are not UTF-8",
+            chinese=chinese["rep_4_percent"],
+            english=english["rep_4_percent"],
+            broken=chinese["broken_bytes"],
         ),
-        (
-            "Fine-tuned on stories, it writes like them",
-            _decided(-learned[1], -learned[0]),
-            f"held-out stories take {_by(*learned)} bits per character than before",
-        ),
-        (
-            "Greedy decoding ends in an endless loop, top-k sampling does not",
+        row("style", _decided(-learned[1], -learned[0]), by=_by(*learned, language)),
+        row(
+            "loops",
             _decided(*_apart(greedy, top_k, "rep_4")),
-            f"rep-4 {_rep_4(greedy)} % against {_rep_4(top_k)} %, people {_rep_4(people)} %; a loop at the end of "
-            f"{greedy['loops']} of {greedy['texts']} texts against {top_k['loops']}",
+            greedy=_rep_4(greedy),
+            top_k=_rep_4(top_k),
+            people=_rep_4(people),
+            greedy_loops=greedy["loops"],
+            texts=greedy["texts"],
+            top_k_loops=top_k["loops"],
         ),
-        (
-            "Fine-tuned on poems, it writes in their form",
+        row(
+            "form",
             _reached(form, "well_formed", "before"),
-            f"{percent(form['after']['well_formed_percent'])} are well formed, before "
-            f"{percent(form['before']['well_formed_percent'])}, Tang poets "
-            f"{percent(form['tang']['well_formed_percent'])}",
+            **{name: percent(form[name]["well_formed_percent"]) for name in ("after", "before", "tang")},
         ),
-        (
-            "Its poems rhyme",
+        row(
+            "rhyme",
             _reached(form, "rhyme", "shuffled"),
-            f"{percent(form['after']['rhyme_percent'])} of the pairs of even lines rhyme, by chance "
-            f"{percent(form['shuffled']['rhyme_percent'])}, Tang poets {percent(form['tang']['rhyme_percent'])}; in "
-            f"the post's own poem {poem['rhyming_pairs']}, since a character does not rhyme with itself",
+            **{name: percent(form[name]["rhyme_percent"]) for name in ("after", "shuffled", "tang")},
+            post=wording.say("pairs", language, count=rhyming, all=pairs),
         ),
-        (
-            "Good Chinese needs a model that is trained from scratch on Chinese",
+        row(
+            "scratch",
             _from_scratch_wins(scratch["wins"]),
-            f"in equal time the small model from scratch comes to {scratch['likelihood']['bits_per_character']:.2f} "
-            f"bits per character on the same held-out poems, the fine-tuned one to "
-            f"{tang['likelihood']['after']['bits_per_character']:.2f}; well formed are "
-            f"{percent(scratch['form']['well_formed_percent'])} of its poems against "
-            f"{percent(form['after']['well_formed_percent'])}, and {percent(scratch['form']['rhyme_percent'])} of its "
-            f"pairs rhyme against {percent(form['after']['rhyme_percent'])}",
+            own_bits=scratch["likelihood"]["bits_per_character"],
+            their_bits=tang["likelihood"]["after"]["bits_per_character"],
+            own_form=percent(scratch["form"]["well_formed_percent"]),
+            their_form=percent(form["after"]["well_formed_percent"]),
+            own_rhyme=percent(scratch["form"]["rhyme_percent"]),
+            their_rhyme=percent(form["after"]["rhyme_percent"]),
         ),
     ]
-    told = {True: "holds", False: "does not hold", None: "open", IN_PART: IN_PART}
-    return pd.DataFrame(
-        [{"the post says": says, "here": told[holds], "because": because} for says, holds, because in rows]
+    return pd.DataFrame(rows)
+
+
+def tally(table: pd.DataFrame, language: str = "en") -> str:
+    """How many of the claims of `table` hold, in a sentence."""
+    counts = {name: int((table["here"] == wording.say(verdict, language)).sum()) for name, verdict in VERDICTS.items()}
+    holds, in_part, not_at_all, left_open = counts.values()
+    return wording.say(
+        "tally", language, all=len(table), holds=holds, in_part=in_part, not_at_all=not_at_all, open=left_open
     )
 
 
-def verdicts(table: pd.DataFrame) -> str:
+def verdicts(table: pd.DataFrame, language: str = "en") -> str:
     """The claims of `table` in a sentence or two, sorted by whether they hold."""
-    parts = []
+    told = ""
     for verdict, claims in table.groupby("here", sort=False)["the post says"]:
-        parts.append(f"{verdict[0].upper()}{verdict[1:]}: {'; '.join(claims)}.")
-    return " ".join(parts)
+        name, listed = f"{verdict[0].upper()}{verdict[1:]}", wording.say("between", language).join(claims)
+        told += wording.say("verdict_claims", language, verdict=name, claims=listed)
+    return told.strip()
+
+
+def answer(found: dict[str, dict], post: dict) -> dict[str, str]:
+    """What the summary says, by language. Its arguments are those of `table`."""
+    baseline, *_ = found["01_baseline"]["metrics"]["timing"]
+    before, after = (row["warm"]["median"] for row in found["02_reddit_finetune"]["metrics"]["timing"])
+    claims = wording.each(table, found, post)
+    return wording.both(
+        "answer_00_summary",
+        tally={language: tally(rows, language) for language, rows in claims.items()},
+        verdicts={language: verdicts(rows, language) for language, rows in claims.items()},
+        before=before,
+        after=after,
+        verdict=wording.each(comparison.verdict, found),
+        ratio=baseline["first_call_seconds"] / baseline["warm"]["median"],
+        step=wording.each(comparison.step, baseline),
+    )
 
 
 def _reached(form: dict[str, dict], measure: str, floor: str) -> bool | str | None:
@@ -146,8 +187,10 @@ def _decided(low: float, high: float) -> bool | None:
     return True if low > 0 else False if high < 0 else None
 
 
-def _by(low: float, high: float) -> str:
+def _by(low: float, high: float, language: str) -> str:
     """How many more or fewer, in words, by an interval."""
     if high < 0:
-        return f"{-high:.2f} to {-low:.2f} fewer"
-    return f"{low:.2f} to {high:.2f} more" if low > 0 else f"between {-low:.2f} fewer and {high:.2f} more"
+        return wording.say("bits_fewer", language, low=-high, high=-low)
+    if low > 0:
+        return wording.say("bits_more", language, low=low, high=high)
+    return wording.say("bits_between", language, fewer=-low, more=high)

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pandas as pd
 
-from lib import judging, metrics, paths, results, stand_in, timing
+from lib import judging, metrics, paths, results, stand_in, timing, wording
 from lib.errors import UserError
 
 END = "<|endoftext|>"
@@ -16,15 +16,6 @@ NOTEBOOK = "04_tang_poetry"
 NEEDED = ("corpora", "training", "likelihood", "form", "timing")  # of the other notebook's metrics
 OWN, OTHER, NEITHER = "from scratch", "fine-tuned", "no difference within the intervals"
 SHARES = ("well_formed", "regular_lines", "han", "rhyme", "alternating")  # of the form of poems; more is better
-MEASURES = {
-    "bits_per_character": "bits per character",
-    "well_formed": "well-formed poems",
-    "regular_lines": "regular lines",
-    "han": "Chinese characters",
-    "rhyme": "rhyme",
-    "alternating": "alternating tones",
-    "seconds_per_poem": "seconds per poem",
-}
 
 
 def make(texts: list[str], sequence_length: int, num_layers: int, num_heads: int, hidden_dim: int):
@@ -307,7 +298,8 @@ def wins(own: dict, theirs: dict) -> dict[str, str]:
         theirs: Those of the fine-tuned model.
 
     Returns:
-        `OWN`, `OTHER` or `NEITHER`, by measure (the keys of `MEASURES`). A share that one of them lacks is left out.
+        `OWN`, `OTHER` or `NEITHER`, by measure: `bits_per_character`, `SHARES`, `seconds_per_poem`. A share that one of
+        them lacks is left out.
     """
     low, high = difference(own["likelihood"], theirs["likelihood"])[1:]
     found = {"bits_per_character": _better(high < 0, low > 0)}
@@ -348,42 +340,43 @@ def difference_told(own: dict, theirs: dict) -> str:
 
 def wins_table(wins: dict[str, str]) -> pd.DataFrame:
     """What `wins` returned, as a table to be shown."""
-    return pd.DataFrame([(MEASURES[name], winner) for name, winner in wins.items()], columns=["measure", "better"])
+    return pd.DataFrame(
+        [(wording.say(f"measure_{name}"), winner) for name, winner in wins.items()], columns=["measure", "better"]
+    )
 
 
-def verdict(wins: dict[str, str]) -> str:
+def verdict(wins: dict[str, str], language: str = "en") -> str:
     """Says in a sentence which model won which measures, from what `wins` returned."""
     parts = []
-    for model, words in (
-        (OWN, "The model from scratch is better in"),
-        (OTHER, "the fine-tuned model is better in"),
-        (NEITHER, "within the intervals they do not differ in"),
-    ):
-        if names := [MEASURES[name] for name, winner in wins.items() if winner == model]:
-            parts.append(f"{words} {', '.join(names)}")
-    sentence = "; ".join(parts)
-    return f"{sentence[0].upper()}{sentence[1:]}."
+    for model, words in ((OWN, "better_own"), (OTHER, "better_other"), (NEITHER, "better_neither")):
+        if names := [wording.say(f"measure_{name}", language) for name, winner in wins.items() if winner == model]:
+            parts.append(wording.say(words, language, measures=wording.say("and", language).join(names)))
+    sentence = wording.say("between", language).join(parts) + wording.say("full_stop", language)
+    return f"{sentence[0].upper()}{sentence[1:]}"
 
 
-def answer(found: dict) -> str:
-    """What the notebook found, in sentences.
+def answer(found: dict) -> dict[str, str]:
+    """What the notebook found, in sentences, by language.
 
     Args:
         found: Its metrics: `parameters_count`, `training` with `total_seconds`, `likelihood`, `form`, `timing`, `wins`,
             and `compared` (what the function of that name returned).
     """
     other, form = found["compared"], found["form"]
-    well_formed, rhyme = (
-        f"{judging.percent(form[name])} (fine-tuned: {judging.percent(other[name])})"
-        for name in ("well_formed_percent", "rhyme_percent")
-    )
-    return (
-        f"A GPT-2 of {found['parameters_count'] / 1e6:.1f} million parameters, trained from scratch on Tang poems for "
-        f"{found['training']['total_seconds']:.0f} s (the fine-tuning: {other['training_seconds']:.0f} s), needs "
-        f"{found['likelihood']['bits_per_character']:.2f} bits per character on the same held-out poems (fine-tuned: "
-        f"{other['bits_per_character']:.2f}). Of its poems {well_formed} are well formed, and of their pairs of even "
-        f"lines {rhyme} rhyme. A poem takes {results.number(found['timing'][0]['warm']['median'], 2)} s (fine-tuned: "
-        f"{results.number(other['seconds_per_poem'], 2)} s). {verdict(found['wins'])}"
+    return wording.both(
+        "answer_05_from_scratch",
+        millions=found["parameters_count"] / 1e6,
+        own_seconds=found["training"]["total_seconds"],
+        their_seconds=other["training_seconds"],
+        own_bits=found["likelihood"]["bits_per_character"],
+        their_bits=other["bits_per_character"],
+        own_form=wording.each(judging.percent, form["well_formed_percent"]),
+        their_form=wording.each(judging.percent, other["well_formed_percent"]),
+        own_rhyme=wording.each(judging.percent, form["rhyme_percent"]),
+        their_rhyme=wording.each(judging.percent, other["rhyme_percent"]),
+        own_time=results.number(found["timing"][0]["warm"]["median"], 2),
+        their_time=results.number(other["seconds_per_poem"], 2),
+        verdict=wording.each(verdict, found["wins"]),
     )
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from lib import generation, likelihood, metrics, progress, results
+from lib import generation, likelihood, metrics, progress, results, wording
 from lib.errors import UserError
 
 PEOPLE, TANG, CHANCE = "people", "Tang poets", "shuffled"
@@ -231,9 +231,9 @@ def with_interval(mean: float, low: float, high: float) -> str:
     return number(mean) if np.isnan(low) else f"{number(mean)} ({number(low)}–{number(high)})"
 
 
-def percent(value: float) -> str:
+def percent(value: float, language: str = "en") -> str:
     """A share for a sentence: `"12 %"`, or that there was nothing to judge."""
-    return "(nothing to judge)" if value is None or np.isnan(value) else f"{value:.0f} %"
+    return wording.say("nothing_to_judge", language) if value is None or np.isnan(value) else f"{value:.0f} %"
 
 
 def form_table(form: pd.DataFrame) -> pd.DataFrame:
@@ -265,7 +265,7 @@ def storable(content):
     return None if isinstance(content, float) and not np.isfinite(content) else content
 
 
-def finding(cells: pd.DataFrame, by: str = "label") -> str:
+def finding(cells: pd.DataFrame, by: str = "label", language: str = "en") -> str:
     """Says how the samplers stand to people, from rows of `cells`: in repetition, and in perplexity."""
     people = cells[cells[by] == PEOPLE].iloc[0]
     others = cells[cells[by] != PEOPLE]
@@ -274,12 +274,16 @@ def finding(cells: pd.DataFrame, by: str = "label") -> str:
     ]
     nearest = others.loc[(np.log(others["perplexity"]) - np.log(people["perplexity"])).abs().idxmin()]
     poorest = others.loc[others["diversity"].idxmin()]
-    names = ", ".join(alike[by]) or "none"
-    return (
-        f"What people wrote has a diversity of {people['diversity']:.2f} and a perplexity of "
-        f"{people['perplexity']:.0f} to this model. The samplers whose intervals of diversity overlap people's: "
-        f"{names}. The lowest diversity has {poorest[by]} ({poorest['diversity']:.2f}); the perplexity that is nearest "
-        f"to people's has {nearest[by]} ({nearest['perplexity']:.0f})."
+    return wording.say(
+        "finding",
+        language,
+        diversity=people["diversity"],
+        perplexity=people["perplexity"],
+        alike=wording.say("and", language).join(alike[by]) or wording.say("none", language),
+        poorest=poorest[by],
+        lowest=poorest["diversity"],
+        nearest=nearest[by],
+        near=nearest["perplexity"],
     )
 
 

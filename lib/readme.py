@@ -1,18 +1,18 @@
-"""Writes figures into README.md, each block between its two marks, so that it states no others: `make readme`.
+"""Writes figures into the READMEs, each block between its two marks, so that they state no others: `make readme`.
 
 The results are those of the committed run; the texts shown are the first of each kind, not the best. The memory that
 the presets need is what `lib.memory` estimates.
 """
 
-import html
 import json
 import sys
 
 import pandas as pd
 
-from lib import comparison, memory, paths, poetry, rendering, results
+from lib import comparison, escaping, findings, memory, paths, poetry, results, wording
 
 PROFILE = "cpu"
+FILES = {"en": "README.md", "zh": "README.zh-CN.md"}
 
 
 def marks(name: str) -> tuple[str, str]:
@@ -64,87 +64,101 @@ def bench_block() -> str:
     return where + how + report + "\n\n" + _table(rows, tuple(rows[0]))
 
 
-def results_block() -> str:
+def results_block(language: str = "en") -> str:
     """The results of `outputs/cpu` as Markdown."""
-    found = comparison.load_all(PROFILE)
+    found, post = comparison.load_all(PROFILE), comparison.blog_post()
     summary = results.load(PROFILE, "00_summary")
     figures = [f"![{figure['alt']}](outputs/{PROFILE}/00_summary/{figure['file']})" for figure in summary["figures"]]
     facts = found["01_baseline"]["provenance"]
-    stand_ins = "; ".join(summary["stand_ins"])
+    stand_ins = wording.stand_ins(summary["stand_ins"], language)
+    ran = wording.say(
+        "readme_ran", language, where=facts["processor"], backend=facts["Keras backend"], date=facts["date"][:10]
+    )
+    claims, compared = findings.table(found, post, language), comparison.rows(found, post, language)
     parts = [
-        summary["answer"],
-        f"Ran on {facts['processor']}, {facts['Keras backend']}, {facts['date'][:10]}."
-        + (f" **Stand-ins, since no model hub could be reached: {stand_ins}.**" if stand_ins else ""),
-        _table(summary["metrics"]["findings"], ("the post says", "here", "because")),
-        _table(comparison.rows(found, comparison.blog_post()), ("what", "blog post", "here")),
-        f"Why each pair differs: [the summary](outputs/{PROFILE}/00_summary/report.html).",
+        summary.get(wording.key("answer", language)) or summary["answer"],
+        ran + (wording.say("readme_stand_ins", language, stand_ins=stand_ins) if stand_ins else ""),
+        _table(
+            claims.to_dict("records"),
+            ("the post says", "here", "because"),
+            [wording.say(name, language) for name in ("heading_claim", "heading_here", "heading_because")],
+        ),
+        _table(
+            compared,
+            ("what", "blog post", "here"),
+            [wording.say(name, language) for name in ("heading_what", "heading_post", "heading_run")],
+        ),
+        wording.say("readme_why", language, file=f"outputs/{PROFILE}/00_summary/report.html"),
         *figures,
-        "### A sample of each experiment",
-        *_samples(),
-        "### How long it took",
+        f"### {wording.say('readme_samples', language)}",
+        *_samples(language),
+        f"### {wording.say('readme_minutes', language)}",
         _table(
             [
                 {
-                    "report": f"[{rendering.title(name)}](outputs/{PROFILE}/{name}/report.html)",
-                    "minutes": f"{minutes:.1f}",
+                    "report": f"[{wording.say(f'title_{name}', language)}](outputs/{PROFILE}/{name}/report.html)",
+                    "minutes": f"{content['minutes']:.1f}",
                 }
-                for name, minutes in _minutes(found, summary)
+                for name, content in {"00_summary": summary, **found}.items()
             ],
             ("report", "minutes"),
+            [wording.say(name, language) for name in ("heading_report", "heading_minutes")],
         ),
     ]
     return "\n\n".join(parts)
 
 
-def _minutes(found: dict, summary: dict) -> list[tuple[str, float]]:
-    return [(name, content["minutes"]) for name, content in {"00_summary": summary, **found}.items()]
-
-
-def _samples() -> list[str]:
+def _samples(language: str) -> list[str]:
     baseline, reddit, samplers, tang, scratch = (
         pd.read_csv(paths.outputs() / PROFILE / name / "samples.csv", keep_default_na=False)
         for name in comparison.NOTEBOOKS
     )
     parts = []
+
+    def show(name: str, text: str, **values) -> None:
+        parts.extend([wording.say(f"readme_{name}", language, **values), _quote(text)])
+
     for prompt, rows in baseline.groupby("prompt", sort=False):
-        parts += [f"The pretrained model, {prompt}, {rows.iloc[0]['sampler']}", _quote(rows.iloc[0]["text"])]
+        show("pretrained", rows.iloc[0]["text"], prompt=prompt, sampler=rows.iloc[0]["sampler"])
     first = reddit[reddit["prompt"] == reddit["prompt"][0]].drop_duplicates("label")
     for row in first[first["label"].str.startswith("after")].itertuples():
-        parts += [f"The same, {row.label} on stories, {row.sampler}", _quote(row.text)]
+        show("stories", row.text, sampler=row.sampler)
     greedy = samplers.iloc[0]
-    parts += [f"The fine-tuned model, {greedy['label']}", _quote(greedy["text"])]
+    show("greedy", greedy["text"], sampler=greedy["label"])
     for (label, prompt), rows in tang.groupby(["label", "prompt"], sort=False):
         if label.startswith("after"):
-            poem = "\n".join(poetry.lines(rows.iloc[0]["text"]))
-            parts += [f"A poem from {prompt}, {label} on Tang poems", _quote(poem)]
+            show("poem", "\n".join(poetry.lines(rows.iloc[0]["text"])), prompt=prompt)
     for prompt, rows in scratch[scratch["label"] == "from scratch"].groupby("prompt", sort=False):
-        poem = "\n".join(poetry.lines(rows.iloc[0]["text"]))
-        parts += [f"A poem from {prompt}, by the small model that was trained on poems alone", _quote(poem)]
+        show("poem_from_scratch", "\n".join(poetry.lines(rows.iloc[0]["text"])), prompt=prompt)
     return parts
 
 
 def _quote(text: str) -> str:
-    return "\n".join("> " + html.escape(line, quote=False) + "  " for line in text.splitlines())
+    return "\n".join(f"> {escaping.as_markdown(line)}  " for line in text.splitlines())
 
 
-def _table(rows: list[dict], columns: tuple[str, ...]) -> str:
-    lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
+def _table(rows: list[dict], columns: tuple[str, ...], names: list[str] | None = None) -> str:
+    lines = [" | ".join(names or columns), " | ".join("---" for _ in columns)]
     lines += [" | ".join(str(row[column]).replace("|", "\\|") for column in columns) for row in rows]
     return "\n".join(f"| {line} |" for line in lines)
 
 
-BLOCKS = {"results": results_block, "bench": bench_block, "memory": memory_block}
+BLOCKS = {
+    "en": {"results": results_block, "bench": bench_block, "memory": memory_block},
+    "zh": {"results": lambda: results_block("zh")},
+}
 
 
 def main() -> int:
-    """Replaces what stands between the marks of README.md."""
-    file = paths.ROOT / "README.md"
-    text = file.read_text(encoding="utf-8")
-    for name, block in BLOCKS.items():
-        begin, end = marks(name)
-        before, _, rest = text.partition(begin)
-        text = f"{before}{begin}\n\n{block()}\n\n{end}{rest.partition(end)[2]}"
-    file.write_text(text, encoding="utf-8")
+    """Replaces what stands between the marks of the READMEs."""
+    for language, name in FILES.items():
+        file = paths.ROOT / name
+        text = file.read_text(encoding="utf-8")
+        for block, written in BLOCKS[language].items():
+            begin, end = marks(block)
+            before, _, rest = text.partition(begin)
+            text = f"{before}{begin}\n\n{written()}\n\n{end}{rest.partition(end)[2]}"
+        file.write_text(text, encoding="utf-8")
     return 0
 
 

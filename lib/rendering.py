@@ -119,13 +119,13 @@ def _card(file: Path) -> dict:
 
 def _told(report: dict, language: str) -> dict:
     """A card in a language."""
-    name = "answer" if language == "en" else f"answer_{language}"
-    first, more = headline(report.get(name) or report["answer"])
+    first, more = headline(report.get(wording.key("answer", language)) or report["answer"])
     try:
         heading = wording.say(f"title_{report['notebook']}", language)
     except KeyError:
         heading = title(report["notebook"])
-    return {**report, "title": heading, "headline": first, "more": more}
+    stand_ins = wording.stand_ins(report["stand_ins"], language)
+    return {**report, "title": heading, "headline": first, "more": more, "stand_ins": stand_ins}
 
 
 def _beside_the_post(profile: str, language: str) -> dict:

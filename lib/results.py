@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import HTML, display
 
-from lib import escaping, fonts, parameters, paths, poetry, progress, provenance, redaction
+from lib import escaping, fonts, parameters, paths, poetry, progress, provenance, redaction, wording
 
 HAN = re.compile("[\u3400-\u9fff]")
 LONG = 30  # characters of a cell that may be broken into lines
@@ -138,17 +138,19 @@ class Results:
             )
         )
 
-    def finish(self, answer: str) -> None:
+    def finish(self, answer: str | dict[str, str]) -> None:
         """Shows the answer and the environment, and writes `results.json`.
 
         Args:
-            answer: What the notebook found, in a sentence or two made from its results.
+            answer: What the notebook found, in a sentence or two made from its results: in English, or by language. The
+                file has them as `answer` (English) and `answer_<language>`; the English one is shown.
         """
+        told = {"en": answer} if isinstance(answer, str) else answer
         facts = provenance.collect()
         content = {
             "notebook": self.notebook,
             "profile": self.parameters["profile"],
-            "answer": answer,
+            **{wording.key("answer", language): text for language, text in told.items()},
             "minutes": (time.perf_counter() - self.started) / 60,
             "sources": self.sources,
             "stand_ins": self.stand_ins,
@@ -159,7 +161,7 @@ class Results:
             "provenance": facts,
         }
         write_json(self.folder / "results.json", content)
-        display(HTML(f'<p class="answer">{escaping.as_html(answer)}</p>'))
+        display(HTML(f'<p class="answer">{escaping.as_html(told["en"])}</p>'))
         show_table(pd.DataFrame(facts.items(), columns=["environment", "value"]))
 
 

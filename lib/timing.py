@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from lib import backends, progress
+from lib import backends, progress, wording
 from lib.errors import UserError
 
 COLD = "cold: first call, compiles"
@@ -277,12 +277,13 @@ def kind_of_run(deterministic: bool) -> str:
     return "A deterministic run, whose times are no measure of speed" if deterministic else "A timed run"
 
 
-def compare(before: dict, after: dict) -> str:
+def compare(before: dict, after: dict, language: str = "en") -> str:
     """Says in words whether warm calls got faster.
 
     Args:
         before: A row of `measure`, to compare with.
         after: The row to judge.
+        language: One of `wording.LANGUAGES`.
 
     Returns:
         `"the same within the spread of the calls"` if the medians differ by less than a tenth or the two ranges
@@ -291,8 +292,8 @@ def compare(before: dict, after: dict) -> str:
     old, new = before["samples"][WARM], after["samples"][WARM]
     ratio = np.median(new) / np.median(old)
     if abs(ratio - 1) < 0.1 or (min(old) <= max(new) and min(new) <= max(old)):
-        return "the same within the spread of the calls"
-    return "faster" if ratio < 1 else "slower"
+        return wording.say("speed_same", language)
+    return wording.say("speed_faster" if ratio < 1 else "speed_slower", language)
 
 
 def compiling_explains(speed_up: float, cold: float, warm: float) -> float:

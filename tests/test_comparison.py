@@ -1,5 +1,6 @@
 import copy
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -104,6 +105,10 @@ FOUND["03_greedy_vs_top_k"]["parameters"] = {"max_length": 140}
 FOUND["05_from_scratch"]["answer"] = "It won."
 
 
+def numbers(text):
+    return sorted(re.findall(r"\d[\d,.]*\d|\d", text.replace("rep-4", "")))
+
+
 def row(found, start):
     (only,) = [row for row in comparison.rows(found, POST) if row["what"].startswith(start)]
     return only
@@ -172,6 +177,14 @@ def test_every_row_changes_with_the_results():
     for before, after in zip(comparison.rows(FOUND, POST), comparison.rows(changed, POST), strict=True):
         assert before["here"] != after["here"] or before["why they differ"] != after["why they differ"], before["what"]
         assert before["blog post"] == after["blog post"]
+
+
+def test_chinese_says_the_same_in_chinese():
+    for english, chinese in zip(comparison.rows(FOUND, POST), comparison.rows(FOUND, POST, "zh"), strict=True):
+        for key, text in english.items():
+            assert numbers(text) == numbers(chinese[key])
+            assert re.search("[\u4e00-\u9fff]", chinese[key]) or numbers(text) == [text], text
+    assert "以 small 代替 big" in comparison.rows(FOUND, POST, "zh")[-3]["why they differ"]
 
 
 def test_a_gpu_is_named_where_one_ran():

@@ -1,4 +1,5 @@
 import copy
+import re
 
 import pandas as pd
 import pytest
@@ -12,6 +13,9 @@ POST, FOUND = test_comparison.POST, test_comparison.FOUND
 def told(found, start):
     (only,) = [row for row in findings.table(found, POST).to_dict("records") if row["the post says"].startswith(start)]
     return only
+
+
+numbers = test_comparison.numbers
 
 
 def changed(notebook, *path, **values):
@@ -83,6 +87,24 @@ def test_the_form_is_learned_if_it_is_above_the_floor():
 def test_the_claims_are_told_by_whether_they_hold():
     table = pd.DataFrame({"the post says": ["A", "B", "C"], "here": ["holds", "does not hold", "holds"]})
     assert findings.verdicts(table) == "Holds: A; C. Does not hold: B."
+
+
+def test_the_summary_begins_with_how_many_hold():
+    told = findings.answer(FOUND, POST)
+    counts = findings.table(FOUND, POST)["here"].value_counts()
+    assert told["en"].startswith(f"Of the post's 7 claims {counts['holds']} hold here, ")
+    assert findings.verdicts(findings.table(FOUND, POST)) in told["en"]
+    assert told["zh"].startswith(f"博客的 7 个说法，在这里成立 {counts['holds']} 个，")
+    assert numbers(told["en"]) == numbers(told["zh"])
+
+
+@pytest.mark.parametrize("found", [FOUND, changed("04_tang_poetry", "form", "after", rhyme_percent=None)])
+def test_chinese_says_the_same_in_chinese(found):
+    english, chinese = (findings.table(found, POST, language).to_dict("records") for language in ("en", "zh"))
+    for one, other in zip(english, chinese, strict=True):
+        for key in one:
+            assert numbers(one[key]) == numbers(other[key])
+            assert re.search("[\u4e00-\u9fff]", other[key]), key
 
 
 @pytest.mark.parametrize(

@@ -106,12 +106,19 @@ def test_finish_writes_what_was_found_and_no_path(report, tmp_path):
     report.stand_ins.append("a in place of b")
     report.finish("It is so.")
     content = json.loads((tmp_path / "out" / "results.json").read_text())
-    assert content["answer"] == "It is so."
+    assert content["answer"] == "It is so." and "answer_zh" not in content
     assert content["metrics"] == {"loss": 1.5}
     assert content["stand_ins"] == ["a in place of b"]
     assert content["provenance"]["keras-hub"] == "0.32.0"
     assert content["provenance"]["code"].startswith(("commit", "unknown"))
     assert str(tmp_path) not in json.dumps(content)
+
+
+def test_finish_keeps_the_answer_in_every_language_and_shows_the_english_one(report, shown, tmp_path):
+    report.finish({"en": "It is so.", "zh": "是这样。"})
+    content = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert (content["answer"], content["answer_zh"]) == ("It is so.", "是这样。")
+    assert "It is so." in shown[-2] and "是这样" not in "".join(shown)
 
 
 def test_a_figure_that_is_not_a_number_is_not_written(report):
