@@ -9,6 +9,8 @@ UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
     "\ud800-\udfff]"
 )
+# What is markup anywhere; at the beginning of a line; and what makes a link of an address.
+MARKDOWN = re.compile(r"[\\`*_\[\]|~<>&$]|^\s+|^\s*[#+=-]|^\s*\d+[.)]|:(?=//)|(?<=www)\.|@")
 
 
 def visible(text: str) -> str:
@@ -35,8 +37,8 @@ def attribute(text: str) -> str:
 
 
 def as_markdown(text: str) -> str:
-    """A line as Markdown that shows it as it is: visible, and every sign of Markdown or HTML by its number."""
-    return re.sub(r"([\\`*_{}\[\]()#+!|~<>&-])", lambda sign: f"&#{ord(sign[1])};", visible(text))
+    """A line as Markdown that shows it as it is: visible, and what would be markup by its number."""
+    return MARKDOWN.sub(lambda sign: "".join(f"&#{ord(character)};" for character in sign[0]), visible(text))
 
 
 def _sign(match: re.Match) -> str:

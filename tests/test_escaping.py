@@ -28,7 +28,17 @@ def test_as_html_and_as_an_attribute_no_text_is_markup():
 
 
 def test_as_markdown_a_line_is_what_it_was():
-    line = r"# a **b** `c` [d](e) <f> | - 1 \ ~g~ &h; _i_ !"
+    line = r"a **b** `c` [d](e) <f> | \ ~g~ &h; _i_ $x$ https://j www.k l@m"
     written = escaping.as_markdown(line)
     assert html.unescape(written) == line
-    assert not set("*`[]()<>|-\\~_!") & set(written)
+    assert not set("*`[]<>|\\~_$@") & set(written) and "://" not in written and "www." not in written
+
+
+@pytest.mark.parametrize("line", ["# a", "- a", "---", "===", "+ a", "1. a", "12) a", "    code", "\t- a", "> a"])
+def test_at_the_beginning_of_a_line_too(line):
+    written = escaping.as_markdown(line)
+    assert html.unescape(written) == line and written.startswith("&#")
+
+
+def test_what_is_no_markup_is_left_alone():
+    assert escaping.as_markdown("custom-made, 1.5 + 2 (at 5:30)! #3") == "custom-made, 1.5 + 2 (at 5:30)! #3"

@@ -219,7 +219,9 @@ def test_what_it_is_compared_with_is_read(tmp_path, monkeypatch):
     answer, chinese = from_scratch.answer(found).values()
     assert "for 201 s (the fine-tuning: 200 s), needs 8.25 bits per character" in answer
     assert answer.endswith("The fine-tuned model is better in rhyme.")
-    assert "200 秒），在同一批留出的诗上每字符需要 8.25 比特" in chinese and chinese.endswith("微调的模型更好的方面：押韵。")
+    assert "200 秒），在同一批留出的诗上每字符需要 8.25 比特" in chinese and chinese.endswith(
+        "微调的模型更好的方面：押韵。"
+    )
     table = from_scratch.likelihood_table({"before": theirs["metrics"]["likelihood"]["before"]})
     assert table["bits_per_character"].tolist() == [20.5]
 
