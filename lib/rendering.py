@@ -12,6 +12,7 @@ from lib import comparison, escaping, findings, paths, results, wording
 from lib.errors import UserError
 
 TEMPLATE = Path(__file__).parent / "report_template"
+SUMMARY = "00_summary"
 LINKS = re.compile("<!-- links -->.*?<!-- end of links -->", re.DOTALL)
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])|(?<=[。！？])(?=.)")
 
@@ -109,10 +110,9 @@ def _card(file: Path) -> dict:
     content = json.loads(file.read_text(encoding="utf-8"))
     content["folder"] = file.parent.name
     content["differs"] = [f"{name}: {results.shown(value)}" for name, value in content.get("changed", {}).items()]
-    is_summary = content["folder"] == "00_summary"  # which has the headline table in place of a figure
     figures = [figure for figure in content["figures"] if (file.parent / figure["file"]).is_file()]
     content["figure"] = None
-    if figures and not is_summary:
+    if figures and content["notebook"] != SUMMARY:
         content["figure"] = {**figures[-1], "data": results.data_uri(file.parent / figures[-1]["file"])}
     return content
 
@@ -124,13 +124,15 @@ def _told(report: dict, language: str) -> dict:
         heading = wording.say(f"title_{report['notebook']}", language)
     except KeyError:
         heading = title(report["notebook"])
+    if report["notebook"] == SUMMARY:  # whose findings are the table above
+        more = ""
     stand_ins = wording.stand_ins(report["stand_ins"], language)
     return {**report, "title": heading, "headline": first, "more": more, "stand_ins": stand_ins}
 
 
 def _beside_the_post(profile: str, language: str) -> dict:
     """The post's claims and figures, once the experiments and the summary have run."""
-    summary = paths.outputs() / profile / "00_summary" / "results.json"
+    summary = paths.outputs() / profile / SUMMARY / "results.json"
     try:
         found = comparison.load_all(profile) if summary.is_file() else {}
     except UserError:
