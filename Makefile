@@ -31,7 +31,7 @@ INSTALLED := $(VENV)/.installed-$(LOCK)
 .DELETE_ON_ERROR:
 # One notebook at a time, whatever -j says: two would spoil each other's timings.
 .NOTPARALLEL:
-.PHONY: help all report reports lab compare smoke bench bench-all test browser lint readme lock data cache clean-cache clean
+.PHONY: help all report reports lab compare smoke bench bench-all test browser picture lint readme lock data cache clean-cache clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -123,6 +123,9 @@ $(BENCH_VENV)/.installed: requirements/bench.txt requirements/bench-torch.txt
 
 readme: $(INSTALLED) ## write the figures of outputs/cpu into the READMEs
 	$(BIN)/python -m lib.readme
+
+picture: $(VENV)/.installed-dev ## take the picture of a report that the READMEs show
+	$(BIN)/python tests/picture.py
 
 lock: $(VENV)/.installed-dev ## resolve requirements/*.in anew and write the locks
 	cd requirements && for name in cpu gpu dev bench; do \

@@ -68,7 +68,7 @@ def commit() -> str:
         return "unknown (git is not installed)"
     if not head:
         return "unknown (not a git checkout)"
-    changed = git("status", "--porcelain", "--", ".", ":!outputs", ":!README.md")
+    changed = git("status", "--porcelain", "--", ".", ":!outputs", ":!README*")
     return f"commit {head}" + (", with changes" if changed else "")
 
 

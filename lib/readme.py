@@ -64,6 +64,12 @@ def bench_block() -> str:
     return where + how + report + "\n\n" + _table(rows, tuple(rows[0]))
 
 
+def finding_block(language: str = "en") -> str:
+    """What the summary of `outputs/cpu` says."""
+    summary = results.load(PROFILE, "00_summary")
+    return summary[wording.key("answer", language)]
+
+
 def results_block(language: str = "en") -> str:
     """The results of `outputs/cpu` as Markdown."""
     found, post = comparison.load_all(PROFILE), comparison.blog_post()
@@ -76,7 +82,6 @@ def results_block(language: str = "en") -> str:
     )
     claims, compared = findings.table(found, post, language), comparison.rows(found, post, language)
     parts = [
-        summary.get(wording.key("answer", language)) or summary["answer"],
         ran + (wording.say("readme_stand_ins", language, stand_ins=stand_ins) if stand_ins else ""),
         _table(
             claims.to_dict("records"),
@@ -144,8 +149,8 @@ def _table(rows: list[dict], columns: tuple[str, ...], names: list[str] | None =
 
 
 BLOCKS = {
-    "en": {"results": results_block, "bench": bench_block, "memory": memory_block},
-    "zh": {"results": lambda: results_block("zh")},
+    "en": {"finding": finding_block, "results": results_block, "bench": bench_block, "memory": memory_block},
+    "zh": {"finding": lambda: finding_block("zh"), "results": lambda: results_block("zh")},
 }
 
 
