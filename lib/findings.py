@@ -109,12 +109,16 @@ def table(found: dict[str, dict], post: dict, language: str = "en") -> pd.DataFr
 
 
 def tally(table: pd.DataFrame, language: str = "en") -> str:
-    """How many of the claims of `table` hold, in a sentence."""
-    counts = {name: int((table["here"] == wording.say(verdict, language)).sum()) for name, verdict in VERDICTS.items()}
-    holds, in_part, not_at_all, left_open = counts.values()
-    return wording.say(
-        "tally", language, all=len(table), holds=holds, in_part=in_part, not_at_all=not_at_all, open=left_open
-    )
+    """How many of the claims of `table` hold, in a sentence that leaves out the verdicts of none."""
+    parts = []
+    for verdict in VERDICTS.values():
+        if count := int((table["here"] == wording.say(verdict, language)).sum()):
+            name = f"tally_{verdict}_one" if count == 1 else f"tally_{verdict}"
+            parts.append(wording.say(name, language, count=count))
+    *most, last = parts
+    listed = [wording.say("tally_comma", language).join(most), last] if most else [last]
+    counts = wording.say("tally_last", language).join(listed)
+    return wording.say("tally", language, all=len(table), counts=counts)
 
 
 def verdicts(table: pd.DataFrame, language: str = "en") -> str:

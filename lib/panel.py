@@ -2,12 +2,11 @@
 
 import inspect
 import numbers
-import os
 
 import ipywidgets as widgets
 from IPython.display import display
 
-from lib import generation, judging, results
+from lib import generation, judging, progress, results
 from lib.errors import UserError
 
 # The lowest and the highest value of a sampler's option, and a step. All are allowed by `samplers.RANGES`; where that
@@ -32,7 +31,7 @@ def show(causal_lm, max_length: int, prompt: str = "My trip was", seed: int = 20
         prompt: What the field for the prompt holds at first.
         seed: What the field for the seed holds at first.
     """
-    if not os.environ.get("REPORT_PROGRESS"):
+    if not progress.in_report_run():
         display(Panel(causal_lm, max_length, prompt, seed).box)
 
 
@@ -99,7 +98,8 @@ class Panel:
         high = high or self.causal_lm.preprocessor.tokenizer.vocabulary_size()
         value = high if optional else 1.0 if name == "temperature" else example
         make = widgets.BoundedIntText if kind is numbers.Integral else widgets.BoundedFloatText
-        return make(min(value, high), min=low, max=high, step=step, description=name)
+        whole_name = {"description_width": "initial"}
+        return make(min(value, high), min=low, max=high, step=step, description=name, style=whole_name)
 
     def generate(self) -> None:
         """Generates a text and shows it as the pages do, or says in one line what is wrong."""

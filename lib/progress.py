@@ -36,9 +36,14 @@ def cell(done: int, total: int) -> None:
     _send(cell=done, cells=total)
 
 
+def in_report_run() -> bool:
+    """Whether the runner runs this process's notebook, not a reader in JupyterLab."""
+    return bool(os.environ.get("REPORT_PROGRESS"))
+
+
 def keras_verbosity() -> int:
     """The `verbose` of `fit` and `evaluate`: 0 in a report run, so that no bar is left in the report, else 1."""
-    return 0 if os.environ.get("REPORT_PROGRESS") else 1
+    return 0 if in_report_run() else 1
 
 
 @contextlib.contextmanager

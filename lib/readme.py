@@ -65,9 +65,9 @@ def bench_block() -> str:
 
 
 def finding_block(language: str = "en") -> str:
-    """What the summary of `outputs/cpu` says."""
+    """What the summary of `outputs/cpu` says; in English where it was made before it had other languages."""
     summary = results.load(PROFILE, "00_summary")
-    return summary[wording.key("answer", language)]
+    return summary.get(wording.key("answer", language)) or summary["answer"]
 
 
 def results_block(language: str = "en") -> str:
@@ -144,8 +144,12 @@ def _quote(text: str) -> str:
 
 def _table(rows: list[dict], columns: tuple[str, ...], names: list[str] | None = None) -> str:
     lines = [" | ".join(names or columns), " | ".join("---" for _ in columns)]
-    lines += [" | ".join(str(row[column]).replace("|", "\\|") for column in columns) for row in rows]
+    lines += [" | ".join(_in_a_cell(str(row[column])) for column in columns) for row in rows]
     return "\n".join(f"| {line} |" for line in lines)
+
+
+def _in_a_cell(text: str) -> str:
+    return " ".join(text.splitlines()).replace("|", "\\|")
 
 
 BLOCKS = {

@@ -16,6 +16,7 @@ from lib import escaping, fonts, parameters, paths, poetry, progress, provenance
 
 HAN = re.compile("[\u3400-\u9fff]")
 LONG = 30  # characters of a cell that may be broken into lines
+LAB_STYLE = "<style>.jp-RenderedHTMLCommon :is(td, th):not(.number) { text-align: left; }</style>"
 FEW = 4  # columns of a table whose rows a phone shows one below the other
 
 
@@ -49,6 +50,8 @@ class Results:
             for name, parameter in declared.items()
             if name not in parameters.RUNNER_SETS
         ]
+        if not progress.in_report_run():  # whose pages have their own style; JupyterLab sets texts to the right
+            display(HTML(LAB_STYLE))
         show_table(pd.DataFrame(rows, columns=["parameter", "value", "meaning"]))
 
     def used_model(self, model, causal_lm) -> None:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import test_comparison
 
-from lib import findings
+from lib import findings, rendering, wording
 
 POST, FOUND = test_comparison.POST, test_comparison.FOUND
 
@@ -87,18 +87,55 @@ def test_the_form_is_learned_if_it_is_above_the_floor():
 def test_the_claims_are_told_by_whether_they_hold():
     table = pd.DataFrame({"the post says": ["A", "B", "C"], "here": ["holds", "does not hold", "holds"]})
     assert findings.verdicts(table) == "Holds: A; C. Does not hold: B."
+    table["here"] = ["成立", "不成立", "成立"]
+    assert findings.verdicts(table, "zh") == "成立：A；C。不成立：B。"
+
+
+@pytest.mark.parametrize(
+    ("counts", "english", "chinese"),
+    [
+        ((4, 1, 2, 0), "4 hold, 1 holds in part and 2 do not hold", "4 个成立，1 个部分成立，2 个不成立"),
+        (
+            (1, 2, 1, 1),
+            "1 holds, 2 hold in part, 1 does not hold and 1 is left open",
+            "1 个成立，2 个部分成立，1 个不成立，1 个未定",
+        ),
+        ((5, 0, 0, 2), "5 hold and 2 are left open", "5 个成立，2 个未定"),
+        ((0, 0, 7, 0), "7 do not hold", "7 个不成立"),
+    ],
+)
+def test_the_tally_counts_the_verdicts_and_leaves_out_those_of_none(counts, english, chinese):
+    for language, told in (
+        ("en", f"Of the post's {{}} claims {english}."),
+        ("zh", f"博客的 {{}} 个说法中，{chinese}。"),
+    ):
+        words = [wording.say(verdict, language) for verdict in findings.VERDICTS.values()]
+        here = [word for word, count in zip(words, counts, strict=True) for _ in range(count)]
+        assert findings.tally(pd.DataFrame({"here": here}), language) == told.format(sum(counts))
 
 
 def test_the_summary_begins_with_how_many_hold():
     told = findings.answer(FOUND, POST)
     counts = findings.table(FOUND, POST)["here"].value_counts()
-    assert told["en"].startswith(f"Of the post's 7 claims {counts['holds']} hold here, ")
+    assert told["en"].startswith(f"Of the post's 7 claims {counts['holds']} hold, ")
     assert findings.verdicts(findings.table(FOUND, POST)) in told["en"]
-    assert told["zh"].startswith(f"博客的 7 个说法，在这里成立 {counts['holds']} 个，")
+    assert told["zh"].startswith(f"博客的 7 个说法中，{counts['holds']} 个成立，")
+    assert all(
+        rendering.headline(text)[0] == findings.tally(findings.table(FOUND, POST, language), language)
+        for language, text in told.items()
+    )
     assert numbers(told["en"]) == numbers(told["zh"])
 
 
-@pytest.mark.parametrize("found", [FOUND, changed("04_tang_poetry", "form", "after", rhyme_percent=None)])
+@pytest.mark.parametrize(
+    "found",
+    [
+        FOUND,
+        changed("04_tang_poetry", "form", "after", rhyme_percent=None),
+        changed("02_reddit_finetune", "likelihood", "after", by_text=[2.0, 2.1]),
+        changed("02_reddit_finetune", "likelihood", "after", by_text=[1.0, 1.8]),
+    ],
+)
 def test_chinese_says_the_same_in_chinese(found):
     english, chinese = (findings.table(found, POST, language).to_dict("records") for language in ("en", "zh"))
     for one, other in zip(english, chinese, strict=True):

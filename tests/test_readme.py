@@ -28,6 +28,16 @@ def test_the_readme_states_the_figures_of_the_committed_run_and_of_the_estimate(
     assert written == readme.BLOCKS[language][name](), "run `make readme` and commit what it changed"
 
 
+def test_a_summary_without_chinese_is_quoted_in_english(monkeypatch):
+    monkeypatch.setattr(readme.results, "load", lambda *_: {"answer": "It is so."})
+    assert readme.finding_block("zh") == "It is so."
+
+
+def test_what_is_shown_stays_in_its_table_and_its_quotation():
+    assert readme._table([{"what": "a\nb|c"}], ("what",)).splitlines()[2:] == ["| a b\\|c |"]
+    assert readme._quote("# a\n<b>\x1b") == "> &#35; a  \n> &#60;b&#62;␛  "
+
+
 def test_each_readme_leads_to_the_other():
     for name, other in zip(readme.FILES.values(), reversed(readme.FILES.values()), strict=True):
         assert f"]({other})" in (paths.ROOT / name).read_text(encoding="utf-8").split("##")[0]
