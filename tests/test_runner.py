@@ -82,7 +82,7 @@ def test_a_report_is_published_with_its_parameters_and_results(place, capfd):
         assert outside not in page
     index = (place / "outputs" / "small" / "index.html").read_text(encoding="utf-8")
     assert '<a href="works/report.html">It works</a>' in index
-    assert left_behind(place) == ["index.html", "works"]
+    assert left_behind(place) == ["index.html", "index.zh.html", "works"]
     assert "report.html is ready" in capfd.readouterr().out
 
 
@@ -90,15 +90,15 @@ def test_a_variant_goes_to_a_folder_of_its_own_and_the_index_says_what_differs(p
     assert main("works") == 0
     assert main("works", "steps=7", "prompt=The night was", "max_length=20") == 0  # the last is as it is
     names = left_behind(place)
-    assert names[0] == "index.html" and names[1] == "works" and re.fullmatch("works@[0-9a-f]{8}", names[2])
+    assert names[:3] == ["index.html", "index.zh.html", "works"] and re.fullmatch("works@[0-9a-f]{8}", names[3])
     folder = place / "outputs" / "small"
     assert '<p class="answer">5 steps.</p>' in (folder / "works" / "report.html").read_text(encoding="utf-8")
-    page = (folder / names[2] / "report.html").read_text(encoding="utf-8")
+    page = (folder / names[3] / "report.html").read_text(encoding="utf-8")
     assert "7 steps." in page and "A variant: steps is 7; prompt is The night was." in page
-    content = json.loads((folder / names[2] / "results.json").read_text(encoding="utf-8"))
+    content = json.loads((folder / names[3] / "results.json").read_text(encoding="utf-8"))
     assert content["changed"] == {"steps": 7, "prompt": "The night was"}
     index = (folder / "index.html").read_text(encoding="utf-8")
-    assert f'<a href="{names[2]}/report.html">' in index
+    assert f'<a href="{names[3]}/report.html">' in index
     assert "A variant, with steps: 7; prompt: The night was" in index
     assert main("works", "prompt=The night was", "steps=7") == 0  # the same again
     assert left_behind(place) == names
