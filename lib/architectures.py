@@ -5,19 +5,24 @@ less time on a CPU: query, key and value are one product; every product is one o
 KerasHub's einsums takes XLA almost twice as long; and a bias' gradient is a product too, since XLA sums columns slowly.
 """
 
+import functools
 import math
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import keras
 import keras_nlp
 
+PADDING = 8  # rows, see `_rounded_backward`
 
-def of(causal_lm):
+
+def of(causal_lm, rounded: bool = False):
     """The architecture of a model, if this module knows it and can be used.
 
     Args:
         causal_lm: A `keras_nlp.models.CausalLM`.
+        rounded: Whether its products with weights are `rounded_product`s.
 
     Returns:
         A `GPT2` or `Llama`; None for other models, on TensorFlow, and in 16 bits.
@@ -26,7 +31,7 @@ def of(causal_lm):
         return None
     for backbone, architecture in ((keras_nlp.models.GPT2Backbone, GPT2), (keras_nlp.models.LlamaBackbone, Llama)):
         if isinstance(causal_lm.backbone, backbone):
-            return architecture(causal_lm.backbone)
+            return architecture(causal_lm.backbone, rounded)
     return None
 
 
@@ -36,21 +41,74 @@ def joined(weights: dict, matrices: list[dict]) -> dict:
     return weights | {"layers": layers}
 
 
-def dense(x, kernel, bias=None, row_by_sum: bool = False):
+class Turned(NamedTuple):
+    """A matrix that lies output by output, as XLA reads it fastest on a CPU when it multiplies a single row.
+
+    Attributes:
+        outputs: `(outputs, inputs)`.
+    """
+
+    outputs: jax.Array
+
+
+def dense(x, kernel, bias=None, rounded: bool = False):
     """`x @ kernel + bias`: `(..., inputs)` times `(inputs, outputs)`, plus `(outputs,)`.
 
     Args:
         x: The rows to be multiplied.
-        kernel: The matrix.
+        kernel: The matrix, or a `Turned` one.
         bias: What is added, if anything.
-        row_by_sum: Whether a single row, which does little but read the matrix, is multiplied as a sum of the matrix'
-            scaled rows. On a CPU XLA takes 8 % less time so for GPT-2's shapes, but none for those of SmolLM2.
+        rounded: Whether the product and those of its gradients are `rounded_product`s.
     """
     rows = x.reshape(-1, x.shape[-1])
-    product = (kernel * rows.T).sum(axis=0, keepdims=True) if row_by_sum and len(rows) == 1 else rows @ kernel
+    turned = isinstance(kernel, Turned)
+    matrix = kernel.outputs if turned else kernel
+    product = rounded_product(rows, matrix, turned) if rounded else _product(rows, matrix, 1, int(turned))
     if bias is not None:
         product = _add_bias(product, bias)
-    return product.reshape(*x.shape[:-1], kernel.shape[-1])
+    return product.reshape(*x.shape[:-1], product.shape[-1])
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def rounded_product(x, matrix, turned: bool):
+    """A product of two matrices rounded to bfloat16, summed in float32; its gradients likewise.
+
+    So mixed precision multiplies (Micikevicius et al., Mixed Precision Training, 2018, section 3; Kalamkar et al., A
+    Study of BFLOAT16 for Deep Learning Training, 2019, section 3). All else stays in float32.
+
+    Args:
+        x: `(rows, inputs)`.
+        matrix: `(inputs, outputs)`; or `(outputs, inputs)`, if it is turned.
+        turned: Whether it is.
+
+    Returns:
+        float32 `(rows, outputs)`.
+    """
+    return _rounded_forward(x, matrix, turned)[0]
+
+
+def _rounded_forward(x, matrix, turned):
+    rounded = matrix.astype(jnp.bfloat16)
+    return _product(x.astype(jnp.bfloat16), rounded, 1, int(turned)), (x, rounded)
+
+
+def _rounded_backward(turned, kept, gradient):
+    x, matrix = kept
+    of_x = _product(gradient.astype(jnp.bfloat16), matrix, 1, 1 - turned)
+    if turned:  # of the vocabulary, where turning the gradient takes as long as rounding it saves
+        return of_x, _product(gradient, x, 0, 0)
+    # XLA multiplies bfloat16 fast only along the rows of the first matrix, and would undo a transposition that nothing
+    # stands behind. A few rows of zeros stand behind this one.
+    turned_x = jnp.pad(x.T.astype(jnp.bfloat16), ((0, 0), (0, PADDING)))
+    return of_x, _product(turned_x, jnp.pad(gradient.astype(jnp.bfloat16), ((0, PADDING), (0, 0))), 1, 0)
+
+
+rounded_product.defvjp(_rounded_forward, _rounded_backward)
+
+
+def _product(a, b, along_a: int, along_b: int):
+    """The product of two matrices, in float32, summed along an axis of each."""
+    return jax.lax.dot_general(a, b, (((along_a,), (along_b,)), ((), ())), preferred_element_type=jnp.float32)
 
 
 @jax.custom_vjp
@@ -76,10 +134,12 @@ class GPT2:
         num_heads, num_key_value_heads: Attention heads; here the two are the same.
         head_dim: The width of each.
         dropout: The share of values that training sets to 0.
+        dense: The function `dense`, told whether to round.
     """
 
-    def __init__(self, backbone):
+    def __init__(self, backbone, rounded: bool = False):
         self.backbone = backbone
+        self.dense = functools.partial(dense, rounded=rounded)
         self.num_heads = self.num_key_value_heads = backbone.num_heads
         self.head_dim = backbone.hidden_dim // backbone.num_heads
         self.dropout = backbone.dropout
@@ -106,18 +166,27 @@ class GPT2:
             ],
         }
 
-    def matrices(self, weights: dict) -> list[dict]:
-        """Makes plain matrices of each layer's attention kernels, and one of those of query, key and value."""
+    def matrices(self, weights: dict, turned: bool = False) -> list[dict]:
+        """Makes plain matrices of each layer's attention kernels, and one of those of query, key and value.
+
+        Args:
+            weights: What `weights` returned.
+            turned: Whether all matrices of a layer are made, and made `Turned`.
+        """
         hidden_dim = self.backbone.hidden_dim
 
         def of_layer(layer):
             kernels = [layer[name][0].reshape(hidden_dim, -1) for name in ("query", "key", "value")]
             biases = [layer[name][1].reshape(-1) for name in ("query", "key", "value")]
             kernel, bias = layer["output"]
-            return {
+            made = {
                 "projection": (jnp.concatenate(kernels, axis=1), jnp.concatenate(biases)),
                 "output": (kernel.reshape(-1, hidden_dim), bias),
             }
+            if not turned:
+                return made
+            made |= {name: layer[name] for name in ("up", "down")}
+            return {name: (Turned(kernel.T), bias) for name, (kernel, bias) in made.items()}
 
         return [of_layer(layer) for layer in weights["layers"]]
 
@@ -127,7 +196,7 @@ class GPT2:
 
     def project(self, layer, x):
         """Query, key and value, each `(..., heads, head_dim)`, of hidden states `(..., hidden_dim)`."""
-        together = dense(_normalised(x, layer["attention_norm"], self.epsilon), *layer["projection"], row_by_sum=True)
+        together = self.dense(_normalised(x, layer["attention_norm"], self.epsilon), *layer["projection"])
         return [part.reshape(*x.shape[:-1], -1, self.head_dim) for part in jnp.split(together, 3, axis=-1)]
 
     def rotate(self, heads, start):
@@ -136,16 +205,13 @@ class GPT2:
 
     def finish(self, layer, x, attended, dropout=no_dropout):
         """The hidden states after a layer, from those before it and what its attention made of them."""
-        x = x + dropout(dense(attended, *layer["output"], row_by_sum=True))
-        up = dense(_normalised(x, layer["feedforward_norm"], self.epsilon), *layer["up"], row_by_sum=True)
-        return x + dropout(dense(jax.nn.gelu(up, approximate=True), *layer["down"], row_by_sum=True))
+        x = x + dropout(self.dense(attended, *layer["output"]))
+        up = self.dense(_normalised(x, layer["feedforward_norm"], self.epsilon), *layer["up"])
+        return x + dropout(self.dense(jax.nn.gelu(up, approximate=True), *layer["down"]))
 
     def logits(self, weights, x):
         """`(..., vocabulary_size)`, of the last layer's hidden states."""
-        x = _normalised(x, weights["norm"], self.epsilon)
-        if len(x) == 1:  # by sums, as in `dense`, but along the rows of a matrix that lies the other way round
-            return (weights["tokens"] * x).sum(axis=1)[None]
-        return dense(x, weights["tokens"].T)
+        return self.dense(_normalised(x, weights["norm"], self.epsilon), Turned(weights["tokens"]))
 
 
 class Llama:
@@ -154,8 +220,9 @@ class Llama:
     Its attributes and methods are those of `GPT2`.
     """
 
-    def __init__(self, backbone):
+    def __init__(self, backbone, rounded: bool = False):
         self.backbone = backbone
+        self.dense = functools.partial(dense, rounded=rounded)
         self.num_heads, self.num_key_value_heads = backbone.num_query_heads, backbone.num_key_value_heads
         self.head_dim = backbone.hidden_dim // backbone.num_query_heads
         self.dropout = backbone.dropout
@@ -184,17 +251,20 @@ class Llama:
             ],
         }
 
-    def matrices(self, weights: dict) -> list[dict]:
+    def matrices(self, weights: dict, turned: bool = False) -> list[dict]:
         """Makes plain matrices of each layer's kernels: one of query, key and value, one of gate and up."""
         hidden_dim = self.backbone.hidden_dim
 
         def of_layer(layer):
             kernels = [layer[name].reshape(hidden_dim, -1) for name in ("query", "key", "value")]
-            return {
+            made = {
                 "projection": jnp.concatenate(kernels, axis=1),
                 "gate_up": jnp.concatenate([layer["gate"], layer["up"]], axis=1),
                 "output": layer["output"].reshape(-1, hidden_dim),
             }
+            if not turned:
+                return made
+            return {name: Turned(kernel.T) for name, kernel in (made | {"down": layer["down"]}).items()}
 
         return [of_layer(layer) for layer in weights["layers"]]
 
@@ -202,7 +272,7 @@ class Llama:
         return weights["tokens"][token_ids]
 
     def project(self, layer, x):
-        together = dense(_scaled(x, layer["attention_norm"], self.epsilon), layer["projection"])
+        together = self.dense(_scaled(x, layer["attention_norm"], self.epsilon), layer["projection"])
         heads = together.reshape(*x.shape[:-1], -1, self.head_dim)
         key, value = self.num_heads, self.num_heads + self.num_key_value_heads
         return heads[..., :key, :], heads[..., key:value, :], heads[..., value:, :]
@@ -213,14 +283,14 @@ class Llama:
         return rotary(heads, start_index=start)
 
     def finish(self, layer, x, attended, dropout=no_dropout):  # which a Llama is not given
-        x = x + dense(attended, layer["output"])
-        together = dense(_scaled(x, layer["feedforward_norm"], self.epsilon), layer["gate_up"])
+        x = x + self.dense(attended, layer["output"])
+        together = self.dense(_scaled(x, layer["feedforward_norm"], self.epsilon), layer["gate_up"])
         gate, up = jnp.split(together, 2, axis=-1)
-        return x + dense(jax.nn.silu(gate) * up, layer["down"])
+        return x + self.dense(jax.nn.silu(gate) * up, layer["down"])
 
     def logits(self, weights, x):
-        reverse = weights["reverse"] if "reverse" in weights else weights["tokens"].T
-        return dense(_scaled(x, weights["norm"], self.epsilon), reverse)
+        reverse = weights["reverse"] if "reverse" in weights else Turned(weights["tokens"])
+        return self.dense(_scaled(x, weights["norm"], self.epsilon), reverse)
 
 
 def attention(query, keys, values, start, dropout=no_dropout):

@@ -96,7 +96,7 @@ def _generate_function(architecture, sampler):
         return filled, _kept(filled, padding_mask, stop_token_ids), state
 
     compiled = jax.jit(compiled, static_argnames=("stop_token_ids", "prefill"))
-    matrices = _Cached(jax.jit(architecture.matrices))
+    matrices = _Cached(jax.jit(architecture.matrices, static_argnames="turned"))
 
     def generate(inputs, stop_token_ids=None):
         token_ids = jnp.asarray(np.asarray(inputs["token_ids"]), "int32")
@@ -105,7 +105,7 @@ def _generate_function(architecture, sampler):
         weights = architecture.weights()
         filled, kept, state = compiled(
             weights,
-            matrices(weights),
+            matrices(weights, turned=len(token_ids) == 1),
             [variable.value for variable in sampler.variables],
             token_ids,
             jnp.asarray(padding_mask),
@@ -120,22 +120,22 @@ def _generate_function(architecture, sampler):
 
 
 class _Cached:
-    """A function of weights that keeps its result for as long as it is called with the same arrays.
+    """A function of weights that keeps its result for as long as it is called with the same arrays and options.
 
     It holds the arrays weakly, so that it does not keep those of a model alive that is trained further; once one of
     them is gone, the result can no longer be asked for, and goes too.
     """
 
     def __init__(self, function):
-        self._function, self._of, self._result = function, [], None
+        self._function, self._of, self._options, self._result = function, [], None, None
 
-    def __call__(self, weights):
+    def __call__(self, weights, **options):
         arrays = jax.tree.leaves(weights)
         same = len(self._of) == len(arrays) and all(was() is now for was, now in zip(self._of, arrays, strict=True))
-        if not same or self._result is None:
+        if not same or options != self._options or self._result is None:
             self._give_up()  # so that the memory is free before it is needed anew
-            result = self._function(weights)
-            self._of = [weakref.ref(array, self._give_up) for array in arrays]
+            result = self._function(weights, **options)
+            self._of, self._options = [weakref.ref(array, self._give_up) for array in arrays], options
             self._result = result
         return self._result
 

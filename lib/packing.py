@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from lib import architectures, datasets
+from lib import architectures, backends, datasets
 
 ROUND = 8  # the tokens of a step are rounded up to a multiple of this
 
@@ -33,7 +33,7 @@ def trainee(causal_lm, length: int):
     architecture = architectures.of(causal_lm)
     if architecture is None or (architecture.dropout and isinstance(architecture, architectures.Llama)):
         return causal_lm  # KerasHub's Llama drops other values than `Packed` does
-    return Packed(causal_lm, architecture, length)
+    return Packed(causal_lm, length, rounded=backends.selected is not None and backends.selected.products == "bfloat16")
 
 
 class Packed(keras.Model):
@@ -41,14 +41,14 @@ class Packed(keras.Model):
 
     Args:
         causal_lm: The model whose weights are trained.
-        architecture: Its `architectures.of`.
         length: Tokens that a text is cut to.
+        rounded: Whether training multiplies in bfloat16, see `architectures.rounded_product`. Evaluating never does.
     """
 
-    def __init__(self, causal_lm, architecture, length: int):
+    def __init__(self, causal_lm, length: int, rounded: bool = False):
         super().__init__()
         self.causal_lm, self.length = causal_lm, length
-        self._architecture = architecture
+        self._evaluated, self._trained = architectures.of(causal_lm), architectures.of(causal_lm, rounded)
         self._seeds = keras.random.SeedGenerator(int(keras.random.randint((), 0, 2**31 - 1)))
         self.built = True
 
@@ -64,8 +64,9 @@ class Packed(keras.Model):
         Returns:
             Logits `(tokens, vocabulary_size)`.
         """
-        architecture, rows = self._architecture, inputs["sources"].shape[0] // self.length
+        architecture = self._trained if training else self._evaluated
         places, sources = inputs["places"], inputs["sources"]
+        rows = len(sources) // self.length
         seeds = [None] * (1 + len(self.causal_lm.backbone.transformer_layers))
         if training and architecture.dropout:
             seeds = jax.random.split(jax.random.wrap_key_data(self._seeds.next()), len(seeds))
@@ -96,7 +97,7 @@ class Packed(keras.Model):
         """
         if seed is None:
             return architectures.no_dropout
-        seeds, drop = iter(jax.random.split(seed, 3)), round(2**16 * self._architecture.dropout)  # a layer drops thrice
+        seeds, drop = iter(jax.random.split(seed, 3)), round(2**16 * self._trained.dropout)  # a layer drops thrice
 
         def dropped(x):
             words = jax.random.bits(next(seeds), (-(-x.size // 2),), "uint32")

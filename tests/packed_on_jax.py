@@ -3,6 +3,7 @@
 Arguments: the folders of a GPT-2 and of a llama preset. Prints what the two trainings come to, as JSON.
 """
 
+import dataclasses
 import itertools
 import json
 import sys
@@ -11,7 +12,7 @@ import jax
 import keras
 import numpy as np
 
-from lib import models, packing, smollm2  # noqa: F401  (from_preset must know smollm2's classes)
+from lib import backends, models, packing, smollm2  # noqa: F401  (from_preset must know smollm2's classes)
 
 TEXTS = [
     "the lake",
@@ -36,8 +37,9 @@ def compiled(model):
     return model
 
 
-def trained(folder, packed, texts, batch_size, epochs=2):
+def trained(folder, packed, texts, batch_size, epochs=2, rounded=False):
     causal_lm = models.load_causal_lm(folder, sequence_length=LENGTH)
+    backends.selected = dataclasses.replace(SETTINGS, products="bfloat16" if rounded else "float32")
     model = compiled(packing.trainee(causal_lm, LENGTH) if packed else causal_lm)
     train = packing.batches(model, texts, batch_size, len(texts) // batch_size, seed=1)
     history = model.fit(train, shuffle=False, verbose=0, epochs=epochs).history
@@ -45,7 +47,8 @@ def trained(folder, packed, texts, batch_size, epochs=2):
     return history, weights, packing.filled(model, train), causal_lm
 
 
-results = {}
+SETTINGS = backends.select("jax", "float32")
+results = {"multiplies bfloat16": backends.multiplies_bfloat16()}
 for kind, folder in zip(("gpt2", "llama"), sys.argv[1:], strict=True):
     history, weights, filled, _ = trained(folder, False, TEXTS, len(TEXTS))
     packed_history, packed_weights, packed_filled, causal_lm = trained(folder, True, TEXTS, len(TEXTS))
@@ -56,7 +59,23 @@ for kind, folder in zip(("gpt2", "llama"), sys.argv[1:], strict=True):
     apart = [model.evaluate(packing.batches(model, [text], 1, 1, seed=1), verbose=0)[2] for text in TEXTS]
     _, labels, useful = packing.tokenize(causal_lm, TEXTS)
     together = model.evaluate(packing.batches(model, TEXTS, len(TEXTS), 1, seed=1), verbose=0)[2]
+    rounded = None
+    if backends.multiplies_bfloat16():
+        rounded_history, rounded_weights, _, of_rounded = trained(folder, True, TEXTS, len(TEXTS), rounded=True)
+        step, exact = rounded_weights - before, packed_weights - before
+        rounded = {
+            "history": rounded_history,
+            "cosine": float(step @ exact / np.linalg.norm(step) / np.linalg.norm(exact)),
+            "difference": float(np.linalg.norm(step - exact) / np.linalg.norm(exact)),
+            "evaluated": [
+                compiled(packing.Packed(of_rounded, LENGTH, how)).evaluate(
+                    packing.evaluation_batches(packing.Packed(of_rounded, LENGTH, how), TEXTS, 4), verbose=0
+                )
+                for how in (True, False)
+            ],
+        }
     results[kind] = {
+        "rounded": rounded,
         "padded": history,
         "packed": packed_history,
         "change": float(np.abs(weights - before).max()),

@@ -6,6 +6,9 @@ import pytest
 from lib import backends
 from lib.errors import UserError
 
+# What a CPU gets; the second where it multiplies bfloat16.
+ON_JAX = ("jax, float32", "jax, float32 (matrix products of training in bfloat16)")[backends.multiplies_bfloat16()]
+
 
 def run(code):
     """Runs code in a fresh Python, where Keras is not imported yet."""
@@ -19,7 +22,7 @@ def test_keras_runs_on_what_was_selected_and_cannot_be_switched_after():
         "import keras; print(keras.backend.backend(), backends.selected.backend)\n"
         "backends.select('tensorflow')"
     )
-    assert done.stdout.splitlines() == ["jax, float32, XLA on", "jax jax"]
+    assert done.stdout.splitlines() == [f"{ON_JAX}, XLA on", "jax jax"]
     assert "backend is 'tensorflow', but Keras already runs on 'jax'. Restart the kernel." in done.stderr
 
 
@@ -42,7 +45,7 @@ def test_auto_takes_jax_where_there_is_no_gpu(nvidia_smi, monkeypatch):
     nvidia_smi("No devices were found")
     assert not backends.has_gpu()
     done = run("from lib import backends\nprint(backends.select('auto', 'auto'))")
-    assert done.stdout.strip() == "jax, float32, XLA on"
+    assert done.stdout.strip() == f"{ON_JAX}, XLA on"
     nvidia_smi("GPU 0: Tesla T4 (UUID: GPU-0)")
     assert backends.has_gpu()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
@@ -55,6 +58,21 @@ def test_auto_takes_tensorflow_where_there_is_a_gpu_and_refuses_one_that_it_cann
     done = run("from lib import backends\nprint(backends.select('auto'))")
     assert "nvidia-smi lists GPU 0: Tesla T4, but TensorFlow" in done.stderr
     assert "CUDA_VISIBLE_DEVICES=-1" in done.stderr
+
+
+@pytest.mark.parametrize("flag", ["avx512_bf16", "amx_bf16"])
+def test_a_processor_s_flags_tell_whether_it_multiplies_bfloat16(tmp_path, flag):
+    cpuinfo = tmp_path / "cpuinfo"
+    assert not backends.multiplies_bfloat16(str(cpuinfo))  # no Linux
+    cpuinfo.write_text("processor\t: 0\nflags\t\t: fpu avx2 avx512f\nbugs\t\t: none\n")
+    assert not backends.multiplies_bfloat16(str(cpuinfo))
+    cpuinfo.write_text(f"processor\t: 0\nflags\t\t: fpu avx2 {flag} avx512f\nbugs\t\t: none\n")
+    assert backends.multiplies_bfloat16(str(cpuinfo))
+
+
+def test_naming_float32_rounds_nothing():
+    done = run("from lib import backends\nprint(backends.select('jax', 'float32'))")
+    assert done.stdout.strip() == "jax, float32, XLA on"
 
 
 def test_tensorflow_on_a_cpu_runs_without_xla():

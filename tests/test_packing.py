@@ -22,6 +22,18 @@ def test_packed_training_is_padded_training(trained, kind):
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_rounded_training_goes_nearly_the_same_way(trained, kind):
+    if not trained["multiplies bfloat16"]:
+        pytest.skip("this processor does not multiply bfloat16, so nothing is rounded on it")
+    rounded, packed = trained[kind]["rounded"], trained[kind]["packed"]
+    assert rounded["history"]["loss"] == pytest.approx(packed["loss"], rel=0.01)
+    assert rounded["history"]["loss"] != packed["loss"]
+    assert rounded["cosine"] > 0.999
+    assert 1e-4 < rounded["difference"] < 0.03  # bfloat16 holds 8 bits: a value is off by up to 0.4 %
+    assert rounded["evaluated"][0] == rounded["evaluated"][1]  # judging never rounds
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
 def test_no_text_sees_another(trained, kind):
     assert trained[kind]["together"] == pytest.approx(trained[kind]["apart"], rel=1e-5)
 
