@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from bench import protocol, shape
+from bench.ours import EXACT
 from lib import memory, paths, progress, provenance, results
 from lib.errors import UserError
 
@@ -22,6 +23,7 @@ FASTER, SMALLER = "at least", "at most"
 CALL = "197 new tokens, top-k 5"
 TEXTS = f"{CALL}; here from text to text, there from token ids to token ids"
 STEP = "steps of 8 texts"
+ROUNDED = f"{STEP}; here with products of bfloat16, there all in float32"
 LIMIT = "the memory-bandwidth limit"
 POST, HUGGING_FACE = "the post's lines", "transformers"  # KerasHub on TensorFlow; Hugging Face's, on PyTorch
 
@@ -171,22 +173,41 @@ def _bytes() -> int:
 
 
 def finetune(bench: Bench) -> list[dict]:
-    """Training steps of eight texts, in tokens that are predicted."""
-    rows = []
+    """Training steps of eight texts, in tokens that are predicted.
+
+    Where this side multiplies in bfloat16, it is compared on the poems in float32 too, and with a peer in bfloat16.
+    """
+    rows, unit = [], "useful tokens/s"
     with contextlib.ExitStack() as stack:
         ours, post = bench.keras(stack, "ours", "finetune"), bench.keras(stack, "post", "finetune")
         peers = bench.transformers(stack, "finetune")
+        rounds = f"poems{EXACT}" in ours.tasks
         for corpus in ("poems", "prose"):
+            both = f"{corpus}{EXACT}" in ours.tasks
             sides = {"ours": (ours, corpus), "post": (post, corpus)}
+            if both:
+                sides["exact"] = (ours, corpus + EXACT)
             if peers:
                 sides |= {how: (peers, f"{corpus}, {how}") for how in ("padded", "packed")}
+            if peers and both:
+                sides["bfloat16"] = (peers, f"{corpus}, packed, bfloat16")
             # Two, since the first steps still take more memory.
             rates = in_turn(sides, bench.rounds["finetune"], f"fine-tuning on {corpus}", warm_ups=2)
-            work, unit = f"fine-tune on {corpus}", "useful tokens/s"
-            rows.append(row(work, f"{POST}, padded", unit, rates["ours"], rates["post"], 1.5, STEP))
+            work, note = f"fine-tune on {corpus}", ROUNDED if rounds else STEP
+            compared = [(work, "ours", f"{POST}, padded", "post", 1.5, note)]
             if peers:
-                rows.append(row(work, f"{HUGGING_FACE}, padded", unit, rates["ours"], rates["padded"], None, STEP))
-                rows.append(row(work, f"{HUGGING_FACE}, packed", unit, rates["ours"], rates["packed"], 1.1, STEP))
+                compared.append((work, "ours", f"{HUGGING_FACE}, padded", "padded", None, note))
+                compared.append((work, "ours", f"{HUGGING_FACE}, packed", "packed", 1.1, note))
+            if both:
+                compared.append((work + EXACT, "exact", f"{POST}, padded", "post", None, STEP))
+            if peers and both:
+                compared.append((work + EXACT, "exact", f"{HUGGING_FACE}, packed", "packed", None, STEP))
+                peer = f"{HUGGING_FACE}, packed, bfloat16"
+                compared.append((work, "ours", peer, "bfloat16", None, f"{STEP}; both with products of bfloat16"))
+            rows += [
+                row(name, peer, unit, rates[one], rates[other], target, told)
+                for name, one, peer, other, target, told in compared
+            ]
     return rows
 
 

@@ -12,6 +12,7 @@ from lib import backends, generation, parameters, paths
 
 MAX_LENGTH = 201  # a start token, the prompt's three, and 197 new ones
 LENGTH = 128
+EXACT = ", all in float32"
 SEEDS = (2024, 2025)  # of top-k in `samplers`
 
 
@@ -51,7 +52,8 @@ def generating(causal_lm, size: str):
 def finetuning(side: str, causal_lm, tiny: bool) -> dict:
     """Makes a task for each corpus: a pass over its training steps. It returns the tokens that were predicted.
 
-    The texts are tokenised beforehand.
+    Where this side multiplies in bfloat16, there is another task for the poems, with all in float32. The texts are
+    tokenised beforehand.
     """
     import keras
     import numpy as np
@@ -59,26 +61,34 @@ def finetuning(side: str, causal_lm, tiny: bool) -> dict:
     from bench import shape
     from lib import packing
 
-    model = packing.trainee(causal_lm, causal_lm.preprocessor.sequence_length) if side == "ours" else causal_lm
-    model.compile(
-        optimizer=keras.optimizers.Adam(5e-5),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        weighted_metrics=["accuracy"],
-    )
+    length = causal_lm.preprocessor.sequence_length
+    trained = {"": packing.trainee(causal_lm, length) if side == "ours" else causal_lm}
+    if backends.selected.products != "float32":
+        trained[EXACT] = packing.Packed(causal_lm, length)
+    for model in trained.values():
+        model.compile(
+            optimizer=keras.optimizers.Adam(5e-5),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            weighted_metrics=["accuracy"],
+        )
 
-    def made(corpus):
+    def made(model, corpus):
         texts = shape.texts(corpus, tiny)
         steps = len(texts) // shape.BATCH_SIZE
         for batch in packing.batches(model, texts[: steps * shape.BATCH_SIZE], shape.BATCH_SIZE, steps, seed=1):
             inputs, labels, weights = causal_lm.preprocessor(batch) if model is causal_lm else batch
             yield {name: np.asarray(value) for name, value in inputs.items()}, np.asarray(labels), np.asarray(weights)
 
-    def task(batches):
+    def task(model, batches):
         for batch in batches:
             model.train_on_batch(*batch)
         return int(sum(np.sum(weights > 0) for _, _, weights in batches))
 
-    tasks = {corpus: functools.partial(task, list(made(corpus))) for corpus in ("poems", "prose")}
+    tasks = {
+        corpus + how: functools.partial(task, model, list(made(model, corpus)))
+        for how, model in trained.items()
+        for corpus in (("poems",) if how else ("poems", "prose"))
+    }
     causal_lm.preprocessor = None  # which would tokenise at every step
     return tasks
 

@@ -3,6 +3,7 @@
 `decoding` generates with them and `packing` trains with them. They compute what KerasHub's layers compute (tested), in
 less time on a CPU: query, key and value are one product; every product is one of two matrices, where the gradient of
 KerasHub's einsums takes XLA almost twice as long; and a bias' gradient is a product too, since XLA sums columns slowly.
+In training the products may be of values rounded to bfloat16.
 """
 
 import functools

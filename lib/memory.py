@@ -128,6 +128,9 @@ def keeps_freed() -> bool:
 def needed(shape: Shape, need: Need, where: str, accumulating: bool = False) -> int:
     """Estimates the memory that a process needs, in bytes: `estimate`, what is kept for later, and the runtime.
 
+    Where `decoding` generates it lays matrices out anew: all of the layers' 12 L h² weights for a single text, those of
+    attention, a third of them, for several.
+
     Args:
         shape: The model's.
         need: What is done with it.
@@ -135,7 +138,10 @@ def needed(shape: Shape, need: Need, where: str, accumulating: bool = False) -> 
         accumulating: Whether gradients are accumulated over several batches.
     """
     kept = FREED_KEPT if where == "main memory" and keeps_freed() else 1
-    return int(kept * estimate(shape, need, _precision(), accumulating)) + RUNTIME[where]
+    copied = 0
+    if not need.training and _precision() == "float32" and backends.selected and backends.selected.backend == "jax":
+        copied = 4 * 12 * shape.num_layers * shape.hidden_dim**2 // (1 if need.batch_size == 1 else 3)
+    return int(kept * (estimate(shape, need, _precision(), accumulating) + copied)) + RUNTIME[where]
 
 
 def available() -> tuple[int, str]:

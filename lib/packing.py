@@ -3,7 +3,8 @@
 A padded batch computes its padding too, which in short texts is a third or more of it. Here the products with the
 weights, nearly all of the work, run over the texts' own tokens, laid end to end. Attention runs text by text, each laid
 out at its own place, so that no text sees another and positions begin anew in each. Loss, accuracy and gradients are
-those of the padded batch (tested); only the order of summation differs.
+those of the padded batch (tested); only the order of summation differs. Where `backends.select` says so, training
+multiplies values rounded to bfloat16, see `architectures.rounded_product`; evaluating never does.
 
 The texts of a run are dealt out so that every step has nearly the same number of tokens, since XLA compiles for one.
 So the steps hold other texts than those of a padded run with the same seed.

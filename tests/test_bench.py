@@ -7,7 +7,7 @@ import pytest
 
 from bench import __main__ as bench
 from bench import layouts, protocol
-from lib import paths, provenance
+from lib import backends, paths, provenance
 
 AGAIN = ("make all, cpu profile", "make all again, nothing changed")
 SERVER = """
@@ -142,7 +142,8 @@ def test_the_bench_runs_and_writes_its_rows(monkeypatch, tmp_path, capsys):
     works = {row["work"] for row in content["rows"]}
     assert {"fine-tune on poems", "greedy and top-k over all prompts of 03"} <= works
     measured = [row for row in content["rows"] if row["ratios"]]
-    assert len(measured) == 6
+    assert len(measured) == 6 + backends.multiplies_bfloat16()  # where it does, the poems are trained in float32 too
+    assert ("fine-tune on poems, all in float32" in works) == backends.multiplies_bfloat16()
     for row in measured:
         assert row["ratios"] == pytest.approx(np.divide(row["ours"], row["theirs"]))
         assert row["ratio_low"] <= row["ratio_median"] <= row["ratio_high"]

@@ -80,6 +80,20 @@ def test_the_estimate_with_freed_memory_kept_agrees_with_what_was_measured(monke
     assert needed / GIB == pytest.approx(peak, rel=0.15)
 
 
+@pytest.mark.parametrize(("batch_size", "share"), [(1, 1), (8, 3)])
+def test_matrices_that_decoding_lays_out_anew_are_counted(monkeypatch, batch_size, share):
+    need = memory.generating(batch_size, 200)
+    on_jax = backends.Settings("jax", "float32", xla=True, on_gpu=False, memory_growth=False)
+    monkeypatch.setattr(backends, "selected", None)
+    before = memory.needed(BASE, need, "main memory")
+    monkeypatch.setattr(backends, "selected", on_jax)
+    assert memory.needed(BASE, need, "main memory") - before == 4 * 12 * 12 * 768**2 // share
+    assert (
+        memory.needed(BASE, memory.training(8, 128), "main memory")
+        == memory.estimate(BASE, memory.training(8, 128)) + memory.RUNTIME["main memory"]
+    )
+
+
 def test_the_estimate_by_hand():
     shape = memory.Shape(num_layers=2, hidden_dim=8, num_heads=2, vocabulary_size=10, parameters=1000)
     # weights; keys and values of 2 layers x 15 positions x 8, twice; 15 x 10 logits, twice
