@@ -1,4 +1,4 @@
-"""Measures and writes `outputs/bench/bench.json` and its CSV files; `make bench` then makes the report of them."""
+"""Measures and writes what `files` keeps in `outputs/bench`; `make bench` then makes the report of it."""
 
 import argparse
 import contextlib
@@ -11,14 +11,12 @@ import tempfile
 import time
 from pathlib import Path
 
-import pandas as pd
-
-from bench import protocol, shape
+from bench import files, protocol, shape
 from bench.ours import EXACT
-from lib import memory, paths, progress, provenance, results
+from lib import memory, paths, progress, provenance
 from lib.errors import UserError
 
-ROUNDS = {"generate": 5, "generate 8": 3, "finetune": 3, "samplers": 2}
+ROUNDS = {"generate": 7, "generate 8": 3, "finetune": 3, "samplers": 2}
 FASTER, SMALLER = "at least", "at most"
 CALL = "197 new tokens, top-k 5"
 TEXTS = f"{CALL}; here from text to text, there from token ids to token ids"
@@ -130,9 +128,11 @@ def generate(bench: Bench) -> list[dict]:
     with contextlib.ExitStack() as stack:
         ours, post = bench.keras(stack, "ours", "generate"), bench.keras(stack, "post", "generate")
         peers = bench.transformers(stack, "generate")
-        sides = {"ours": (ours, "1"), "post": (post, "1")}
+        # Memory is read right before or after this side, since a shared machine's bandwidth changes within minutes.
+        sides = {"read": (peers, "read")} if peers else {}
+        sides |= {"ours": (ours, "1"), "post": (post, "1")}
         if peers:
-            sides |= {"peers": (peers, "1"), "read": (peers, "read")}
+            sides["peers"] = (peers, "1")
         one = in_turn(sides, bench.rounds["generate"], "batch 1")
         sides = {"ours": (ours, "8"), "post": (post, "8"), "calls": (post, "8 calls")}
         if peers:
@@ -279,36 +279,16 @@ def growth(bench: Bench) -> list[dict]:
     return rows
 
 
-def write(folder: Path, content: dict) -> None:
-    """Writes `bench.json`, and as CSV its rows, every sample, and the rows of growth."""
-    folder.mkdir(parents=True, exist_ok=True)
-    results.write_json(folder / "bench.json", content)
-    table = pd.DataFrame(content["rows"])
-    table.drop(columns=["ours", "theirs", "ratios"]).to_csv(folder / "rows.csv", index=False)
-    samples = [
-        {"work": one["work"], "peer": one["peer"], "unit": one["unit"], "side": side, "round": number, "sample": sample}
-        for one in content["rows"]
-        for side in ("ours", "theirs")
-        for number, sample in enumerate(one[side], 1)
-    ]
-    pd.DataFrame(samples).to_csv(folder / "samples.csv", index=False)
-    pd.DataFrame(content["growth"]).explode("seconds").to_csv(folder / "growth.csv", index=False)
-
-
 def renew_make_all() -> list[dict]:
     """Measures the two rows of `make all` alone and puts them into the `bench.json` that is there. Returns them."""
     folder = paths.outputs() / "bench"
-    if not (folder / "bench.json").is_file():
-        raise UserError(
-            "There is no outputs/bench/bench.json yet. Run `make bench`, which takes these rows in as well."
-        )
-    content = json.loads((folder / "bench.json").read_text(encoding="utf-8"))
+    content = files.read(folder)
     if (here := provenance.processor()) not in content["machine"]["processor"]:
         raise UserError(f"outputs/bench is of another machine ({content['machine']['processor']}; this is {here}).")
     bench = Bench(next(iter(shape.SIZES)), None, folder)
     rows = make_all(bench) + again(bench)
     works = {one["work"] for one in rows}
-    write(folder, content | {"rows": [one for one in content["rows"] if one["work"] not in works] + rows})
+    files.write(folder, content | {"rows": [one for one in content["rows"] if one["work"] not in works] + rows})
     return rows
 
 
@@ -371,8 +351,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (UserError, protocol.SideFailed) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, UserError) else 1
-    content["minutes"] = (time.monotonic() - start) / 60
-    write(paths.outputs() / "bench", content)
+    machine["minutes"] = (time.monotonic() - start) / 60
+    files.write(paths.outputs() / "bench", content)
     _tell(rows)
     return 0
 

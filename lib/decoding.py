@@ -5,10 +5,10 @@ it multiplies by query, key and value matrices one after the other, carries a si
 and put together again at every token, and runs its first pass over all of `max_length`. Here the three matrices are
 joined (and Llama's gates), every layer has a cache of its own that is written in place, and the first pass covers the
 prompt alone, without the product with the vocabulary. For a single text all matrices are also turned, since XLA on a
-CPU reads a matrix at nearly the full bandwidth when it lies output by output (29 of 33 GB/s on an AMD EPYC of 2022,
-against 17 to 25 otherwise). What is joined or turned is made once for all calls with the same weights, and takes as
-much memory again as the layers' attention, or for a single text as all of the layers. Notebook 01 measures what that
-brings.
+CPU reads a matrix at the full bandwidth when it lies output by output and is multiplied in a loop of its own (35 GB/s
+on an AMD EPYC of 2022, where sums read 35, against 17 to 25 otherwise). What is joined or turned is made once for all
+calls with the same weights, and takes as much memory again as the layers' attention, or for a single text as all of
+the layers. Notebook 01 measures what that brings.
 
 The sampling loop is KerasHub's own (`Sampler.__call__`), with its random state, so a seed draws the same tokens.
 """

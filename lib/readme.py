@@ -36,11 +36,13 @@ def memory_block() -> str:
 
 
 def bench_block() -> str:
-    """The rows of `outputs/bench/bench.json` as Markdown."""
-    file = paths.outputs() / "bench" / "bench.json"
-    if not file.is_file():
+    """The rows of `outputs/bench` as Markdown."""
+    folder = paths.outputs() / "bench"
+    if not (folder / "bench.json").is_file():
         return "No run of it is kept here yet."
-    bench = json.loads(file.read_text(encoding="utf-8"))
+    found, machine = (
+        json.loads((folder / name).read_text(encoding="utf-8")) for name in ("bench.json", "machine.json")
+    )
     number = results.number
     rows = [
         {
@@ -52,9 +54,8 @@ def bench_block() -> str:
             "target": (row["target"] or "").replace(">=", "≥").replace("<=", "≤")
             + {True: ", met", False: ", missed", None: ""}[row["met"]],
         }
-        for row in bench["rows"]
+        for row in found
     ]
-    machine = bench["machine"]
     where = (
         f"Measured on {machine['processor']}, {machine['date'][:10]}, beside {machine['peers']}; "
         "the post's lines are KerasHub on TensorFlow. "

@@ -15,12 +15,35 @@ def rounded(values):
     return values.astype(ml_dtypes.bfloat16).astype("float32")
 
 
+@pytest.mark.parametrize("ones", [None, jnp.ones(24)])
 @pytest.mark.parametrize("rows", [1, 13])
-def test_a_turned_matrix_gives_the_same_product(rows):
-    turned = architectures.Turned(jnp.asarray(MATRIX.T))
+def test_a_turned_matrix_gives_the_same_product(rows, ones):
+    turned = architectures.Turned(jnp.asarray(MATRIX.T), ones)
     expected = X[:rows] @ MATRIX + GRADIENT[0]
     np.testing.assert_allclose(architectures.dense(X[:rows], turned, GRADIENT[0]), expected, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(architectures.dense(X[:rows], MATRIX, GRADIENT[0]), expected, rtol=1e-5, atol=1e-5)
+
+
+def loops_with_a_product(inputs):
+    """XLA's loops around a product with a single row, its bias included, as text; each is a computation of its own."""
+
+    def step(row, kernel, bias, scale):
+        return jnp.tanh(architectures.dense(jax.nn.gelu(row) * scale, kernel, bias))
+
+    kernel = architectures.Turned(jnp.zeros((40, inputs)), jnp.ones(inputs))
+    compiled = jax.jit(step).lower(jnp.zeros((1, inputs)), kernel, jnp.zeros(40), jnp.zeros(inputs)).compile()
+    return [part for part in compiled.as_text().split("\n\n") if " dot(" in part]
+
+
+def test_xla_makes_one_loop_of_a_single_row_s_product_and_nothing_else():
+    (loop,) = loops_with_a_product(256)
+    assert "%fused" in loop and " copy(" in loop and " transpose(" in loop
+    assert not any(f" {other}(" in loop for other in ("multiply", "divide", "add", "tanh"))
+
+
+def test_a_row_too_wide_for_that_loop_is_multiplied_without_a_transposition():
+    (product,) = loops_with_a_product(architectures.WIDEST)
+    assert " transpose(" not in product and " copy(" not in product
 
 
 @pytest.mark.skipif(not backends.multiplies_bfloat16(), reason="this processor does not multiply bfloat16")

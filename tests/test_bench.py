@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from bench import __main__ as bench
-from bench import layouts, protocol
+from bench import files, layouts, protocol
 from lib import backends, paths, provenance
 
 AGAIN = ("make all, cpu profile", "make all again, nothing changed")
@@ -103,13 +103,13 @@ def test_the_rows_of_make_all_are_renewed_alone(monkeypatch, tmp_path, capsys):
     other = bench.row("generate", "p", "u", [2.0], [1.0], 1.5)
     machine = {"processor": f"{provenance.processor()}, 2 cores"}
     rows = [other, *(bench.row(work, "", "u", [1.0], [1.0], 3.0) for work in AGAIN)]
-    bench.write(tmp_path / "bench", {"machine": machine, "rows": rows, "growth": [{"seconds": [1.0]}], "minutes": 1.0})
+    files.write(tmp_path / "bench", {"machine": machine, "rows": rows, "growth": [{"seconds": [1.0]}]})
     monkeypatch.setattr(bench, "again", lambda at: [bench.row(AGAIN[1], "", "u", [7.0], [1.0], 3.0)])
     assert bench.main(["--make-all"]) == 0
-    told = json.loads((tmp_path / "bench" / "bench.json").read_text())
+    told = files.read(tmp_path / "bench")
     assert told["rows"][0] == other and told["machine"] == machine
     assert [(one["work"], one["ratio_median"]) for one in told["rows"][1:]] == [(AGAIN[0], None), (AGAIN[1], 7.0)]
-    bench.write(tmp_path / "bench", told | {"machine": {"processor": "another one"}})
+    files.write(tmp_path / "bench", told | {"machine": {"processor": "another one"}})
     assert bench.main(["--make-all"]) == 2
     assert "outputs/bench is of another machine (another one" in capsys.readouterr().err
 
@@ -138,7 +138,8 @@ def test_the_peer_s_packed_rows_are_full():
 def test_the_bench_runs_and_writes_its_rows(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path))
     assert bench.main(["--size", "tiny"]) == 0
-    content = json.loads((tmp_path / "bench" / "bench.json").read_text())
+    content = files.read(tmp_path / "bench")
+    assert json.loads((tmp_path / "bench" / "bench.json").read_text()) == content["rows"]
     works = {row["work"] for row in content["rows"]}
     assert {"fine-tune on poems", "greedy and top-k over all prompts of 03"} <= works
     measured = [row for row in content["rows"] if row["ratios"]]

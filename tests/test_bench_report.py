@@ -1,4 +1,4 @@
-"""The benchmark's report, made from a small `bench.json` of known figures."""
+"""The benchmark's report, made from a few rows of known figures."""
 
 import copy
 import html
@@ -9,7 +9,7 @@ import nbformat
 import pandas as pd
 import pytest
 
-from bench import costs
+from bench import costs, files
 from bench import figures as bench_figures
 from lib import memory, paths, runner
 from lib.errors import UserError
@@ -167,10 +167,8 @@ def test_growth_draws_what_was_measured_and_the_fitted_line():
 
 def test_the_report_tells_the_ratios_and_which_targets_were_met(monkeypatch, tmp_path):
     monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path))
-    (tmp_path / "bench").mkdir()
-    machine = {"processor": "A processor, 2 cores", "peers": "torch 2", "read bandwidth": "28.5 GB/s"}
-    content = {"machine": machine, "minutes": 24.1, "rows": copy.deepcopy(ROWS), "growth": grown()}
-    (tmp_path / "bench" / "bench.json").write_text(json.dumps(content), encoding="utf-8")
+    machine = {"processor": "A processor, 2 cores", "peers": "torch 2", "read bandwidth": "28.5 GB/s", "minutes": 24.1}
+    files.write(tmp_path / "bench", {"machine": machine, "rows": copy.deepcopy(ROWS), "growth": grown()})
     folder = runner.run("bench", "bench")
     page = html.unescape((folder / "report.html").read_text(encoding="utf-8"))
     assert folder == tmp_path / "bench" / "bench"
