@@ -48,7 +48,8 @@ def fit(rows: list[dict]) -> dict:
     With P parameters of 4 bytes, n new tokens in each of b texts, and `max_length` positions of which n are new:
 
         seconds = fixed
-                + (n + 1) 4 P / weight rate            every pass, the prompt's and one for each new token, reads P
+                + (n + 1) 4 P / weight rate            every pass, the prompt's and one for each new token, reads P;
+                                                       a single text at one rate, several at another
                 + b max_length 2 P / arithmetic rate   two operations a weight at every position of every text
                 + b n cache / cache rate               every new token reads its text's keys and values
         cache   = 2 layers hidden_dim 4 max_length     bytes
@@ -57,15 +58,18 @@ def fit(rows: list[dict]) -> dict:
     computes attention over all of it and masks what is not written yet. As many key-value heads as heads are assumed,
     as GPT-2 has them.
 
+    The weights have two rates, since a single text is generated with matrices of another layout (`lib.decoding`).
+
     The coefficients are the least squares of the relative errors of the rows' median seconds, none of them negative.
 
     Args:
-        rows: Rows of `bench.json`'s `growth`: `new_tokens` (of a text), `batch`, `parameters`, `num_layers`,
+        rows: Rows of `bench.growth`: `new_tokens` (of a text), `batch`, `parameters`, `num_layers`,
             `hidden_dim`, `max_length` and `seconds` (of every warm call).
 
     Returns:
-        `fixed_seconds`, `weights_gb_per_s`, `arithmetic_gflop_per_s`, `cache_gb_per_s` (a rate is None where its term
-        was fitted with 0 seconds), `median_error_percent`, `max_error_percent` (relative errors without their sign).
+        `fixed_seconds`, `weights_gb_per_s` (of a single text), `weights_batch_gb_per_s`, `arithmetic_gflop_per_s`,
+        `cache_gb_per_s` (a rate is None where its term was fitted with 0 seconds), `median_error_percent`,
+        `max_error_percent` (relative errors without their sign).
     """
     seconds = np.array([statistics.median(row["seconds"]) for row in rows])
     terms = np.array([_terms(row) for row in rows]) / seconds[:, None]
@@ -73,10 +77,11 @@ def fit(rows: list[dict]) -> dict:
     coefficients = scipy.optimize.nnls(terms / scale, np.ones(len(rows)))[0] / scale
     errors = 100 * np.abs(terms @ coefficients - 1)
     fixed, *rates = coefficients
-    weights, arithmetic, cache = (float(1 / rate / GIGA) if rate > 0 else None for rate in rates)
+    weights, batch, arithmetic, cache = (float(1 / rate / GIGA) if rate > 0 else None for rate in rates)
     return {
         "fixed_seconds": float(fixed),
         "weights_gb_per_s": weights,
+        "weights_batch_gb_per_s": batch,
         "arithmetic_gflop_per_s": arithmetic,
         "cache_gb_per_s": cache,
         "median_error_percent": float(np.median(errors)),
@@ -94,14 +99,14 @@ def parts(model: dict, row: dict) -> dict[str, float]:
     Returns:
         Seconds by `"fixed"`, `"reading weights"`, `"arithmetic"` and `"reading the cache"`.
     """
-    _, weights, arithmetic, cache = _terms(row)
+    _, weights, batch, arithmetic, cache = _terms(row)
 
     def at(amount, rate):
         return amount / (rate * GIGA) if rate else 0.0
 
     return {
         "fixed": model["fixed_seconds"],
-        "reading weights": at(weights, model["weights_gb_per_s"]),
+        "reading weights": at(weights, model["weights_gb_per_s"]) + at(batch, model["weights_batch_gb_per_s"]),
         "arithmetic": at(arithmetic, model["arithmetic_gflop_per_s"]),
         "reading the cache": at(cache, model["cache_gb_per_s"]),
     }
@@ -116,7 +121,8 @@ def coefficients(model: dict) -> list[dict]:
     """What `fit` found, as rows to be shown."""
     found = (
         ("fixed, for each call", model["fixed_seconds"], "s"),
-        ("weights, read by every pass", model["weights_gb_per_s"], "GB/s"),
+        ("weights, read by every pass over a single text", model["weights_gb_per_s"], "GB/s"),
+        ("weights, read by every pass over several texts", model["weights_batch_gb_per_s"], "GB/s"),
         ("arithmetic, for every position of every text", model["arithmetic_gflop_per_s"], "GFLOP/s"),
         ("keys and values, read by every new token", model["cache_gb_per_s"], "GB/s"),
     )
@@ -173,12 +179,14 @@ def on_gpus() -> list[dict]:
 
 
 def _terms(row: dict) -> tuple[float, ...]:
-    """What the four coefficients are multiplied with: 1, bytes, operations, bytes."""
+    """What the five coefficients are multiplied with: 1, bytes of one text or of several, operations, bytes."""
     new_tokens, batch, positions = row["new_tokens"], row["batch"], row["max_length"]
     cache = 2 * row["num_layers"] * row["hidden_dim"] * FLOAT32 * positions
+    weights = float((new_tokens + 1) * FLOAT32 * row["parameters"])
     return (
         1.0,
-        float((new_tokens + 1) * FLOAT32 * row["parameters"]),
+        weights if batch == 1 else 0.0,
+        weights if batch > 1 else 0.0,
         float(batch * positions * 2 * row["parameters"]),
         float(batch * new_tokens * cache),
     )

@@ -69,7 +69,7 @@ def growth(rows: list[dict], model: dict):
     """How the cost of a call grows: what was measured, and the fitted model.
 
     Args:
-        rows: The rows of `bench.json`'s `growth`.
+        rows: The rows of `bench.growth`.
         model: What `costs.fit` returned.
     """
     series = {by: [row for row in rows if row["by"] == by] for by in PANELS}

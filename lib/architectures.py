@@ -132,6 +132,7 @@ def _row_product(row, kernel: Turned):
     bandwidth of the memory. It does so for rows of less than 16 KiB, and the loop is fast only if it has nothing else
     in it: neither what the row is computed from, which would be done anew for every output, nor a bias. So the row is
     divided by ones that XLA knows nothing of, since it never does a division twice, and the product multiplied by one.
+    There are as many ones as inputs, since XLA would take a single one, and a row's reshaping with it, into the loop.
     """
     return (row / kernel.ones) @ kernel.outputs.T * kernel.ones[0]
 

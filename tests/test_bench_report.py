@@ -17,6 +17,7 @@ from lib.errors import UserError
 MODEL = {
     "fixed_seconds": 0.05,
     "weights_gb_per_s": 20.0,
+    "weights_batch_gb_per_s": 12.0,
     "arithmetic_gflop_per_s": 150.0,
     "cache_gb_per_s": 8.0,
     "median_error_percent": 0.0,
@@ -104,14 +105,15 @@ def test_a_call_costs_what_its_parts_cost():
     parts = costs.parts(MODEL, row)
     assert parts == {
         "fixed": 0.05,
-        "reading weights": pytest.approx(10 * 4e9 / 20e9),
+        "reading weights": pytest.approx(10 * 4e9 / 12e9),
         "arithmetic": pytest.approx(2 * 12 * 2e9 / 150e9),
         "reading the cache": pytest.approx(2 * 9 * (2 * 10 * 1000 * 4 * 12) / 8e9),
     }
     assert costs.predict(MODEL, row) == pytest.approx(sum(parts.values()))
+    assert costs.parts(MODEL, row | {"batch": 1})["reading weights"] == pytest.approx(10 * 4e9 / 20e9)
     without = MODEL | {"cache_gb_per_s": None}
     assert costs.parts(without, row)["reading the cache"] == 0
-    assert [row["fitted"] for row in costs.coefficients(without)] == [0.05, 20.0, 150.0, "no share of the time"]
+    assert [row["fitted"] for row in costs.coefficients(without)] == [0.05, 20.0, 12.0, 150.0, "no share of the time"]
 
 
 def test_the_estimates_for_gpus_follow_from_the_data_sheets():
