@@ -103,8 +103,14 @@ def named(row: dict) -> str:
 
 
 def told(row: dict) -> str:
-    """A comparison in words, with its ratio and its target."""
-    return f"{named(row)} ({ratio(row)}, target {row['target']})"
+    """A comparison in words, with its ratio and its target, if it has one."""
+    target = f", target {row['target']}" if row["target"] else ""
+    return f"{named(row)} ({ratio(row)}{target})"
+
+
+def in_equal_precision(row: dict) -> bool:
+    """Whether a row is there since others beside it compare bfloat16 here with float32 there, and it does not."""
+    return row["work"].endswith("all in float32") or row["peer"].endswith("bfloat16")
 
 
 def ratio(row: dict) -> str:
@@ -115,8 +121,10 @@ def ratio(row: dict) -> str:
 
 
 def span(low: float | None, high: float | None) -> str | None:
-    """Two figures as a range; None if there are none."""
-    return None if low is None else f"{number(low)} to {number(high)}"
+    """Two figures as a range, a single one if they are the same; None if there are none."""
+    if low is None:
+        return None
+    return number(low) if low == high else f"{number(low)} to {number(high)}"
 
 
 def target_number(target: str) -> float:

@@ -43,14 +43,11 @@ def bench_block() -> str:
     found, machine = (
         json.loads((folder / name).read_text(encoding="utf-8")) for name in ("bench.json", "machine.json")
     )
-    number = results.number
     rows = [
         {
             "work": row["work"],
             "beside": row["peer"] or "",
-            "ratio": f"{number(row['ratio_median'])} ({number(row['ratio_low'])} to {number(row['ratio_high'])})"
-            if row["ratios"]
-            else "not measured",
+            "ratio": _ratio(row),
             "target": (row["target"] or "").replace(">=", "≥").replace("<=", "≤")
             + {True: ", met", False: ", missed", None: ""}[row["met"]],
         }
@@ -63,6 +60,14 @@ def bench_block() -> str:
     how = "Above 1 this project is faster; `make all` is the time now over the time before, and again in seconds. "
     report = "[The report](outputs/bench/bench/report.html) also tells how the cost grows."
     return where + how + report + "\n\n" + _table(rows, tuple(rows[0]))
+
+
+def _ratio(row: dict) -> str:
+    """The median of a row's ratios with the lowest and the highest, if there is more than one."""
+    if not row["ratios"]:
+        return "not measured"
+    low, median, high = (results.number(row[f"ratio_{which}"]) for which in ("low", "median", "high"))
+    return f"{median} ({low} to {high})" if len(row["ratios"]) > 1 else f"{median}, once"
 
 
 def finding_block(language: str = "en") -> str:

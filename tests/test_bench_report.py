@@ -61,6 +61,8 @@ ROWS = [
     compared("generate, batch 8", "Hugging Face transformers", [1.11, 1.07, 1.09], ">= 1.2", False),
     compared("make all, a second time", "before", [0.47, 0.45, 0.46], "<= 0.5", True),
     compared("fine-tune", "KerasHub", [1.9, 2.0, 2.1], None, None),
+    compared("fine-tune, all in float32", "KerasHub", [1.2, 1.1, 1.3], None, None),
+    compared("fine-tune", "transformers, bfloat16", [0.9, 0.8, 1.0], None, None),
     compared("make all again", "", [2.1, 2.2, 2.3], "<= 3.0", True) | {"unit": "seconds", "theirs": []},
     compared("beam search", "vLLM", [], ">= 1", None, "vLLM needs a GPU"),
 ]
@@ -153,6 +155,12 @@ def test_ratios_draws_the_rows_with_a_ratio_and_a_target():
     assert bench_figures.ratios(wide)[0].axes[0].get_xscale() == "log"
 
 
+def test_a_range_of_one_figure_is_that_figure():
+    assert bench_figures.span(0.45, 0.47) == "0.450 to 0.470"
+    assert bench_figures.span(0.45, 0.45) == "0.450"
+    assert bench_figures.span(None, None) is None
+
+
 def test_growth_draws_what_was_measured_and_the_fitted_line():
     figure, alt = bench_figures.growth(grown(), MODEL)
     by_tokens, by_batch, by_parameters = figure.axes
@@ -178,16 +186,18 @@ def test_the_report_tells_the_ratios_and_which_targets_were_met(monkeypatch, tmp
         assert told in page
     found = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     assert found["answer"] == (
-        "3 of 4 targets were met: generate, batch 1, against Hugging Face transformers (1.52, target >= 1.5); "
+        "3 of 4 targets were met. Missed: generate, batch 8, against Hugging Face transformers (1.09, target >= 1.2). "
+        "Met: generate, batch 1, against Hugging Face transformers (1.52, target >= 1.5); "
         "make all, a second time, against before (0.460, target <= 0.5); make all again (2.20 seconds, target <= 3.0). "
-        "Missed: generate, batch 8, against Hugging Face transformers (1.09, target >= 1.2). "
-        "Not measured: beam search, against vLLM."
+        "Not measured: beam search, against vLLM. "
+        "Fine-tuning multiplies in bfloat16 here and in float32 there; where both do the same: "
+        "fine-tune, all in float32, against KerasHub (1.20); fine-tune, against transformers, bfloat16 (0.900)."
     )
     assert found["answer"] in page
-    assert found["sources"] == ["Measured on: A processor, 2 cores; 24 minutes"]
+    assert found["sources"] == ["Bench: 24 minutes on A processor, 2 cores"]
     assert found["metrics"]["fit"]["weights_gb_per_s"] == pytest.approx(20)
     assert len(found["figures"]) == 2
-    assert list(pd.read_csv(folder / "sides.csv")["here"].dropna()) == [61.0] * 5
+    assert list(pd.read_csv(folder / "sides.csv")["here"].dropna()) == [61.0] * 7
     assert len(pd.read_csv(folder / "gpu_estimates.csv")) == len(costs.on_gpus())
 
 

@@ -41,3 +41,10 @@ def test_what_is_shown_stays_in_its_table_and_its_quotation():
 def test_each_readme_leads_to_the_other():
     for name, other in zip(readme.FILES.values(), reversed(readme.FILES.values()), strict=True):
         assert f"]({other})" in (paths.ROOT / name).read_text(encoding="utf-8").split("##")[0]
+
+
+def test_a_ratio_has_a_spread_only_if_it_was_measured_more_than_once():
+    row = {"ratio_low": 1.0, "ratio_median": 1.5, "ratio_high": 2.0}
+    assert readme._ratio(row | {"ratios": [1.0, 1.5, 2.0]}) == "1.50 (1.00 to 2.00)"
+    assert readme._ratio(row | {"ratios": [1.5]}) == "1.50, once"
+    assert readme._ratio({"ratios": []}) == "not measured"
