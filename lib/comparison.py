@@ -1,9 +1,8 @@
 """The experiments' results beside the figures of the blog post, with the reason for each difference."""
 
 import pandas as pd
-import yaml
 
-from lib import judging, paths, results, timing, wording
+from lib import judging, paths, results, timing, wording, yaml_files
 from lib.errors import UserError
 
 NOTEBOOKS = ("01_baseline", "02_reddit_finetune", "03_greedy_vs_top_k", "04_tang_poetry", "05_from_scratch")
@@ -12,7 +11,7 @@ FASTER = wording.say("speed_faster")
 
 def blog_post() -> dict:
     """The blog post's figures, from `experiments/blog_post.yaml`."""
-    return yaml.safe_load((paths.EXPERIMENTS / "blog_post.yaml").read_text(encoding="utf-8"))
+    return yaml_files.read(paths.EXPERIMENTS / "blog_post.yaml")
 
 
 def published(cells: pd.DataFrame) -> pd.DataFrame:
@@ -22,7 +21,7 @@ def published(cells: pd.DataFrame) -> pd.DataFrame:
         `published` (the method there), `here` (the row), and for both `loops_percent` and `self_bleu_4`; only the
         methods that are among the rows.
     """
-    told = yaml.safe_load((paths.EXPERIMENTS / "published.yaml").read_text(encoding="utf-8"))["holtzman"]
+    told = yaml_files.read(paths.EXPERIMENTS / "published.yaml")["holtzman"]
     rows = cells.set_index("label")
     return pd.DataFrame(
         [

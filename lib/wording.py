@@ -3,7 +3,7 @@
 import functools
 from pathlib import Path
 
-import yaml
+from lib import yaml_files
 
 LANGUAGES = ("en", "zh")
 NAMES = {"en": "English", "zh": "中文"}
@@ -63,4 +63,4 @@ def stand_ins(told: list[str], language: str = "en") -> str:
 
 @functools.cache
 def _templates() -> dict[str, dict[str, str]]:
-    return yaml.safe_load(Path(__file__).with_name("wording.yaml").read_text(encoding="utf-8"))
+    return yaml_files.read(Path(__file__).with_name("wording.yaml"))
