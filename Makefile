@@ -1,9 +1,26 @@
 # Reports on GPT-2 text generation. `make` lists what there is.
 
-GPU := $(shell nvidia-smi -L 2>/dev/null | grep -c '^GPU')
-PROFILE ?= $(if $(filter-out 0,$(GPU)),gpu,cpu)
-LOCK := $(if $(filter-out 0,$(GPU)),gpu,cpu)
+comma := ,
+
+# The GPUs that the machine has. They are counted once, and the makes that this one starts are told. With a broken
+# driver nvidia-smi stands still; macOS has neither it nor timeout.
+GPU_SECONDS ?= 10
+ifndef REPORT_GPUS
+REPORT_GPUS := $(or $(shell command -v nvidia-smi >/dev/null && { \
+	if command -v timeout >/dev/null; then timeout -k 1 $(GPU_SECONDS) nvidia-smi -L; else nvidia-smi -L; fi; \
+	} 2>/dev/null | grep -c '^GPU'),0)
+endif
+export REPORT_GPUS
+
+# CUDA_VISIBLE_DEVICES hides them all if it begins with none, see has_gpu in lib/backends.py.
+FIRST := $(firstword $(subst $(comma), ,x$(strip $(CUDA_VISIBLE_DEVICES))))
+HIDDEN := $(if $(filter-out undefined,$(origin CUDA_VISIBLE_DEVICES)),$(filter x x-% xNoDevFiles,$(FIRST)))
+DEVICE := $(if $(HIDDEN),cpu,$(if $(filter-out 0,$(REPORT_GPUS)),gpu,cpu))
+
+PROFILE ?= $(DEVICE)
+LOCK := $(if $(filter-out 0,$(REPORT_GPUS)),gpu,cpu)
 NOTEBOOK ?= 00_summary
+LIMITED := $(if $(LIMIT),--limit $(LIMIT))
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -13,19 +30,51 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # glibc hands large blocks back to the system when they are freed, and every training step on a CPU then waits while
 # gigabytes are cleared anew: 0.3 to 0.6 s of two to three. With these it keeps them, in one heap that all threads use.
 # It must know when a process starts. The peak of the memory is higher so, see lib/memory.py.
-ifeq ($(LOCK),cpu)
+ifeq ($(DEVICE),cpu)
 export MALLOC_MMAP_MAX_ ?= 0
 export MALLOC_TRIM_THRESHOLD_ ?= 1000000000000
 export MALLOC_ARENA_MAX ?= 1
 endif
 
+# A notebook's parameter, or a variable that is misspelt, would do nothing, in silence.
+KNOWN := PROFILE NOTEBOOK ARGS LIMIT A B PYTEST PYTHON VENV BENCH_VENV BIN PIP LOCK SHELL \
+	REPORT_OUTPUTS REPORT_CACHE REPORT_GPUS GPU_SECONDS CUDA_VISIBLE_DEVICES MALLOC_%
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+UNKNOWN := $(sort $(filter-out $(KNOWN),$(GIVEN)))
+ifneq ($(UNKNOWN),)
+$(error error: make has no variable $(UNKNOWN:%='%'); a notebook's parameters go into ARGS, as in make report \
+NOTEBOOK=$(NOTEBOOK) ARGS="$(UNKNOWN:%=%=...)", and what programs read from the environment goes before make)
+endif
+
 NOTEBOOKS := 00_summary 01_baseline 02_reddit_finetune 03_greedy_vs_top_k 04_tang_poetry 05_from_scratch
 NEEDS_03_greedy_vs_top_k := 02_reddit_finetune
 NEEDS_05_from_scratch := 04_tang_poetry
-OUTPUTS := outputs/$(PROFILE)
+
+# Where the reports go, as lib/paths.py has it. Make splits paths at white space, and some characters are signs to it or
+# to the shell.
+WITHOUT_REPORTS := help lab bench test browser lint readme picture lock data cache clean-cache
+SIGNS := : % * ? [ ] \ ' " ` $$ ; & | < > ( ) \#
+NAMED := $(value REPORT_OUTPUTS)
+HOME_FOLDER := $(or $(value HOME),~)
+ELSEWHERE := $(patsubst ~,$(HOME_FOLDER),$(patsubst ~/%,$(HOME_FOLDER)/%,$(NAMED)))
+UNFIT := $(filter-out 2,$(words x$(NAMED)x x$(ELSEWHERE)x)) $(filter ~%,$(ELSEWHERE))
+UNFIT += $(foreach sign,$(SIGNS),$(findstring $(sign),$(ELSEWHERE)))
+ifneq ($(strip $(UNFIT)),)
+ifneq ($(filter-out $(WITHOUT_REPORTS),$(or $(MAKECMDGOALS),help)),)
+$(error error: REPORT_OUTPUTS is '$(NAMED)'; make cannot use a path with white space or special characters in it. Name \
+another folder, or a link to this one)
+endif
+ELSEWHERE :=
+endif
+FOLDER := $(if $(ELSEWHERE),$(ELSEWHERE:%/=%),outputs)
+OUTPUTS := $(FOLDER)/$(PROFILE)
 REPORTS := $(NOTEBOOKS:%=$(OUTPUTS)/%/.done)
 CODE := $(filter-out lib/readme.py lib/compare.py,$(wildcard lib/*.py)) lib/wording.yaml $(wildcard lib/report_template/*)
 INSTALLED := $(VENV)/.installed-$(LOCK)
+
+# Elsewhere other things may lie beside the reports: only the profiles' folders are looked into.
+PROFILES := $(patsubst experiments/%/,%,$(wildcard experiments/*/))
+RAN := outputs/* $(if $(ELSEWHERE),$(PROFILES:%=$(FOLDER)/%))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -36,6 +85,7 @@ INSTALLED := $(VENV)/.installed-$(LOCK)
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  PROFILE=cpu|gpu|smoke picks the experiments; here it is $(PROFILE)."
+	@echo "  LIMIT=60 ends a notebook that takes longer than so many minutes; without it there is no limit."
 
 all: ## make the environment, run all notebooks, write the reports
 	@if $(MAKE) --no-print-directory -q reports 2>/dev/null; then \
@@ -52,14 +102,14 @@ report: ## run one notebook and what it needs: make report NOTEBOOK=04_tang_poet
 		echo "error: there is no notebook '$(NOTEBOOK)'; there are $(NOTEBOOKS)." >&2; exit 2;; esac
 ifdef ARGS
 	@$(MAKE) --no-print-directory $(INSTALLED) $(NEEDS_$(NOTEBOOK):%=$(OUTPUTS)/%/.done)
-	@$(BIN)/python -m lib.runner $(NOTEBOOK) --profile $(PROFILE) $(ARGS)
+	@$(BIN)/python -m lib.runner $(NOTEBOOK) --profile $(PROFILE) $(LIMITED) $(ARGS)
 else
 	@$(MAKE) --no-print-directory $(OUTPUTS)/$(NOTEBOOK)/.done
 	@echo "Report: $(OUTPUTS)/$(NOTEBOOK)/report.html"
 endif
 
 $(REPORTS): $(OUTPUTS)/%/.done: notebooks/%.ipynb experiments/$(PROFILE)/%.yaml $(CODE) $(INSTALLED)
-	@$(BIN)/python -m lib.runner $* --profile $(PROFILE)
+	@$(BIN)/python -m lib.runner $* --profile $(PROFILE) $(LIMITED)
 
 $(OUTPUTS)/03_greedy_vs_top_k/.done: $(NEEDS_03_greedy_vs_top_k:%=$(OUTPUTS)/%/.done)
 $(OUTPUTS)/05_from_scratch/.done: $(NEEDS_05_from_scratch:%=$(OUTPUTS)/%/.done)
@@ -85,7 +135,8 @@ bench: $(INSTALLED) $(BENCH_VENV)/.installed ## measure speed beside the post's 
 	$(BIN)/python -m lib.runner bench --profile bench
 
 bench-all: $(INSTALLED) ## time `make all` (cpu) before and after it was made faster, after `make bench`, in half an hour
-	@test -f outputs/bench/bench.json || { echo "error: run \`make bench\` first; this adds to what it wrote." >&2; exit 2; }
+	@test -f $(FOLDER)/bench/bench.json || { \
+		echo "error: run \`make bench\` first; this adds to what it wrote." >&2; exit 2; }
 	$(BIN)/python -m bench.make_all
 	$(BIN)/python -m bench --make-all
 	$(BIN)/python -m lib.runner bench --profile bench
@@ -142,6 +193,7 @@ clean-cache: ## remove all downloads, and say how much that frees
 	@$(PYTHON) -m lib.cache --clean
 
 clean: ## remove the environment and what runs left behind, but no report and no download
-	rm -rf $(VENV) $(BENCH_VENV) outputs/smoke outputs/*/failed outputs/*/*/model outputs/*/.run-*
-	rm -f outputs/*/*/.done outputs/*/*/notebook.ipynb outputs/*/.lock
+	rm -rf $(VENV) $(BENCH_VENV) $(sort outputs/smoke $(FOLDER)/smoke)
+	rm -rf $(RAN:%=%/failed) $(RAN:%=%/*/model) $(RAN:%=%/.run-*)
+	rm -f $(RAN:%=%/*/.done) $(RAN:%=%/*/notebook.ipynb) $(RAN:%=%/.lock)
 	find . -name __pycache__ -prune -exec rm -rf {} +

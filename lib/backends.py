@@ -1,15 +1,19 @@
 """Which engine Keras computes with, and how it is set up."""
 
+import contextlib
 import os
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from lib import environment
 from lib.errors import UserError
 
 BACKENDS = ("tensorflow", "jax")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+NVIDIA_SMI_SECONDS = 10  # a broken driver lets it stand still
+_nvidia_smi_hangs = False  # found out once, and not waited for again
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,7 @@ def select(backend: str = "auto", precision: str = "auto", deterministic: bool =
         backend = "tensorflow" if has_gpu() else "jax"
     if "keras" in sys.modules and (running := sys.modules["keras"].backend.backend()) != backend:
         raise UserError(f"backend is {backend!r}, but Keras already runs on {running!r}. Restart the kernel.")
+    environment.clean_here()
     os.environ["KERAS_BACKEND"] = backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # JAX's memory growth
@@ -98,6 +103,9 @@ def select(backend: str = "auto", precision: str = "auto", deterministic: bool =
         os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_gpu_deterministic_ops=true"
     import keras
 
+    keras.config.set_floatx("float32")  # whatever the user's keras.json says
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
     on_gpu = _set_up_jax() if backend == "jax" else _set_up_tensorflow(deterministic)
     capability = compute_capability() if on_gpu else 0.0
     products = "float32"
@@ -142,11 +150,13 @@ def multiplies_bfloat16(cpuinfo: str = "/proc/cpuinfo") -> bool:
 def has_gpu() -> bool:
     """Whether the machine has an NVIDIA GPU, found out as the Makefile does, without importing TensorFlow.
 
-    TensorFlow imports Keras, and Keras chooses its backend when it is imported. `CUDA_VISIBLE_DEVICES=-1` hides it.
+    TensorFlow imports Keras, and Keras chooses its backend when it is imported. `CUDA_VISIBLE_DEVICES` hides those
+    that it does not list, and all if it begins with none: if it is empty, `-1` or `NoDevFiles`.
     """
-    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+    first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
+    if first in ("", "NoDevFiles") or first.startswith("-"):
         return False
-    return nvidia_smi("-L").startswith("GPU")
+    return any(line.startswith("GPU") for line in nvidia_smi("-L").splitlines())
 
 
 def compute_capability() -> float:
@@ -166,10 +176,22 @@ def gpu_property(name: str) -> str:
 
 
 def nvidia_smi(*arguments: str) -> str:
-    """What `nvidia-smi` prints; nothing if there is none."""
+    """What `nvidia-smi` prints; nothing if there is none, or if it stood still once."""
+    global _nvidia_smi_hangs
+    if _nvidia_smi_hangs:
+        return ""
     try:
-        return subprocess.run(["nvidia-smi", *arguments], capture_output=True, text=True, timeout=60).stdout
-    except (OSError, subprocess.TimeoutExpired):
+        process = subprocess.Popen(
+            ["nvidia-smi", *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        return process.communicate(timeout=NVIDIA_SMI_SECONDS)[0]
+    except OSError:
+        return ""
+    except subprocess.TimeoutExpired:
+        _nvidia_smi_hangs = True
+        process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):  # while the driver holds it, it cannot be killed
+            process.wait(timeout=1)
         return ""
 
 

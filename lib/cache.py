@@ -7,9 +7,8 @@ Python itself, so that it also works where the environment is gone.
 import os
 import shutil
 import sys
-from pathlib import Path
 
-from lib import paths
+from lib import command_line, paths
 from lib.errors import UserError
 
 
@@ -25,10 +24,11 @@ def clean() -> int:
         How many bytes that freed.
 
     Raises:
-        UserError: If the cache is a folder that holds other things as well.
+        UserError: If the cache is a folder that holds other things as well, or cannot be written.
     """
     folder = paths.cache()
-    if folder in (Path.home(), paths.ROOT, *paths.ROOT.parents) or (folder / ".git").exists():
+    others = [place for base in (paths.home(), paths.ROOT) if base for place in (base, *base.parents)]
+    if folder in others or (folder / ".git").exists():
         raise UserError(f"The cache is {folder}, which holds other things as well; it is left as it is.")
     freed = sum(bytes_ for _, bytes_ in contents())
     for entry in folder.iterdir():
@@ -38,21 +38,25 @@ def clean() -> int:
 
 def main(arguments: list[str]) -> int:
     """The command line. Returns the exit status."""
+    return command_line.run(lambda: _main(arguments))
+
+
+def _main(arguments: list[str]) -> int:
+    _list()
+    if arguments == ["--clean"]:
+        print(f"Removed; {clean() / 1e6:,.1f} MB are free again.")
+    return 0
+
+
+def _list() -> None:
     rows = contents()
-    print(f"The cache is {paths.cache()}.")
+    print(f"The cache is {paths.on_terminal(paths.cache())}.")
     for name, bytes_ in rows:
         print(f"{bytes_ / 1e6:10,.1f} MB  {name}")
     print(f"{sum(bytes_ for _, bytes_ in rows) / 1e6:10,.1f} MB  in all")
     for name in ("KAGGLEHUB_CACHE", "HF_HOME", "HF_HUB_CACHE", "TFDS_DATA_DIR"):
         if place := os.environ.get(name):
             print(f"What {name} names, {place}, is kept apart, and not touched.")
-    if arguments == ["--clean"]:
-        try:
-            print(f"Removed; {clean() / 1e6:,.1f} MB are free again.")
-        except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 2
-    return 0
 
 
 if __name__ == "__main__":

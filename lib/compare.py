@@ -13,7 +13,7 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
-from lib import escaping, paths, rendering, results
+from lib import command_line, escaping, paths, rendering, results
 from lib.errors import UserError
 
 MISSING = "–"
@@ -29,7 +29,7 @@ def read(profile: str, name: str) -> dict:
     file = folder / name / "results.json"
     if not file.is_file():
         there = ", ".join(sorted(path.parent.name for path in folder.glob("*/results.json"))) or "none"
-        raise UserError(f"There is no report {name!r} in outputs/{profile}; there are {there}.")
+        raise UserError(f"There is no report {name!r} in {paths.on_terminal(folder)}; there are {there}.")
     content = json.loads(file.read_text(encoding="utf-8"))
     samples = folder / name / "samples.csv"
     content["samples"] = pd.read_csv(samples, keep_default_na=False) if samples.is_file() else pd.DataFrame()
@@ -112,20 +112,20 @@ def page(a: dict, b: dict) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line. Returns the exit status."""
+    return command_line.run(lambda: _main(arguments))
+
+
+def _main(arguments: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m lib.compare", description="Set two reports side by side.")
     parser.add_argument("a", help="the folder of a report, such as 03_greedy_vs_top_k")
     parser.add_argument("b", help="another one, such as 03_greedy_vs_top_k@1f0c2d3e")
     parser.add_argument("--profile", default="cpu", help="the folder of outputs/ that holds them")
     options = parser.parse_args(arguments)
-    try:
-        pair = [read(options.profile, Path(name).name) for name in (options.a, options.b)]
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    pair = [read(options.profile, Path(name).name) for name in (options.a, options.b)]
     file = paths.outputs() / options.profile / "compare" / f"{pair[0]['name']}--{pair[1]['name']}.html"
     file.parent.mkdir(exist_ok=True)
     file.write_text(page(*pair), encoding="utf-8", errors="backslashreplace")
-    print(f"Side by side: {paths.shown(file)}")
+    print(f"Side by side: {paths.on_terminal(file)}")
     return 0
 
 

@@ -11,6 +11,7 @@ from matplotlib.transforms import Bbox
 
 from lib import fonts, judging, timing
 
+matplotlib.rcdefaults()  # whatever the reader's matplotlibrc says
 matplotlib.rcParams.update(
     {
         "figure.figsize": (7.5, 3.4),

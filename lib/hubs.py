@@ -154,17 +154,20 @@ def cache_variables() -> dict[str, str]:
 
 
 def _roots(handle: str) -> list[Path]:
-    """Where a hub's files may lie: the folder the user named, or else this project's cache and the client's own."""
+    """Where a hub's files may lie: the folder the user named, or else this project's cache and the client's own.
+
+    `~` is left as it is where there is no home folder; then nothing lies there.
+    """
     own = cache_variables()
     if handle.startswith("kaggle://"):
         named, variable = os.environ.get("KAGGLEHUB_CACHE"), "KAGGLEHUB_CACHE"
-        default = Path.home() / ".cache" / "kagglehub"
+        default = "~/.cache/kagglehub"
     else:
         home = os.environ.get("HF_HOME")
         named = os.environ.get("HF_HUB_CACHE") or (home and os.path.join(home, "hub"))
         variable = "HF_HUB_CACHE"
-        default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface" / "hub"
-    return [Path(named).expanduser()] if named else [Path(own[variable]), default]
+        default = f"{os.environ.get('XDG_CACHE_HOME') or '~/.cache'}/huggingface/hub"
+    return [Path(os.path.expanduser(place)) for place in ([named] if named else [own[variable], default])]
 
 
 def _folder(handle: str, root: Path) -> Path | None:

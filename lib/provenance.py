@@ -9,7 +9,7 @@ import subprocess
 import sys
 from importlib import metadata
 
-from lib import backends, memory, paths
+from lib import backends, environment, memory, paths
 
 PACKAGES = (
     "keras-nlp",
@@ -45,6 +45,8 @@ def collect() -> dict[str, str]:
         keras = sys.modules["keras"]
         facts["Keras backend"] = str(backends.selected or keras.backend.backend())
         facts["device"] = device(keras.backend.backend())
+    if aside := environment.set_aside():
+        facts["environment variables set aside"] = ", ".join(aside)
     for package in PACKAGES:
         facts[package] = metadata.version(package)
     for lock in ("cpu", "gpu"):

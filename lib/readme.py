@@ -9,7 +9,7 @@ import sys
 
 import pandas as pd
 
-from lib import comparison, escaping, findings, memory, paths, poetry, results, wording
+from lib import command_line, comparison, escaping, findings, memory, paths, poetry, results, wording
 
 PROFILE = "cpu"
 FILES = {"en": "README.md", "zh": "README.zh-CN.md"}
@@ -178,4 +178,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command_line.run(main))

@@ -21,12 +21,12 @@ def secrets() -> list[str]:
     """
     found = {value.strip() for name, value in os.environ.items() if SECRET_NAME.search(name)}
     found |= set(re.findall(r"//[^/@\s:]*:([^/@\s]+)@", " ".join(os.environ.values())))
-    hf_home = os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface"
-    kaggle = Path(os.environ.get("KAGGLE_CONFIG_DIR") or Path.home() / ".kaggle")
-    for file in (os.environ.get("HF_TOKEN_PATH") or Path(hf_home) / "token", kaggle / "access_token"):
-        found.add(_read(Path(file)).strip())
+    hf_home = os.environ.get("HF_HOME") or f"{os.environ.get('XDG_CACHE_HOME') or '~/.cache'}/huggingface"
+    kaggle = os.environ.get("KAGGLE_CONFIG_DIR") or "~/.kaggle"
+    for file in (os.environ.get("HF_TOKEN_PATH") or f"{hf_home}/token", f"{kaggle}/access_token"):
+        found.add(_read(file).strip())
     with contextlib.suppress(ValueError, KeyError, TypeError):
-        found.add(str(json.loads(_read(kaggle / "kaggle.json"))["key"]))
+        found.add(str(json.loads(_read(f"{kaggle}/kaggle.json"))["key"]))
     # A variable may name a file that holds the token, or a switch: neither is one.
     return sorted((text for text in found if len(text) >= SHORTEST and not os.path.exists(text)), key=len)[::-1]
 
@@ -62,8 +62,9 @@ def _forms(secret: str) -> set[str]:
     return {secret, json.dumps(secret)[1:-1], html.escape(secret)}
 
 
-def _read(file: Path) -> str:
+def _read(file: str) -> str:
+    """The text of a file, `""` if there is none. Where there is no home folder, `~` names nothing."""
     try:
-        return file.read_text(encoding="utf-8")
+        return Path(os.path.expanduser(file)).read_text(encoding="utf-8")
     except (OSError, ValueError):
         return ""

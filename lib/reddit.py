@@ -12,7 +12,7 @@ import tempfile
 import zlib
 from pathlib import Path
 
-from lib import downloads, hubs, paths, progress, redaction, watchdog
+from lib import command_line, downloads, hubs, paths, progress, redaction, watchdog
 from lib.errors import UserError
 
 FILE = "tifu_all_tokenized_and_filtered.json"
@@ -50,9 +50,10 @@ def builder(config: str):
 def data_folder() -> Path:
     """Where TFDS keeps its data: `TFDS_DATA_DIR`, else its own folder if that has it, else the cache."""
     if named := os.environ.get("TFDS_DATA_DIR"):
-        return Path(named).expanduser()
-    usual = Path.home() / "tensorflow_datasets"
-    return usual if (usual / "reddit_tifu").is_dir() else paths.cache() / "tensorflow_datasets"
+        return paths.expanded(named)
+    home = paths.home()
+    usual = home and home / "tensorflow_datasets"
+    return usual if usual and (usual / "reddit_tifu").is_dir() else paths.cache() / "tensorflow_datasets"
 
 
 def place() -> Path:
@@ -246,17 +247,17 @@ def main(arguments: list[str]) -> int:
             print(f"{type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
             return 1
         return 0
-    try:
-        with (
-            tempfile.TemporaryDirectory() as scratch,
-            progress.shown("data", Path(scratch) / "progress.jsonl", sys.stderr),
-        ):
-            file = fetch_mirror()
-            for config in ("short", "long"):
-                prepare(config)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return command_line.run(_fetch_and_prepare)
+
+
+def _fetch_and_prepare() -> int:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        progress.shown("data", Path(scratch) / "progress.jsonl", sys.stderr),
+    ):
+        file = fetch_mirror()
+        for config in ("short", "long"):
+            prepare(config)
     print(f"{file} is the file that TensorFlow Datasets knows, and is prepared for reddit_tifu/short and /long.")
     return 0
 

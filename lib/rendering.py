@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import jinja2
@@ -43,7 +44,9 @@ def render_report(executed: Path, folder: Path) -> None:
     content["headline"], content["more"] = headline(content["answer"])
     content["contents"] = _contents(notebook)
     _split_title(notebook)
-    exporter = nbconvert.HTMLExporter(template_name=TEMPLATE.name, extra_template_basedirs=[str(TEMPLATE.parent)])
+    # nbconvert's own templates are named too, or a reader's of the same name would come first.
+    folders = [str(TEMPLATE.parent), str(Path(sys.prefix) / "share" / "jupyter" / "nbconvert" / "templates")]
+    exporter = nbconvert.HTMLExporter(template_name=TEMPLATE.name, extra_template_basedirs=folders)
     exporter.register_filter("visible", escaping.visible)
     page, _ = exporter.from_notebook_node(notebook, resources={"report": content})
     (folder / "report.html").write_text(page, encoding="utf-8", errors="backslashreplace")

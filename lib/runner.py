@@ -12,7 +12,6 @@ import fcntl
 import hashlib
 import itertools
 import json
-import logging
 import os
 import shutil
 import sys
@@ -21,22 +20,29 @@ import time
 from pathlib import Path
 
 import nbformat
-import papermill
-from nbclient.exceptions import DeadKernelError
-from papermill.exceptions import PapermillExecutionError
 
-from lib import parameters, paths, progress, redaction, rendering, results
+from lib import (
+    backends,
+    command_line,
+    environment,
+    kernels,
+    parameters,
+    paths,
+    progress,
+    redaction,
+    rendering,
+    results,
+)
 from lib.errors import UserError
+from lib.kernels import NotebookFailed
+from lib.yaml_files import shown
 
 DONE = ".done"  # lies in a published folder; make compares its time with what the report is made from
 KERNEL_LOG = "kernel.log"
+RUNNING = ".run-"  # how the folder of a run that is not done begins
 
 
-class NotebookFailed(Exception):
-    """A notebook that did not run to its end."""
-
-
-def run(notebook: str, profile: str, changes: list[str] | None = None) -> Path:
+def run(notebook: str, profile: str, changes: list[str] | None = None, limit_minutes: float | None = None) -> Path:
     """Runs a notebook and publishes its report.
 
     Args:
@@ -44,6 +50,7 @@ def run(notebook: str, profile: str, changes: list[str] | None = None) -> Path:
         profile: The folder of `experiments` that holds its YAML file, and the folder of `outputs/` that it goes to.
         changes: Parameters, `"name=value"`, that differ from the YAML file. With any, the report does not take the
             place of the notebook's own: it goes to `<notebook>@<hash of what differs>`.
+        limit_minutes: How long the notebook may take; None sets no limit.
 
     Returns:
         The published folder.
@@ -57,17 +64,19 @@ def run(notebook: str, profile: str, changes: list[str] | None = None) -> Path:
     given = _experiment(notebook, profile, declared)
     changed = _changed(changes or [], given, declared)
     given |= changed
-    _check_prompts(given, declared, "the command line" if changed else f"experiments/{profile}/{notebook}.yaml")
+    values = {name: parameter.default for name, parameter in declared.items()} | given
+    parameters.check_together(values, "the command line" if changed else f"experiments/{profile}/{notebook}.yaml")
     outputs = paths.outputs() / profile
     _check_writable(outputs)
-    with _only_one(outputs), tempfile.TemporaryDirectory(prefix=".run-", dir=outputs) as scratch:
+    _say_if_slow(profile, values)
+    with _only_one(outputs), tempfile.TemporaryDirectory(prefix=RUNNING, dir=outputs) as scratch:
         folder = Path(scratch) / variant_name(notebook, changed)
         folder.mkdir()
         given |= {"profile": profile, "output_dir": str(folder)}
         executed = folder / "notebook.ipynb"
         try:
             start = time.monotonic()
-            _execute(notebook, executed, given, _minutes_last_time(outputs, folder.name, notebook))
+            _execute(notebook, executed, given, _minutes_last_time(outputs, folder.name, notebook), limit_minutes)
             _check_ran(executed, folder)
             _record(folder, minutes=(time.monotonic() - start) / 60, changed=changed)
             rendering.render_report(executed, folder)
@@ -80,7 +89,8 @@ def run(notebook: str, profile: str, changes: list[str] | None = None) -> Path:
             shutil.move(executed, kept)
             shutil.move(Path(scratch) / KERNEL_LOG, kept.with_suffix(".log"))
             raise NotebookFailed(
-                f"{failure} The notebook as far as it came: {paths.shown(kept)}; beside it, what its kernel wrote."
+                f"{failure} The notebook as far as it came: {paths.on_terminal(kept)}; beside it lies what its kernel "
+                "wrote."
             ) from None
         if names := redaction.clean_folder(folder):
             print(f"A password or token of this machine was taken out of {', '.join(names)}.", flush=True)
@@ -113,7 +123,7 @@ def _changed(changes: list[str], given: dict, declared: dict) -> dict:
             raise UserError(f"the command line: {name} holds a password or token of this machine. Take it out.")
     changed = {name: value for name, value in wanted.items() if value != values[name]}
     if changes and not changed:
-        raise UserError(f"the command line: {', '.join(changes)} is what the report itself has. Change a value.")
+        raise UserError(f"the command line: {shown(', '.join(changes))} is what the report itself has. Change a value.")
     return changed
 
 
@@ -125,18 +135,6 @@ def variant_name(notebook: str, changed: dict) -> str:
     return f"{notebook}@{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
-def _check_prompts(given: dict, declared: dict, where: str) -> None:
-    values = {name: parameter.default for name, parameter in declared.items()} | given
-    prompts = values.get("prompts") or [values[name] for name in ("prompt", "chinese_prompt") if name in values]
-    for prompt in prompts:
-        # A word takes a token or more. The exact check needs the tokenizer, and is made in the notebook.
-        if "max_length" in values and len(prompt.split()) >= values["max_length"]:
-            raise UserError(
-                f"{where}: max_length is {values['max_length']}, but the prompt {prompt[:40]!r}… alone has "
-                f"{len(prompt.split())} words; max_length counts the prompt. Raise it or shorten the prompt."
-            )
-
-
 def _check_writable(outputs: Path) -> None:
     try:
         outputs.mkdir(parents=True, exist_ok=True)
@@ -144,20 +142,22 @@ def _check_writable(outputs: Path) -> None:
             pass
     except OSError as error:
         raise UserError(
-            f"The outputs folder {outputs} cannot be written: {error.strerror}. "
+            f"The outputs folder {paths.on_terminal(outputs)} cannot be written: {error.strerror}. "
             "Change its permissions, or name another folder in REPORT_OUTPUTS."
         ) from None
 
 
 @contextlib.contextmanager
 def _only_one(outputs: Path):
-    """Lets one notebook run at a time, since two would spoil each other's timings."""
+    """Lets one notebook run at a time, since two would spoil each other's timings, and clears what dead runs left."""
     with open(outputs / ".lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             print("Another notebook of this profile is running; waiting for it.", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in outputs.glob(f"{RUNNING}*"):  # by runs that were killed: a living one holds the lock
+            shutil.rmtree(left, ignore_errors=True)
         yield
 
 
@@ -169,38 +169,38 @@ def _minutes_last_time(outputs: Path, *names: str) -> float | None:
     return None
 
 
-def _execute(notebook: str, executed: Path, given: dict, minutes: float | None) -> None:
-    source = paths.NOTEBOOKS / f"{notebook}.ipynb"
+def _say_if_slow(profile: str, values: dict) -> None:
+    """Says that the experiments of the profile `gpu` run on a CPU, where they take days."""
+    if profile == "gpu" and "backend" in values and not backends.has_gpu():
+        print(
+            "The experiments of the profile gpu are sized for an NVIDIA GPU, and none was found. On a CPU they take "
+            "days; those of the profile cpu are smaller (--profile cpu, with make PROFILE=cpu).",
+            flush=True,
+        )
+
+
+def _execute(
+    notebook: str, executed: Path, given: dict, minutes: float | None, limit_minutes: float | None = None
+) -> None:
+    source, scratch = paths.NOTEBOOKS / f"{notebook}.ipynb", executed.parent.parent
     cells = nbformat.read(source, as_version=4).cells
     code = [cell for cell in cells if cell.cell_type == "code" and cell.source.strip()]
     done, total = itertools.count(1), len(code) + 1  # papermill adds a cell with the parameters that are given
-    logging.getLogger("papermill").setLevel(logging.ERROR)
-    scratch = executed.parent.parent
-    with (
-        _quiet(scratch / KERNEL_LOG) as terminal,
-        progress.shown(notebook, scratch / "progress.jsonl", terminal, total, minutes),
-    ):
-        try:
-            papermill.execute_notebook(
-                source,
-                executed,
-                given,
-                kernel_name="python3",
-                language="python",
-                cwd=paths.ROOT,
-                progress_bar=False,
-                log_output=False,
-                on_cell_executed=lambda **_: progress.cell(next(done), total),
-            )
-        except PapermillExecutionError as error:
-            if error.ename == UserError.__name__:
-                raise UserError(error.evalue) from None
-            line = next((line for line in error.source.splitlines() if line.strip()), "")
-            raise NotebookFailed(
-                f"{notebook} failed in cell [{error.exec_count}], {line!r}: {error.ename}: {error.evalue}."
-            ) from None
-        except DeadKernelError:
-            raise NotebookFailed(f"{notebook} failed: its kernel died, most likely for want of memory.") from None
+    log = scratch / KERNEL_LOG
+    with _quiet(log) as terminal, progress.shown(notebook, scratch / "progress.jsonl", terminal, total, minutes):
+        variables, aside = environment.for_kernel(scratch)
+        if aside:
+            progress.note(f"set aside, since a report depends on its parameters alone: {', '.join(aside)}")
+        kernels.execute(
+            source,
+            executed,
+            given,
+            variables,
+            log,
+            on_cell_executed=lambda **_: progress.cell(next(done), total),
+            limit_minutes=limit_minutes,
+            cwd=paths.ROOT,
+        )
 
 
 def _check_ran(executed: Path, folder: Path) -> None:
@@ -262,6 +262,10 @@ def _quiet(log: Path):
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line. Returns the exit status."""
+    return command_line.run(lambda: _main(arguments))
+
+
+def _main(arguments: list[str] | None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m lib.runner", description="Run a notebook and publish its report.", add_help=False
     )
@@ -269,30 +273,34 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("changes", nargs="*", metavar="name=value", help="parameters that differ from the YAML file")
     parser.add_argument("--profile", default="cpu", help="the folder of experiments/ to take its parameters from")
     parser.add_argument("-h", "--help", action="store_true", help="with a notebook: the parameters that it has")
+    parser.add_argument(
+        "--limit", type=_minutes, metavar="MINUTES", help="how long the notebook may take; no limit else"
+    )
     options = parser.parse_intermixed_args(arguments)
     if not options.notebook:
         parser.print_help()
         return 0 if options.help else 2
     notebook = Path(options.notebook).name.removesuffix(".ipynb")
     start = time.monotonic()
+    if options.help:
+        declared = parameters.declared(paths.NOTEBOOKS / f"{notebook}.ipynb")
+        print(f"Parameters of {notebook}, with the defaults of the notebook:\n{parameters.described(declared)}")
+        return 0
     try:
-        if options.help:
-            declared = parameters.declared(paths.NOTEBOOKS / f"{notebook}.ipynb")
-            print(f"Parameters of {notebook}, with the defaults of the notebook:\n{parameters.described(declared)}")
-            return 0
-        folder = run(notebook, options.profile, options.changes)
-    except UserError as error:
-        print(redaction.clean(f"error: {error}"), file=sys.stderr)
-        return 2
+        folder = run(notebook, options.profile, options.changes, options.limit)
     except NotebookFailed as error:
-        print(redaction.clean(f"error: {error}"), file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("Interrupted; the reports are as they were.", file=sys.stderr)
-        return 130
+        return command_line.fail(str(error), status=1)
     minutes = (time.monotonic() - start) / 60
-    print(f"{paths.shown(folder / 'report.html')} is ready, after {minutes:.1f} minutes.")
+    print(f"{paths.on_terminal(folder / 'report.html')} is ready, after {minutes:.1f} minutes.")
     return 0
+
+
+def _minutes(text: str) -> float:
+    """A time limit in minutes, more than 0."""
+    with contextlib.suppress(ValueError):
+        if 0 < (minutes := float(text)) < float("inf"):
+            return minutes
+    raise argparse.ArgumentTypeError(f"it is {text!r}; it must be a number of minutes above 0")
 
 
 if __name__ == "__main__":

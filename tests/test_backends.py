@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -50,6 +51,30 @@ def test_auto_takes_jax_where_there_is_no_gpu(nvidia_smi, monkeypatch):
     assert backends.has_gpu()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     assert not backends.has_gpu()
+
+
+@pytest.mark.parametrize("hidden", ["", "-1", "-1,0", " -1", "NoDevFiles", ",0"])
+def test_a_gpu_that_is_hidden_is_none(nvidia_smi, monkeypatch, hidden):
+    nvidia_smi("GPU 0: Tesla T4 (UUID: GPU-0)")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+    assert not backends.has_gpu()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,-1")
+    assert backends.has_gpu()
+
+
+def test_an_nvidia_smi_that_stands_still_is_waited_for_once(monkeypatch, tmp_path):
+    (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\necho >> {tmp_path}/asked\nPATH=/usr/bin:/bin exec sleep 100\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(backends, "NVIDIA_SMI_SECONDS", 1)
+    monkeypatch.setattr(backends, "_nvidia_smi_hangs", False)
+    start = time.monotonic()
+    assert not backends.has_gpu()
+    assert backends.compute_capability() == 0
+    assert not backends.has_gpu()
+    assert time.monotonic() - start < 20
+    assert (tmp_path / "asked").read_text() == "\n"
 
 
 def test_auto_takes_tensorflow_where_there_is_a_gpu_and_refuses_one_that_it_cannot_use(nvidia_smi):

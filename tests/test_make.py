@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from lib import memory, paths
+from lib import backends, memory, paths
 
 PYTHON = """#!/bin/sh
 [ "$1 $2" = "-m lib.runner" ] || exit 0
@@ -41,17 +41,23 @@ def checkout(tmp_path):
     return tmp_path
 
 
-def make(checkout, *arguments, status=0):
-    others = ("MAKE", "MFLAGS", "MALLOC")
+def make(checkout, *arguments, status=0, profile=("PROFILE=smoke",), **variables):
+    """Runs make; returns the notebooks that it ran, and what it printed: the errors where it was to fail."""
+    others = ("MAKE", "MFLAGS", "MALLOC", "PROFILE", "CUDA_VISIBLE_DEVICES", "REPORT_OUTPUTS", "REPORT_GPUS")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     done = subprocess.run(
-        ["make", "PROFILE=smoke", *arguments], cwd=checkout, capture_output=True, text=True, env=environment
+        ["make", *profile, *arguments],
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+        env=environment | variables,
+        timeout=60,
     )
     assert done.returncode == status, done.stdout + done.stderr
     ran = checkout / "ran"
     names = ran.read_text().split() if ran.exists() else []
     ran.unlink(missing_ok=True)
-    return names, done.stdout
+    return names, done.stderr if status else done.stdout
 
 
 def touch(checkout, name):
@@ -100,7 +106,7 @@ def test_what_is_touched_is_run_again_with_what_depends_on_it(checkout, touched,
 
 def test_a_new_lock_means_a_new_environment_and_new_reports(checkout):
     make(checkout, "all")
-    lock = "gpu" if shutil.which("nvidia-smi") else "cpu"
+    lock = "gpu" if "GPU" in backends.nvidia_smi("-L") else "cpu"
     touch(checkout, f"requirements/{lock}.txt")
     ran, output = make(checkout, "all")
     assert "Installing" in output
@@ -142,6 +148,136 @@ def test_a_misspelt_profile_reaches_the_runner_which_says_what_there_is(checkout
     assert ran == ["smok"]
 
 
+@pytest.mark.parametrize("given", ["k=7", "NOTEBOK=01_baseline", "prompt='The night was'"])
+def test_a_variable_that_make_does_not_know_is_refused(checkout, given):
+    name = given.split("=")[0]
+    ran, told = make(checkout, "report", "NOTEBOOK=03_greedy_vs_top_k", given, status=2)
+    assert ran == []
+    assert len(told.splitlines()) == 1
+    assert f"error: make has no variable '{name}'; a notebook's parameters go into ARGS" in told
+    assert f'make report NOTEBOOK=03_greedy_vs_top_k ARGS="{name}=..."' in told
+
+
+def test_what_stands_in_a_value_is_no_variable(checkout):
+    for arguments in ("k=40 prompt='The night was'", "a\\ b=1", "a\nb=1"):
+        assert make(checkout, "help", f"ARGS={arguments}", "A=x=y", "MALLOC_ARENA_MAX=2")[0] == []
+
+
+@pytest.fixture
+def nvidia_smi(tmp_path_factory):
+    """Puts a stand-in for nvidia-smi first on the path; returns the variables that make it be found."""
+
+    def write(body):
+        folder = tmp_path_factory.mktemp("bin")
+        (folder / "nvidia-smi").write_text(f"#!/bin/sh\n{body}\n")
+        (folder / "nvidia-smi").chmod(0o755)
+        return {"PATH": f"{folder}:{os.environ['PATH']}"}
+
+    return write
+
+
+LISTS = "echo 'GPU 0: Tesla T4 (UUID: GPU-0)'"
+
+
+def profile_of(output):
+    return output.split("here it is ")[1].split(".")[0]
+
+
+@pytest.mark.parametrize("hidden", ["", "-1", "-1,0", " -1", "NoDevFiles", ",0"])
+def test_gpus_that_are_hidden_count_for_neither_make_nor_python(checkout, nvidia_smi, monkeypatch, hidden):
+    variables = nvidia_smi(LISTS)
+    assert profile_of(make(checkout, profile=(), **variables)[1]) == "gpu"
+    assert profile_of(make(checkout, profile=(), CUDA_VISIBLE_DEVICES="0,-1", **variables)[1]) == "gpu"
+    assert profile_of(make(checkout, profile=(), CUDA_VISIBLE_DEVICES=hidden, **variables)[1]) == "cpu"
+    for name, value in (variables | {"CUDA_VISIBLE_DEVICES": "0,-1"}).items():
+        monkeypatch.setenv(name, value)
+    assert backends.has_gpu()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+    assert not backends.has_gpu()
+
+
+def test_gpus_are_counted_once_however_many_makes_run(checkout, nvidia_smi, tmp_path):
+    asked = tmp_path / "asked"
+    variables = nvidia_smi(f"echo >> {asked}; {LISTS}")
+    assert make(checkout, "all", **variables)[0] == ALL
+    assert asked.read_text() == "\n"
+    make(checkout, "REPORT_GPUS=1", **variables)
+    assert asked.read_text() == "\n"
+
+
+def test_a_driver_s_tool_that_stands_still_is_not_waited_for(checkout, nvidia_smi):
+    start = time.monotonic()
+    output = make(checkout, "help", "GPU_SECONDS=1", profile=(), **nvidia_smi("exec sleep 100"))[1]
+    assert profile_of(output) == "cpu"
+    assert time.monotonic() - start < 20
+
+
+def test_gpus_are_found_where_there_is_no_timeout(checkout, nvidia_smi):
+    folder = nvidia_smi(LISTS)["PATH"].split(":")[0]
+    for name in ("make", "awk", "grep"):
+        os.symlink(shutil.which(name), os.path.join(folder, name))
+    assert profile_of(make(checkout, profile=(), PATH=folder)[1]) == "gpu"
+
+
+@pytest.fixture
+def home(checkout, tmp_path_factory):
+    """A home folder; and the stand-in writes to where Python says that reports go."""
+    asked = f"$({sys.executable} -c 'from lib import paths; print(paths.outputs())')"
+    (checkout / ".venv" / "bin" / "python").write_text(PYTHON.replace("outputs/", f"{asked}/"))
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.mark.parametrize("how", ["environment", "command line"])
+@pytest.mark.parametrize("named", ["elsewhere", "~/reports/", "../{home}/deep/er", "{checkout}/out"])
+def test_reports_go_where_report_outputs_says(checkout, home, named, how):
+    named = named.format(home=os.path.relpath(home, checkout.parent), checkout=checkout)
+    place = os.path.normpath(checkout / named.replace("~", str(home)))
+    given = [f"REPORT_OUTPUTS={named}"] if how == "command line" else []
+    variables = {"HOME": str(home)} | ({} if given else {"REPORT_OUTPUTS": named})
+    ran, output = make(checkout, "all", *given, **variables)
+    assert ran == ALL
+    told = output.splitlines()[-1].removeprefix("Reports: ").removesuffix("/smoke/index.html")
+    assert os.path.normpath(checkout / told) == place
+    assert "Nothing to do" in make(checkout.parent, "-C", str(checkout), "all", *given, **variables)[1]
+    ran, output = make(checkout, "report", "NOTEBOOK=04_tang_poetry", *given, **variables)
+    assert ran == []
+    assert output.splitlines()[-1] == f"Report: {told}/smoke/04_tang_poetry/report.html"
+    assert os.path.isfile(f"{place}/smoke/00_summary/.done")
+    assert not (checkout / "outputs").exists() and not (checkout / "~").exists()
+
+
+def test_cleaning_leaves_reports_and_all_that_is_not_a_report_s(checkout, home):
+    leaves = ["cpu/03/report.html", "cpu/index.html", "mine/03/.done", "mine/failed/x", "mine/03/model/x", "letter"]
+    goes = ["smoke/03/report.html", "cpu/failed/x", "cpu/03/model/x", "gpu/.run-1/x", "cpu/03/.done", "bench/.lock"]
+    goes.append("gpu/03/notebook.ipynb")
+    for base in (home / "out", checkout / "outputs"):
+        for name in (*leaves, *goes):
+            (base / name).parent.mkdir(parents=True, exist_ok=True)
+            (base / name).touch()
+    make(checkout, "clean", HOME=str(home), REPORT_OUTPUTS="~/out")
+    assert all((home / "out" / name).exists() for name in leaves)
+    assert not any((base / name).exists() for base in (home / "out", checkout / "outputs") for name in goes)
+
+
+@pytest.mark.parametrize("named", ["/tmp/my reports", "/tmp/x ", "/tmp/a:b", "/tmp/50%", "/tmp/$x", "~nobody", "/a/*"])
+def test_a_place_that_make_cannot_use_is_refused_where_it_is_needed(checkout, named):
+    for target in ("all", "report", "smoke", "clean"):
+        ran, told = make(checkout, target, status=2, REPORT_OUTPUTS=named)
+        assert ran == []
+        assert len(told.splitlines()) == 1
+        assert f"error: REPORT_OUTPUTS is '{named}'; make cannot use a path with white space or special" in told
+    assert make(checkout, "help", REPORT_OUTPUTS=named)[0] == []
+
+
+@pytest.mark.parametrize("named", ["~/downloads", "downloads"])
+def test_the_cache_is_where_report_cache_says(checkout, home, named):
+    given = f"REPORT_CACHE={named}"
+    output = make(checkout, "cache", given, f"PYTHON={sys.executable}", HOME=str(home))[1]
+    assert output.splitlines()[0] == f"The cache is {named}."
+    assert ((home if named.startswith("~") else checkout) / "downloads").is_dir()
+    assert not (checkout / "~").exists()
+
+
 FAULTS = """
 import ctypes, resource, threading
 libc = ctypes.CDLL(None)
@@ -167,9 +303,9 @@ def page_faults(environment):
 @pytest.mark.skipif(sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "mallopt"), reason="not glibc's malloc")
 def test_on_a_cpu_memory_is_kept_for_its_next_use(checkout):
     """Every page of a block that the system had to hand out costs a fault; those of a block that was kept, none."""
-    make(checkout, "report", "NOTEBOOK=04_tang_poetry", "GPU=1")
+    make(checkout, "report", "NOTEBOOK=04_tang_poetry", "REPORT_GPUS=1")
     assert (checkout / "malloc").read_text() == ""
-    make(checkout, "report", "NOTEBOOK=01_baseline", "GPU=0")
+    make(checkout, "report", "NOTEBOOK=01_baseline", "REPORT_GPUS=0")
     told = dict(line.split("=") for line in (checkout / "malloc").read_text().split())
     assert set(told) == set(memory.MALLOC)
     assert page_faults({}) > 1000 > 10 * page_faults(told)

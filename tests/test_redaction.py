@@ -1,4 +1,5 @@
 import json
+import pwd
 
 import pytest
 
@@ -25,6 +26,33 @@ def secrets(monkeypatch, tmp_path):
 def test_tokens_of_environment_and_files_are_taken_out(secrets):
     for secret in secrets:
         assert redaction.clean(f"at {secret}!") == "at [removed]!"
+
+
+def test_tokens_are_found_where_the_hubs_clients_look_for_them(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("KAGGLE_CONFIG_DIR", "~/kaggle")
+    monkeypatch.setenv("XDG_CACHE_HOME", "~/cache")
+    for name in ("HF_HOME", "HF_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("kaggle/access_token", "cache/huggingface/token", "hf/token", "file"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"secret of {name}")
+    assert redaction.clean("secret of kaggle/access_token") == "[removed]"
+    assert redaction.clean("secret of cache/huggingface/token") == "[removed]"
+    monkeypatch.setenv("HF_HOME", "~/hf")
+    assert redaction.clean("secret of hf/token") == "[removed]"
+    monkeypatch.setenv("HF_TOKEN_PATH", "~/file")
+    assert redaction.clean("secret of file") == "[removed]"
+
+
+def test_without_a_home_folder_only_the_environment_has_secrets(secrets, monkeypatch):
+    def unknown(uid):
+        raise KeyError(uid)
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    monkeypatch.delenv("HOME")
+    assert redaction.clean(f"at {secrets[0]}!") == "at [removed]!"
+    assert redaction.clean(f"at {secrets[2]}!") == f"at {secrets[2]}!"
 
 
 def test_so_are_passwords_in_addresses_and_headers():

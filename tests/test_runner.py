@@ -1,13 +1,18 @@
+import errno
+import fcntl
 import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import nbformat
 import pytest
 
-from lib import paths, runner
+from lib import backends, kernels, paths, runner
 
 NOTEBOOKS = {
     "works": [
@@ -17,6 +22,19 @@ NOTEBOOKS = {
     "fails": ["report = results.Results('fails', globals())", "raise RuntimeError('no such luck')"],
     "refuses": ["from lib.errors import UserError", "raise UserError('max_length is 3; it must be more.')"],
     "dies": ["import os, signal", "os.kill(os.getpid(), signal.SIGKILL)"],
+    "aborts": ["import os", "os.write(2, b'Unknown flag in XLA_FLAGS: --no\\n')\nos.abort()"],
+    "exits": ["import os", "os._exit(3)"],
+    "mute": [
+        "session = get_ipython().kernel.session\nsend = session.send",
+        "session.send = lambda stream, kind, *a, **b: None if kind == 'execute_reply' else send(stream, kind, *a, **b)",
+    ],
+    "full": ["import errno, os", "raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))"],
+    "sleeps": ["import pathlib, time\npathlib.Path('{started}').touch()", "time.sleep(300)"],
+    "asks": [
+        "import os\nreport = results.Results('asks', globals())",
+        "1\n2",
+        "report.finish(str([type(get_ipython()).__name__, 'tensorflow' in __import__('sys').modules]))",
+    ],
     "silent": ["pass"],
     "leaks": [
         "import os, sys\nsecret = os.environ['HF_TOKEN']\nprint(secret)\nprint(secret, file=sys.stderr)",
@@ -43,6 +61,7 @@ def place(monkeypatch, tmp_path):
         parameters = nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
         setup = nbformat.v4.new_code_cell("from lib import results")
         notebook.cells = [nbformat.v4.new_markdown_cell(f"# It {name}"), setup, parameters]
+        cells = [cell.replace("{started}", str(tmp_path / "started")) for cell in cells]
         notebook.cells += [nbformat.v4.new_code_cell(cell) for cell in cells]
         (tmp_path / "notebooks").mkdir(exist_ok=True)
         nbformat.write(notebook, tmp_path / "notebooks" / f"{name}.ipynb")
@@ -52,12 +71,8 @@ def place(monkeypatch, tmp_path):
     monkeypatch.setattr(paths, "EXPERIMENTS", tmp_path / "experiments")
     monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path / "outputs"))
     # The kernel is another process: it finds the test's notebooks through the same module, patched at its start.
-    startup = tmp_path / "ipython" / "profile_default" / "startup"
-    startup.mkdir(parents=True)
-    (startup / "paths.py").write_text(
-        f"from pathlib import Path\nfrom lib import paths\npaths.NOTEBOOKS = Path({str(tmp_path / 'notebooks')!r})\n"
-    )
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    patch = f"from pathlib import Path; from lib import paths; paths.NOTEBOOKS = Path({str(tmp_path / 'notebooks')!r})"
+    monkeypatch.setattr(kernels, "ARGUMENTS", [*kernels.ARGUMENTS, f"--IPKernelApp.exec_lines={patch}"])
     return tmp_path
 
 
@@ -111,7 +126,7 @@ def test_a_variant_goes_to_a_folder_of_its_own_and_the_index_says_what_differs(p
         (["steps=99"], "the command line: steps is '99'; it must be a whole number from 1 to 10"),
         (["steps"], "'steps' is not of the form name=value"),
         (["steps=4", "steps=6"], "steps is given twice"),
-        (["steps=5"], "steps=5 is what the report itself has"),
+        (["steps=5"], "'steps=5' is what the report itself has"),
         (["max_length=3", "prompts=[one two three four]"], "max_length is 3, but the prompt 'one two three four'"),
     ],
 )
@@ -144,11 +159,15 @@ def test_help_lists_the_parameters_of_a_notebook(place, capfd):
     ("name", "told"),
     [
         ("fails", "failed in cell [5], \"raise RuntimeError('no such luck')\": RuntimeError: no such luck."),
-        ("dies", "kernel died"),
+        ("dies", "its kernel was killed (SIGKILL)"),
+        ("aborts", "its kernel died (SIGABRT). Its last words: Unknown flag in XLA_FLAGS: --no"),
+        ("exits", "its kernel ended by itself, with status 3"),
+        ("mute", "its kernel was done with a cell, but no answer came in 2 s"),
         ("silent", "left no results.json"),
     ],
 )
-def test_a_failed_run_keeps_the_old_report_and_the_notebook(place, capfd, name, told):
+def test_a_failed_run_keeps_the_old_report_and_the_notebook(place, capfd, monkeypatch, name, told):
+    monkeypatch.setattr(kernels, "IDLE_SECONDS", 2)
     old = place / "outputs" / "small" / name / "report.html"
     old.parent.mkdir(parents=True)
     old.write_text("old")
@@ -262,7 +281,7 @@ def test_a_wrong_yaml_is_a_line_and_status_2_before_anything_starts(place, capfd
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["wrks"], "There is no notebook 'wrks'; there are dies, fails"),
+        (["wrks"], "There is no notebook 'wrks'; there are aborts, asks, dies"),
         (["works", "--profile", "smal"], "There is no profile 'smal'; there are small."),
     ],
 )
@@ -297,3 +316,158 @@ def test_the_first_error_of_the_command_line_is_short(place):
     assert done.returncode == 2
     assert "Did you mean '04_tang_poetry'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_disk_that_is_full_is_a_line_and_status_2(place, capfd, monkeypatch):
+    assert main("full") == 2
+    assert capfd.readouterr().err.splitlines()[-1].startswith("error: The disk is full. Free some space")
+    assert left_behind(place) == []
+
+    def no_space(*arguments):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "report.html")
+
+    monkeypatch.setattr(runner.rendering, "render_report", no_space)
+    assert main("works") == 2
+    assert "The disk is full (report.html)" in capfd.readouterr().err
+    assert left_behind(place) == []
+
+
+def test_what_a_killed_kernel_is_told_of_depends_on_what_is_known(monkeypatch, tmp_path):
+    counts = tmp_path / "memory.events"
+    monkeypatch.setattr(kernels, "OOM_COUNTS", (str(tmp_path / "none"), str(counts)))
+    assert kernels._memory_kills() == 0
+    counts.write_text("low 0\noom 4\noom_kill 3\n")
+    assert kernels._told(-signal.SIGKILL, 2) == "its kernel was killed by the system for want of memory"
+    assert "by somebody or by the system" in kernels._told(-signal.SIGKILL, 3)
+    for status in (-signal.SIGSEGV, 1, None):
+        assert "memory" not in kernels._told(status, 0)
+
+
+def test_a_kernel_that_does_not_come_up_is_told_with_its_last_words(place, capfd, monkeypatch):
+    python = place / "python"
+    python.write_text("#!/bin/sh\necho no module named ipykernel >&2\nexit 1\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    assert main("works") == 1
+    error = capfd.readouterr().err
+    assert "its kernel did not start: Kernel died before replying to kernel_info" in error
+    assert "Its last words: no module named ipykernel" in error and "Traceback" not in error
+
+
+def test_a_limit_ends_a_run_and_none_is_the_default(place, capfd):
+    start = time.monotonic()
+    assert main("sleeps", "--limit", "0.05") == 1
+    assert "it took longer than the limit, 0.05 minutes." in capfd.readouterr().err
+    assert time.monotonic() - start < 60
+    assert left_behind(place) == ["failed"]
+    with pytest.raises(SystemExit, match="2"):
+        main("sleeps", "--limit", "-1")
+    assert "it must be a number of minutes above 0" in capfd.readouterr().err
+
+
+def in_a_process(place, name):
+    """Starts a run in a process of its own, and waits until its kernel is in a cell."""
+    code = (
+        "import sys; from pathlib import Path; from lib import kernels, paths, runner\n"
+        f"paths.NOTEBOOKS, paths.EXPERIMENTS = Path({str(paths.NOTEBOOKS)!r}), Path({str(paths.EXPERIMENTS)!r})\n"
+        f"kernels.ARGUMENTS = {kernels.ARGUMENTS!r}\n"
+        f"sys.exit(runner.main([{name!r}, '--profile', 'small']))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=paths.ROOT, stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 60
+    while not (place / "started").exists() and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.1)
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_run_that_is_told_to_stop_leaves_nothing_behind(place, number):
+    process = in_a_process(place, "sleeps")
+    process.send_signal(number)
+    assert "Interrupted" in process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert left_behind(place) == []
+
+
+def test_what_a_killed_run_left_is_cleared_by_the_next_one_and_a_living_one_is_left_alone(place, capfd):
+    process = in_a_process(place, "sleeps")
+    (left,) = (name for name in left_behind(place) if name.startswith(runner.RUNNING))
+    with pytest.raises(BlockingIOError), open(place / "outputs" / "small" / ".lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # so that another run would wait
+    process.kill()
+    process.communicate()
+    assert left_behind(place) == [left]
+    assert main("works") == 0
+    assert left_behind(place) == ["index.html", "index.zh.html", "works"]
+
+
+def test_a_reader_s_own_set_up_does_not_reach_a_report(place, monkeypatch, capfd):
+    """A start-up file and settings of IPython, another kernel named python3, variables of the engines."""
+    profile = place / "ipython" / "profile_default"
+    (profile / "startup").mkdir(parents=True)
+    (profile / "startup" / "mine.py").write_text("raise SystemExit('from the start-up file')")
+    (profile / "ipython_config.py").write_text("c.InteractiveShell.ast_node_interactivity = 'all'")
+    kernel = place / "jupyter" / "kernels" / "python3"
+    kernel.mkdir(parents=True)
+    (kernel / "kernel.json").write_text(json.dumps({"argv": ["/no/python"], "display_name": "x", "language": "python"}))
+    template = place / "jupyter" / "nbconvert" / "templates" / "classic"
+    template.mkdir(parents=True)
+    (template / "index.html.j2").write_text("my own template")
+    for name, value in {
+        "IPYTHONDIR": str(place / "ipython"),
+        "JUPYTER_PATH": str(place / "jupyter"),
+        "JAX_COMPILATION_CACHE_DIR": str(place / "cache"),
+        "XLA_FLAGS": "--no_such_flag --xla_gpu_cuda_data_dir=/cuda",
+        "PYTHONSTARTUP": "/no/file",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert main("asks") == 0
+    folder = place / "outputs" / "small" / "asks"
+    assert json.loads((folder / "results.json").read_text())["answer"] == "['ZMQInteractiveShell', False]"
+    (cell,) = (cell for cell in nbformat.read(folder / "notebook.ipynb", 4).cells if cell.source == "1\n2")
+    assert [output.data["text/plain"] for output in cell.outputs] == ["2"]
+    page = (folder / "report.html").read_text()
+    assert "my own template" not in page
+    told = ("JAX_COMPILATION_CACHE_DIR", "PYTHONSTARTUP", "XLA_FLAGS")
+    assert all(name in page for name in told)
+    assert "set aside, since a report depends on its parameters alone: JAX" in capfd.readouterr().err
+
+
+def test_braces_and_blanks_in_the_project_s_path_are_no_placeholders(place, monkeypatch):
+    folder = place / "a {x} b {0}"
+    for name in ("notebooks", "experiments"):
+        shutil.copytree(place / name, folder / name)
+        monkeypatch.setattr(paths, name.upper(), folder / name)
+    monkeypatch.setenv("REPORT_OUTPUTS", str(folder / "outputs"))
+    assert main("works") == 0
+    assert (folder / "outputs" / "small" / "works" / "report.html").is_file()
+
+
+def test_help_and_errors_are_printed_on_a_terminal_that_knows_ascii_alone():
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    for arguments, status in ((["04_tang_poetry", "--help"], 0), (["04_tang_poetry", "prompts=[春, 春]"], 2)):
+        command = [sys.executable, "-m", "lib.runner", *arguments]
+        done = subprocess.run(command, cwd=paths.ROOT, env=environment, capture_output=True, text=True)
+        assert done.returncode == status, done.stderr
+        assert "\\u6625" in done.stdout + done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_command_whose_reader_has_gone_ends_without_a_word():
+    done = subprocess.run(
+        f"{sys.executable} -m lib.runner 04_tang_poetry --help | true",
+        shell=True,
+        cwd=paths.ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(("gpu", "warned"), [(False, True), (True, False)])
+def test_the_profile_gpu_without_a_gpu_is_warned_of(monkeypatch, capsys, gpu, warned):
+    monkeypatch.setattr(backends, "has_gpu", lambda: gpu)
+    runner._say_if_slow("gpu", {"backend": "auto"})
+    assert ("none was found" in capsys.readouterr().out) == warned
+    runner._say_if_slow("cpu", {"backend": "auto"})
+    runner._say_if_slow("gpu", {"profile": "gpu"})  # the summary computes nothing
+    assert capsys.readouterr().out == ""

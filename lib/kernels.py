@@ -1,0 +1,228 @@
+"""Runs a notebook with papermill, in a kernel of this interpreter, and never waits for a kernel that will not answer.
+
+papermill starts whatever Jupyter knows as `python3`, which another installation may have taken, and waits without an
+end for the answer to a cell: a cell that uses widgets can lose it (nbclient, issue 312).
+"""
+
+import asyncio
+import contextlib
+import logging
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import papermill
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine, papermill_engines
+from papermill.exceptions import PapermillExecutionError
+
+from lib import command_line, redaction
+from lib.errors import UserError
+
+ARGUMENTS = [  # of the kernel
+    "--InteractiveShell.ast_node_interactivity=last_expr",  # whatever a system-wide file says
+    "--IPKernelApp.capture_fd_output=False",  # or what a library writes as it aborts the process is lost with it
+]
+START_SECONDS = 120  # for a kernel to answer at all
+IDLE_SECONDS = 30  # between a kernel's word that a cell is done and the answer, which otherwise come together
+LAST_WORDS = 300  # characters
+OOM_COUNTS = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control")  # control groups 2 and 1
+NOISE = re.compile(
+    r"\[IPKernelApp\] WARNING|Debugger warning|frozen modules|PYDEVD|^\s*(@|\*\*\*|#\d)|^Extension modules|^\s*File "
+)
+
+NO_SPACE = re.compile("No space left on device|Disk quota exceeded")  # in the words of every library
+
+
+class NotebookFailed(Exception):
+    """A notebook that did not run to its end."""
+
+
+def execute(
+    source: Path,
+    executed: Path,
+    parameters: dict,
+    environment: dict[str, str],
+    log: Path,
+    on_cell_executed: Callable | None = None,
+    limit_minutes: float | None = None,
+    cwd: Path | None = None,
+) -> None:
+    """Runs a notebook, and writes it as far as it came.
+
+    Args:
+        source: The notebook.
+        executed: Where the executed one goes.
+        parameters: What takes the place of the values in its `parameters` cell.
+        environment: The kernel's environment variables.
+        log: The file that the kernel's stderr goes to, for its last words.
+        on_cell_executed: Called after each code cell.
+        limit_minutes: How long it may take; None sets no limit.
+        cwd: The kernel's working directory.
+
+    Raises:
+        UserError: If the notebook raised one.
+        NotebookFailed: If a cell failed, the kernel ended or did not answer, or the time was up.
+    """
+    name = source.stem
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    logging.getLogger("traitlets").setLevel(logging.CRITICAL)
+    memory_kills = _memory_kills()
+    try:
+        papermill.execute_notebook(
+            _literal(source),
+            _literal(executed),
+            parameters,
+            engine_name=_Engine.NAME,
+            kernel_name="python3",
+            language="python",
+            cwd=cwd,
+            progress_bar=False,
+            environment=environment,
+            deadline=None if limit_minutes is None else time.monotonic() + 60 * limit_minutes,
+            on_cell_executed=on_cell_executed,
+        )
+    except PapermillExecutionError as error:
+        if error.ename == UserError.__name__:
+            raise UserError(error.evalue) from None
+        if NO_SPACE.search(error.evalue):
+            raise UserError(command_line.DISK_FULL.format(where="")) from None
+        line = next((line for line in error.source.splitlines() if line.strip()), "")
+        raise NotebookFailed(
+            f"{name} failed in cell [{error.exec_count}], {line!r}: {error.ename}: {error.evalue}."
+        ) from None
+    except _KernelEnded as ended:
+        how = _told(ended.status, memory_kills)
+        raise NotebookFailed(f"{name} failed: {how}.{_last_words(log)}") from None
+    except _NoAnswer:
+        raise NotebookFailed(
+            f"{name} failed: its kernel was done with a cell, but no answer came in {IDLE_SECONDS} s. "
+            f"Run it again.{_last_words(log)}"
+        ) from None
+    except _TimeUp:
+        raise NotebookFailed(f"{name} failed: it took longer than the limit, {limit_minutes:g} minutes.") from None
+    except RuntimeError as error:  # which jupyter_client raises where a kernel does not come up
+        raise NotebookFailed(f"{name} failed: its kernel did not start: {error}.{_last_words(log)}") from None
+
+
+class _KernelEnded(Exception):
+    """The kernel's process is gone."""
+
+    def __init__(self, status: int | None):
+        super().__init__(status)
+        self.status = status
+
+
+class _NoAnswer(Exception):
+    """The kernel is idle, and the answer to a cell does not come."""
+
+
+class _TimeUp(Exception):
+    """The run took longer than it may."""
+
+
+class _OwnKernel(KernelSpecManager):
+    """Knows one kernel, whatever its name: this interpreter's."""
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", *ARGUMENTS]
+        return KernelSpec(argv=command, display_name="Python 3", language="python")
+
+
+class _Client(PapermillNotebookClient):
+    """papermill's client, which ends when the kernel has ended or does not answer."""
+
+    idle_without_answer = False
+
+    def create_kernel_manager(self):
+        self.km = AsyncKernelManager(kernel_name=self.kernel_name, kernel_spec_manager=_OwnKernel())
+        return self.km
+
+    def papermill_execute_cells(self):
+        try:
+            super().papermill_execute_cells()
+        except DeadKernelError:
+            if self.idle_without_answer:
+                raise _NoAnswer from None
+            process = getattr(self.km.provisioner, "process", None)
+            raise _KernelEnded(process.poll() if process else None) from None
+        except CellTimeoutError:
+            raise _TimeUp from None
+
+    def process_message(self, message, cell, cell_index):
+        if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+            asyncio.get_running_loop().call_later(IDLE_SECONDS, self._give_up, self.task_poll_for_reply)
+        return super().process_message(message, cell, cell_index)
+
+    def _give_up(self, awaited) -> None:
+        if not awaited.done():
+            self.idle_without_answer = True
+            awaited.cancel()  # which nbclient takes for a dead kernel
+
+
+class _Engine(NBClientEngine):
+    """papermill's engine, with `_Client`."""
+
+    NAME = "report"
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man, kernel_name, environment, deadline, on_cell_executed, **_):
+        options = {"kernel_name": kernel_name, "startup_timeout": START_SECONDS, "iopub_timeout": 2 * IDLE_SECONDS}
+        if deadline is not None:
+            options["timeout_func"] = lambda cell: max(1, round(deadline - time.monotonic()))
+        if on_cell_executed is not None:
+            options["on_cell_executed"] = on_cell_executed
+        return _Client(nb_man, log=logging.getLogger("papermill"), **options).execute(env=environment)
+
+
+papermill_engines.register(_Engine.NAME, _Engine)
+
+
+def _literal(path: Path) -> str:
+    """A path as papermill takes it, which fills in `{name}`."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def _told(status: int | None, memory_kills: int) -> str:
+    """How a kernel ended, in words.
+
+    Args:
+        status: Its exit status, negative for a signal.
+        memory_kills: What `_memory_kills` returned before.
+    """
+    if status == -signal.SIGKILL:
+        if _memory_kills() > memory_kills:
+            return "its kernel was killed by the system for want of memory"
+        return "its kernel was killed (SIGKILL), by somebody or by the system, most likely for want of memory"
+    if status is not None and status < 0:
+        with contextlib.suppress(ValueError):
+            return f"its kernel died ({signal.Signals(-status).name})"
+    return f"its kernel ended by itself, with status {status}"
+
+
+def _memory_kills() -> int:
+    """How many processes of this one's control group the system has killed for want of memory."""
+    for place in OOM_COUNTS:
+        with contextlib.suppress(OSError, ValueError):
+            for line in Path(place).read_text(encoding="utf-8").splitlines():
+                if line.startswith("oom_kill "):
+                    return int(line.split()[1])
+    return 0
+
+
+def _last_words(log: Path) -> str:
+    """The last lines of a kernel's stderr that say something, as a sentence; `""` if there are none."""
+    try:
+        text = log.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    text = text.split("Fatal Python error")[0]  # after which every thread's stack is printed
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not NOISE.search(line)]
+    words = " ".join(lines[-3:])
+    return f" Its last words: {redaction.clean(words)[-LAST_WORDS:]}" if words else ""
