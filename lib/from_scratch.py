@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pandas as pd
 
-from lib import judging, metrics, paths, results, stand_in, timing, wording
+from lib import generation, judging, metrics, paths, results, stand_in, timing, wording
 from lib.errors import UserError
 
 END = "<|endoftext|>"
@@ -190,6 +190,29 @@ def check_same_poems(theirs: dict, corpus, poems_source: str) -> None:
             f"fine-tuned model was judged by ({found[:12]}…, from {theirs['parameters']['poems_source']!r}). Set "
             f"poems_source to that, or run `make report NOTEBOOK={NOTEBOOK}` anew."
         )
+
+
+def timed_length(causal_lm, prompt: str, sequence_length: int, theirs: dict) -> int:
+    """How long a poem is timed, in tokens, so that it has as many characters as the fine-tuned model's were judged by.
+
+    Args:
+        causal_lm: The model from scratch.
+        prompt: The prompt that is timed.
+        sequence_length: The most tokens of a text, start token included.
+        theirs: What `opponent` returned.
+
+    Raises:
+        UserError: If `sequence_length` is too short for that, or for the poems that both are judged by.
+    """
+    characters = theirs["metrics"]["likelihood"]["after"]["cut_to"]
+    length = generation.prompt_length(causal_lm, prompt, sequence_length) + max(2, characters - len(prompt))
+    needed = max(length, characters + 1)
+    if sequence_length < needed:
+        raise UserError(
+            f"sequence_length is {sequence_length}; poems are judged and timed by their first {characters} characters, "
+            f"for which it must be at least {needed}."
+        )
+    return length
 
 
 def parameters_of(theirs: dict) -> int | None:

@@ -97,6 +97,29 @@ def parse_sampler(text: str, seed: int):
     return make_sampler(name, seed, **options)
 
 
+def parse_samplers(lines: list[str], seed: int, besides: list[str]) -> tuple[list, list[str]]:
+    """Makes the samplers that some lines name, each once.
+
+    Args:
+        lines: Lines as `parse_sampler` takes them.
+        seed: As for `make_sampler`.
+        besides: Lines of samplers that are made elsewhere, and are left out here.
+
+    Returns:
+        The samplers, and what `describe` says of those that were named again, in whatever words.
+
+    Raises:
+        UserError: See `parse_sampler`.
+    """
+    known = {describe(parse_sampler(line, seed)) for line in besides}
+    made, again = [], []
+    for sampler in (parse_sampler(line, seed) for line in lines):
+        label = describe(sampler)
+        (again if label in known else made).append(label if label in known else sampler)
+        known.add(label)
+    return made, again
+
+
 def _number(text: str) -> int | float | None:
     """The number that a text is, whole if it looks so; None if it is none."""
     for kind in (int, float):
@@ -133,21 +156,46 @@ def prompt_length(causal_lm, prompt: str, max_length: int) -> int:
     return int(np.sum(np.asarray(inputs["padding_mask"])))
 
 
-def check_prompts(causal_lm, prompts: list[str], max_length: int) -> None:
-    """Refuses a `max_length` that leaves no room for a new token, or is more than the model can hold.
+def check_fits(
+    causal_lm, prompts: list[str], max_length: int, *samplers, new_tokens: int = 1, name: str = "max_length"
+) -> None:
+    """Refuses lengths and samplers that a model cannot do with, before it computes anything.
+
+    Beyond its last position a model fails on one backend and writes silent nonsense on another.
+
+    Args:
+        causal_lm: The model, with the preprocessor that it trains with.
+        prompts: The prompts.
+        max_length: Tokens in a text, the prompt's included.
+        *samplers: The samplers that it is going to use.
+        new_tokens: The fewest tokens that must have room after each prompt; two where their time is measured.
+        name: What the parameter is called that `max_length` comes from.
 
     Raises:
-        UserError: If so.
+        UserError: If a length is more than the model can hold, a prompt leaves no room, or a sampler wants to choose
+            from more tokens than there are.
     """
     limit = getattr(causal_lm.backbone, "max_sequence_length", None)
-    if limit and max_length > limit:
-        raise UserError(f"max_length is {max_length}, but this model holds at most {limit} tokens.")
+    lengths = {name: max_length, "sequence_length": causal_lm.preprocessor.sequence_length}
+    for parameter, length in lengths.items():
+        if limit and length > limit:
+            raise UserError(f"{parameter} is {length}, but this model holds at most {limit} tokens.")
     for prompt in prompts:
         tokens = prompt_length(causal_lm, prompt, max_length)
         if tokens >= max_length:
+            problem = f"the prompt {prompt[:40]!r} alone takes that many tokens or more"
+        elif tokens + new_tokens > max_length:
+            problem = f"after the prompt {prompt[:40]!r} it leaves room for one token, and timing takes {new_tokens}"
+        else:
+            continue
+        raise UserError(
+            f"{name} is {max_length}, but {problem}; {name} counts the prompt. Raise {name} or shorten the prompt."
+        )
+    vocabulary = causal_lm.backbone.vocabulary_size
+    for sampler in samplers:
+        if (getattr(sampler, "k", None) or 0) > vocabulary:
             raise UserError(
-                f"max_length is {max_length}, but the prompt {prompt[:40]!r} alone takes that many tokens or more; "
-                "max_length counts the prompt. Raise max_length or shorten the prompt."
+                f"k is {sampler.k}, but this model knows only {vocabulary:,} tokens to choose from. Lower k."
             )
 
 
@@ -187,7 +235,7 @@ def generate_samples(
     """
     from lib import samplers
 
-    check_prompts(causal_lm, prompts, max_length)
+    check_fits(causal_lm, prompts, max_length, sampler)
     tokenizer = causal_lm.preprocessor.tokenizer
     if keep_going:
         use_sampler(causal_lm, samplers.RulingOut(sampler, tokenizer.special_token_ids))

@@ -48,7 +48,9 @@ VARIETY_EXPLAINED = (
 )
 
 
-def openings(causal_lm, texts: list[str], prompt_tokens: int, max_length: int, count: int) -> pd.DataFrame:
+def openings(
+    causal_lm, texts: list[str], prompt_tokens: int, max_length: int, count: int, distinct_from: list[str] | None = None
+) -> pd.DataFrame:
     """Beginnings of texts that people wrote, to be continued, and how people went on for the same number of tokens.
 
     A text is taken if it is long enough and its beginning alone has the same tokens.
@@ -59,6 +61,8 @@ def openings(causal_lm, texts: list[str], prompt_tokens: int, max_length: int, c
         prompt_tokens: Tokens of a beginning, without a start token.
         max_length: Tokens in all, a start token included.
         count: How many to take.
+        distinct_from: Prompts that none of the beginnings may be. Then no two beginnings are the same either, so that
+            what continues them can be told apart by its prompt: many stories begin as others do. None allows both.
 
     Returns:
         Rows like those of `generation.generate_samples`, without what only a run has: `label` and `sampler` (both
@@ -66,18 +70,24 @@ def openings(causal_lm, texts: list[str], prompt_tokens: int, max_length: int, c
         `invalid_bytes`, `token_ids`.
 
     Raises:
-        UserError: If there are fewer such texts.
+        UserError: If there are fewer such texts, or beginnings that leave no room for more.
     """
     tokenizer = causal_lm.preprocessor.tokenizer
-    rows = []
+    rows, known = [], set(distinct_from or ())
     for text in texts:
         token_ids = np.asarray(tokenizer(text)).tolist()
         prompt = generation.token_bytes(token_ids[:prompt_tokens], tokenizer).decode(errors="replace")
         start = len(likelihood.prompt_tokens(causal_lm, prompt)) if prompt.strip() else 0
+        if start >= max_length:
+            raise UserError(
+                f"max_length is {max_length}, and people's texts begin with {start} tokens that are given. Raise it."
+            )
         wanted = token_ids[prompt_tokens : max_length - (start - prompt_tokens)]
         repeated = np.asarray(tokenizer(prompt)).tolist() == token_ids[:prompt_tokens]
-        if not repeated or start + len(wanted) < max_length:
+        if not repeated or prompt in known or start + len(wanted) < max_length:
             continue
+        if distinct_from is not None:
+            known.add(prompt)
         content = generation.token_bytes(wanted, tokenizer)
         continuation = content.decode(errors="replace")
         rows.append(
@@ -97,9 +107,10 @@ def openings(causal_lm, texts: list[str], prompt_tokens: int, max_length: int, c
         )
         if len(rows) == count:
             return pd.DataFrame(rows)
+    different = "" if distinct_from is None else "different "
     raise UserError(
-        f"{count} beginnings of texts of {max_length} tokens are asked for, but only {len(rows)} of {len(texts)} "
-        "held-out texts are that long. Lower max_length, or num_openings in 03 and num_samples in 02."
+        f"{count} {different}beginnings of texts of {max_length} tokens are asked for, but only {len(rows)} of "
+        f"{len(texts)} held-out texts will do. Lower max_length, or num_openings in 03 and num_samples in 01 and 02."
     )
 
 

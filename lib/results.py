@@ -37,6 +37,7 @@ class Results:
         self.parameters = {
             name: parameter.check(namespace[name], "the parameters cell") for name, parameter in declared.items()
         }
+        parameters.check_together(self.parameters, "the parameters cell")
         self.folder = paths.resolve(self.parameters["output_dir"])
         self.folder.mkdir(parents=True, exist_ok=True)
         self.started = time.perf_counter()

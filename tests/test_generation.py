@@ -1,7 +1,9 @@
+import contextlib
+
 import numpy as np
 import pytest
 
-from lib import generation
+from lib import generation, models
 from lib.errors import UserError
 
 PROMPTS = ["My trip was", "I"]
@@ -72,8 +74,45 @@ def test_bytes_are_restored_and_broken_utf_8_is_seen(tiny_lm):
 @pytest.mark.parametrize(("max_length", "told"), [(4, "max_length counts the prompt"), (129, "at most 128 tokens")])
 def test_a_max_length_that_does_not_fit_is_refused(tiny_lm, max_length, told):
     with pytest.raises(UserError, match=told) as error:
-        generation.check_prompts(tiny_lm, ["My trip was"], max_length)
+        generation.check_fits(tiny_lm, ["My trip was"], max_length)
     assert f"max_length is {max_length}" in str(error.value)
+
+
+def test_a_sequence_length_beyond_the_model_s_positions_is_refused(tiny_preset):
+    """On JAX such a model writes silent nonsense, on TensorFlow it fails in the middle of a training."""
+    for length, allowed in ((128, True), (129, False)):
+        causal_lm = models.load_causal_lm(str(tiny_preset), sequence_length=length)
+        with contextlib.nullcontext() if allowed else pytest.raises(UserError) as error:
+            generation.check_fits(causal_lm, ["My trip was"], 20)
+    assert str(error.value) == "sequence_length is 129, but this model holds at most 128 tokens."
+
+
+def test_where_tokens_are_timed_two_must_have_room(tiny_lm):
+    tokens = generation.prompt_length(tiny_lm, "My trip was", 100)
+    generation.check_fits(tiny_lm, ["My trip was"], tokens + 1)
+    generation.check_fits(tiny_lm, ["My trip was"], tokens + 2, new_tokens=2)
+    with pytest.raises(
+        UserError, match=f"length is {tokens + 1}, but after the prompt 'My trip was' it leaves room for"
+    ):
+        generation.check_fits(tiny_lm, ["My trip was"], tokens + 1, new_tokens=2, name="length")
+
+
+@pytest.mark.parametrize("line", ["top_k k={}", "top_p p=0.9 k={}", "contrastive k={} alpha=0.5"])
+def test_a_sampler_that_chooses_from_more_tokens_than_there_are_is_refused(tiny_lm, line):
+    known = tiny_lm.backbone.vocabulary_size
+    generation.check_fits(tiny_lm, ["a"], 20, generation.parse_sampler(line.format(known), 1))
+    sampler = generation.parse_sampler(line.format(50000), 1)
+    for refuses in (generation.check_fits, lambda *given: generation.generate_samples(*given[:2], given[3], given[2])):
+        with pytest.raises(UserError, match=f"k is 50000, but this model knows only {known} tokens"):
+            refuses(tiny_lm, ["a"], 20, sampler)
+
+
+def test_a_sampler_that_is_named_twice_in_whatever_words_is_made_once():
+    lines = ["top_k k=40", "random", "random temperature=1.0", "top_k k=40 temperature=1", "greedy", "top_p p=0.90"]
+    made, again = generation.parse_samplers(lines, 1, besides=["top_k k=40", "greedy"])
+    assert [generation.describe(sampler) for sampler in made] == ["random", "top_p (p=0.9)"]
+    assert again == ["top_k (k=40)", "random", "top_k (k=40)", "greedy"]
+    assert generation.parse_samplers(["random"], 1, besides=["greedy"])[1] == []
 
 
 def test_unknown_samplers_and_options_are_told():

@@ -39,6 +39,15 @@ def test_openings_are_the_beginnings_of_texts_and_how_they_go_on(tiny_lm):
     assert whole == likelihood.prompt_tokens(tiny_lm, texts[1])[:32]
 
 
+def test_where_texts_are_told_apart_by_their_beginnings_no_two_are_the_same(tiny_lm):
+    texts = [f"My sister {verb} and I went home. Nobody was nearby." for verb in ("ran", "sat", "sang", "ate")]
+    assert list(judging.openings(tiny_lm, texts, 9, 32, 3)["prompt"]) == ["My sister"] * 3
+    told = judging.openings(tiny_lm, texts, 11, 32, 2, distinct_from=["My sister r"])
+    assert list(told["prompt"]) == ["My sister s", "My sister a"]
+    with pytest.raises(UserError, match="3 different beginnings of texts of 32 tokens are asked for, but only 2 of 4"):
+        judging.openings(tiny_lm, texts, 11, 32, 3, distinct_from=["My sister r"])
+
+
 def test_people_s_texts_can_be_cut_to_the_length_of_others(tiny_lm):
     people = judging.openings(tiny_lm, ["My sister and I went home. Nobody was nearby."] * 2, 6, 32, 2)
     cut = judging.shortened(people, [4, 99], tiny_lm.preprocessor.tokenizer)
@@ -48,7 +57,9 @@ def test_people_s_texts_can_be_cut_to_the_length_of_others(tiny_lm):
 
 
 def test_a_beginning_that_ends_within_a_character_is_not_taken(tiny_lm):
-    with pytest.raises(UserError, match="2 beginnings of texts of 16 tokens are asked for, but only 1 of 2"):
+    with pytest.raises(
+        UserError, match="2 beginnings of texts of 16 tokens are asked for, but only 1 of 2 held-out texts will do"
+    ):
         judging.openings(tiny_lm, ["春眠不覺曉，處處聞啼鳥。", "My sister and I went home."], 4, 16, 2)
 
 
