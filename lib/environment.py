@@ -53,14 +53,17 @@ def for_kernel(folder: Path) -> tuple[dict[str, str], list[str]]:
     """The environment of a report's kernel, with IPython and Keras set up as they come.
 
     Args:
-        folder: Where IPython and Keras may keep what belongs to this run alone.
+        folder: Where IPython and Keras may keep what belongs to this run alone, and where temporary files go: a kernel
+            that is killed leaves some.
 
     Returns:
         The variables, and the names of those of this process that were set aside.
     """
     variables, aside = cleaned(dict(os.environ))
+    temporary = folder / "tmp"
+    temporary.mkdir(exist_ok=True)
     own = {"IPYTHONDIR": str(folder / "ipython"), "KERAS_HOME": str(folder / "keras"), SET_ASIDE: " ".join(aside)}
-    return variables | own, aside
+    return variables | own | {"TMPDIR": str(temporary)}, aside
 
 
 def clean_here() -> None:
