@@ -8,6 +8,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MISSING = "no Chromium: install chromium, or run `make browser`, or name one in CHROMIUM"
 PHONE, WIDE = (390, 844), (1440, 900)
 
 

@@ -13,9 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from lib import compare, comparison, generation, metrics, paths, readme, rendering, results
 
-pytestmark = pytest.mark.skipif(
-    not browser.executable(), reason="no Chromium: install chromium, or run `make browser`, or name one in CHROMIUM"
-)
+pytestmark = pytest.mark.skipif(not browser.executable(), reason=browser.MISSING)
 SIZES = {"phone": browser.PHONE, "wide": browser.WIDE}
 REPORTS = [f"{notebook}/report.html" for notebook in ("00_summary", *comparison.NOTEBOOKS)]
 PAGES = ["index.html", "index.zh.html", *REPORTS]
