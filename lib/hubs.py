@@ -255,6 +255,7 @@ def _fetch_here(handle: str) -> str:
 
 def main(handle: str) -> int:
     """The process that fetches. Prints the folder, or one line on stderr. Returns the exit status."""
+    watchdog.end_with_parent()
     try:
         folder = _fetch_here(handle)
     except Exception as error:  # any failure of a client means: try the next source

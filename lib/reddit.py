@@ -241,6 +241,7 @@ def main(arguments: list[str]) -> int:
     """`make data`, and the process in which TFDS prepares. Returns the exit status."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if arguments[:1] == ["prepare"]:
+        watchdog.end_with_parent()
         try:
             _prepare_here(arguments[1])
         except Exception as error:  # TFDS and its HTTP client raise many kinds

@@ -39,8 +39,8 @@ def folder(name: str) -> Path:
         progress.note(f"{name} in the cache is damaged ({problem}); it is made anew")
         shutil.rmtree(place)
     if not place.is_dir():
-        with tempfile.TemporaryDirectory(dir=paths.cache()) as scratch:
-            made = Path(scratch) / "preset"
+        with downloads.scratch() as scratch:
+            made = scratch / "preset"
             {"smollm2_135m": _make_smollm2, "tiny_random": _make_tiny_random}[name](made)
             try:
                 os.rename(made, place)

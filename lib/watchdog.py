@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -58,6 +59,18 @@ def run(command: list[str], watched: list[Path], doing: str, expected_bytes: int
         if process.returncode:
             raise Failure(lines[-1].strip() if lines else f"it ended with status {process.returncode}")
         return out.read().decode(errors="replace")
+
+
+def end_with_parent() -> None:
+    """Ends this process once the one that started it is gone: a notebook that was killed must not leave a download."""
+    parent = os.getppid()
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _watch(process: subprocess.Popen, watched: list[Path], doing: str, expected_bytes: int) -> None:

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import servers
@@ -19,6 +20,11 @@ def writes(content: str) -> list[str]:
     return [sys.executable, "-c", f"open('it.whl', 'w').write({content!r})"]
 
 
+def left_in(cache):
+    """What lies in the cache, without the empty folder for what is not done."""
+    return [path for path in cache.rglob("*") if path.name not in (".lock", downloads.UNFINISHED)]
+
+
 DIGEST = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"  # of "hello"
 
 
@@ -32,6 +38,29 @@ def test_a_damaged_file_in_the_cache_is_fetched_anew(cache):
     file = downloads._fetch("a.whl", "*.whl", writes("hello"), DIGEST)
     file.write_text("hel")
     assert downloads._fetch("a.whl", "*.whl", writes("hello"), DIGEST).read_text() == "hello"
+
+
+LEAVES = """
+import sys, time
+from lib import downloads
+with downloads.scratch() as folder:
+    (folder / "half").touch()
+    print(folder, flush=True)
+    time.sleep(100)
+"""
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_uses_is_not(cache):
+    process = subprocess.Popen([sys.executable, "-c", LEAVES], cwd=paths.ROOT, stdout=subprocess.PIPE, text=True)
+    left = Path(process.stdout.readline().strip())
+    with downloads.scratch() as own:
+        assert (left / "half").exists() and own.parent == left.parent == cache / downloads.UNFINISHED
+    assert not own.exists()
+    process.kill()
+    process.communicate()
+    assert left.exists()
+    with downloads.scratch() as own:
+        assert not left.exists() and own.is_dir()
 
 
 def test_another_file_than_the_pinned_one_is_refused_and_not_kept(cache):
@@ -188,7 +217,7 @@ def test_a_git_server_that_hangs_or_refuses_is_given_up(cache, monkeypatch):
     assert "too slow" in str(error.value)
     with servers.serve(lambda request: (403, {}, b"")) as server, pytest.raises(UserError, match="403"):
         downloads.git_folder(f"{server.address}/poems.git", "0" * 40, "全唐诗", "poems")
-    assert list(cache.iterdir()) == []
+    assert left_in(cache) == []
 
 
 def test_git_folder_tells_what_is_missing_and_leaves_nothing(cache, repository):
@@ -197,4 +226,4 @@ def test_git_folder_tells_what_is_missing_and_leaves_nothing(cache, repository):
         downloads.git_folder(address, "0" * 40, "全唐诗", "poems")
     with pytest.raises(UserError, match="has no folder 'missing'"):
         downloads.git_folder(address, commit, "missing", "poems")
-    assert list(cache.iterdir()) == []
+    assert left_in(cache) == []

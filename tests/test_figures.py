@@ -1,8 +1,13 @@
+import json
+import os
+import subprocess
+import sys
+
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from lib import figures, judging, timing
+from lib import figures, judging, paths, timing
 
 
 @pytest.fixture(autouse=True)
@@ -76,3 +81,22 @@ def test_speed_draws_what_it_tells():
     assert heights(figure.axes[0]) == [22.81, 9.0]
     assert heights(figure.axes[1]) == [15, 16, 7, 6.5]
     assert "cold: 15.0 and 16.0; warm: 7.0 and 6.5" in alt
+
+
+def test_a_reader_s_matplotlibrc_changes_no_figure(tmp_path):
+    """Among them a setting that fails without LaTeX, and one that prints white on black."""
+    code = (
+        "import hashlib, io, json; from lib import figures; import matplotlib.pyplot as plt; axes = plt.subplots()[1]\n"
+        "axes.plot([1, 2]); axes.set(title='a_b'); file = io.BytesIO()\n"
+        "plt.savefig(file, format='svg', metadata={'Date': None})\n"
+        "print(json.dumps([plt.rcParams['text.usetex'], hashlib.sha256(file.getvalue()).hexdigest()]))"
+    )
+    (tmp_path / "matplotlibrc").write_text(
+        "text.usetex: True\naxes.facecolor: black\nfigure.facecolor: black\ntext.color: white\nlines.linewidth: 9\n"
+    )
+    told = []
+    for variables in ({}, {"MATPLOTLIBRC": str(tmp_path)}):
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, cwd=paths.ROOT, env=os.environ | variables, capture_output=True, text=True)
+        told.append(json.loads(done.stdout.splitlines()[-1]))
+    assert told[0] == told[1] and told[0][0] is False

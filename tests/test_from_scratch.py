@@ -32,6 +32,17 @@ def test_every_character_is_one_token_alone_and_in_a_poem(small):
         assert generation.token_bytes(np.asarray(tokenizer(poem)), tokenizer).decode() == poem
 
 
+def test_a_poem_is_timed_as_long_as_the_other_model_s_were_judged(small):
+    def theirs(characters):
+        return {"metrics": {"likelihood": {"after": {"cut_to": characters}}}}
+
+    assert from_scratch.timed_length(small, "春眠不覺曉", 32, theirs(26)) == 1 + 26  # and the start token
+    assert from_scratch.timed_length(small, "春眠不覺曉", 32, theirs(6)) == 1 + 5 + 2  # two new tokens at the least
+    for sequence_length, characters, needed in ((26, 26, 27), (7, 3, 8)):
+        with pytest.raises(UserError, match=f"sequence_length is {sequence_length}; .* it must be at least {needed}"):
+            from_scratch.timed_length(small, "春眠不覺曉", sequence_length, theirs(characters))
+
+
 @pytest.mark.parametrize("text", ["春眠不觉晓", "An English line, 123!", "鳥 new\nline\tand 春", "𠃑", "žé"])
 def test_any_other_text_is_spelled_in_bytes_and_comes_back(small, text):
     tokenizer = small.preprocessor.tokenizer

@@ -110,7 +110,10 @@ def test_greedy_runs_on_the_model_that_was_fine_tuned(smoke_outputs):
         "repetition_penalty (penalty=1.2)": 6,
         "people": 4,
     }
+    page = (smoke_outputs / "03_greedy_vs_top_k" / "report.html").read_text(encoding="utf-8")
+    assert "Named more than once, and run once: top_k (k=5)." in page
     people = samples[samples["label"] == "people"]
+    assert people["prompt"].is_unique
     texts = datasets.load_tiny_prose().texts
     assert all(any(text.startswith(told) for text in texts) for told in people["text"])
     cells = {row["label"]: row for row in content["metrics"]["cells"]}
@@ -139,6 +142,7 @@ def test_tang_poetry(smoke_outputs):
     assert metrics["form"]["after"]["poems"] == 4
     page = (smoke_outputs / "04_tang_poetry" / "report.html").read_text(encoding="utf-8")
     assert '<div class="poem"><p lang="zh">' in page
+    assert "After fine-tuning: a row for each prompt (2)." in page
 
 
 def test_the_model_from_scratch_is_judged_on_the_same_poems_as_the_fine_tuned_one(smoke_outputs):
@@ -248,3 +252,28 @@ def test_what_only_a_running_notebook_can_refuse_is_a_line_and_status_2(monkeypa
     assert told in error
     left = [path.name for path in (tmp_path / "outputs" / "smoke").iterdir()]
     assert left == [".lock"]
+
+
+@pytest.mark.parametrize(
+    ("notebook", "change", "told"),
+    [
+        ("01_baseline", "num_samples: 64", "64 beginnings of texts of 48 tokens are asked for, but only"),
+        ("02_reddit_finetune", "num_samples: 64", "128 beginnings of texts of 48 tokens are asked for, but only"),
+        ("02_reddit_finetune", "k: 50000", "k is 50000, but this model knows only"),
+        ("04_tang_poetry", "max_length: 17", "it leaves room for one token, and timing takes 2"),
+        ("04_tang_poetry", "sequence_length: 512", "sequence_length is 512, but this model holds at most 128 tokens"),
+    ],
+)
+def test_what_can_be_known_before_is_refused_before_anything_is_computed(
+    monkeypatch, tmp_path, capfd, notebook, change, told
+):
+    monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path / "outputs"))
+    lines = (paths.EXPERIMENTS / "smoke" / f"{notebook}.yaml").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "experiments" / "smoke").mkdir(parents=True)
+    kept = [line for line in lines if line.split(":")[0] != change.split(":")[0]]
+    (tmp_path / "experiments" / "smoke" / f"{notebook}.yaml").write_text("\n".join([*kept, change]), encoding="utf-8")
+    monkeypatch.setattr(paths, "EXPERIMENTS", tmp_path / "experiments")
+    assert runner.main([notebook, "--profile", "smoke"]) == 2
+    *notes, error = capfd.readouterr().err.splitlines()
+    assert told in error
+    assert not any(word in "".join(notes) for word in ("timing", "generating", "fine-tuning", "evaluating"))
