@@ -32,7 +32,11 @@ ARGUMENTS = [  # of the kernel
 START_SECONDS = 120  # for a kernel to answer at all
 IDLE_SECONDS = 30  # between a kernel's word that a cell is done and the answer, which otherwise come together
 LAST_WORDS = 300  # characters
-OOM_COUNTS = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control")  # control groups 2 and 1
+OOM_COUNTS = (  # of the whole system, and of a container by control groups of version 2 and 1
+    "/proc/vmstat",
+    "/sys/fs/cgroup/memory.events",
+    "/sys/fs/cgroup/memory/memory.oom_control",
+)
 NOISE = re.compile(
     r"\[IPKernelApp\] WARNING|Debugger warning|frozen modules|PYDEVD|^\s*(@|\*\*\*|#\d)|^Extension modules|^\s*File "
 )
@@ -207,13 +211,13 @@ def _told(status: int | None, memory_kills: int) -> str:
 
 
 def _memory_kills() -> int:
-    """How many processes of this one's control group the system has killed for want of memory."""
+    """How often the system has killed a process for want of memory, by all counts that it keeps."""
+    total = 0
     for place in OOM_COUNTS:
         with contextlib.suppress(OSError, ValueError):
-            for line in Path(place).read_text(encoding="utf-8").splitlines():
-                if line.startswith("oom_kill "):
-                    return int(line.split()[1])
-    return 0
+            lines = Path(place).read_text(encoding="utf-8").splitlines()
+            total += sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+    return total
 
 
 def _last_words(log: Path) -> str:

@@ -184,6 +184,8 @@ def parse(source: str) -> dict[str, Parameter]:
                 f"A parameter is declared as `name: type = value  # help`, not as {shown(ast.unparse(statement))}."
             )
         name = statement.target.id
+        if name in parameters:
+            raise UserError(f"The parameter {name} is declared twice. Keep one of the two lines.")
         comment = comments.get(statement.end_lineno, "")
         parameter = Parameter(name, ast.unparse(statement.annotation), ast.literal_eval(statement.value))
         if limits := re.search(r"\s*\[(-?[\d.e-]+?)\.\.(-?[\d.e-]+)?\]", comment):

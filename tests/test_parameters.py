@@ -118,6 +118,11 @@ def test_how_to_have_several_texts_from_one_prompt_is_told_where_that_can_be_set
     assert "num_samples" not in refused(parameters.validate, {"seeds": [1, 1]}, with_samples, "test.yaml")
 
 
+def test_a_parameter_is_declared_once():
+    with pytest.raises(UserError, match="parameter steps is declared twice"):
+        parameters.parse("steps: int = 3  # a [1..9]\nk: int = 1  # b [1..9]\nsteps: int = 4  # c [1..9]")
+
+
 def test_a_parameters_cell_holds_nothing_but_declarations():
     with pytest.raises(UserError, match="declared as"):
         parameters.parse("steps = 3")
