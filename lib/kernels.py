@@ -89,6 +89,7 @@ def execute(
             cwd=cwd,
             progress_bar=False,
             environment=environment,
+            connection_file=str(log.with_name("connection.json")),
             deadline=None if limit_minutes is None else time.monotonic() + 60 * limit_minutes,
             on_cell_executed=on_cell_executed,
         )
@@ -143,9 +144,12 @@ class _Client(PapermillNotebookClient):
     """papermill's client, which ends when the kernel has ended or does not answer."""
 
     idle_without_answer = False
+    connection_file = ""  # where Jupyter keeps the kernel's ports; in the run's own folder it goes with it
 
     def create_kernel_manager(self):
-        self.km = AsyncKernelManager(kernel_name=self.kernel_name, kernel_spec_manager=_OwnKernel())
+        self.km = AsyncKernelManager(
+            kernel_name=self.kernel_name, kernel_spec_manager=_OwnKernel(), connection_file=self.connection_file
+        )
         return self.km
 
     def papermill_execute_cells(self):
@@ -176,13 +180,17 @@ class _Engine(NBClientEngine):
     NAME = "report"
 
     @classmethod
-    def execute_managed_notebook(cls, nb_man, kernel_name, environment, deadline, on_cell_executed, **_):
+    def execute_managed_notebook(
+        cls, nb_man, kernel_name, environment, connection_file, deadline, on_cell_executed, **_
+    ):
         options = {"kernel_name": kernel_name, "startup_timeout": START_SECONDS, "iopub_timeout": 2 * IDLE_SECONDS}
         if deadline is not None:
             options["timeout_func"] = lambda cell: max(1, round(deadline - time.monotonic()))
         if on_cell_executed is not None:
             options["on_cell_executed"] = on_cell_executed
-        return _Client(nb_man, log=logging.getLogger("papermill"), **options).execute(env=environment)
+        client = _Client(nb_man, log=logging.getLogger("papermill"), **options)
+        client.connection_file = connection_file
+        return client.execute(env=environment)
 
 
 papermill_engines.register(_Engine.NAME, _Engine)
