@@ -124,7 +124,7 @@ def _main(arguments: list[str] | None) -> int:
     pair = [read(options.profile, Path(name).name) for name in (options.a, options.b)]
     file = paths.outputs() / options.profile / "compare" / f"{pair[0]['name']}--{pair[1]['name']}.html"
     file.parent.mkdir(exist_ok=True)
-    file.write_text(page(*pair), encoding="utf-8", errors="backslashreplace")
+    paths.write(file, page(*pair))
     print(f"Side by side: {paths.on_terminal(file)}")
     return 0
 

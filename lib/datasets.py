@@ -146,7 +146,7 @@ def load_tang_poetry(
         UserError: If no source can be had, or it does not hold such files.
     """
     name, folder, attempts = _poetry_folder(source)
-    files = sorted(folder.glob("poet.tang.*.json"), key=_in_order)
+    files = sorted(filter(Path.is_file, folder.glob("poet.tang.*.json")), key=_in_order)
     if not files or (source in ("auto", "github", "npm") and len(files) != POETRY_FILES):
         raise UserError(
             f"poems_source is {source!r}: {len(files)} files poet.tang.*.json were found, not {POETRY_FILES}."
@@ -165,7 +165,7 @@ def load_tang_poetry(
             counts[f"dropped: {reason}"] += 1
         else:
             known.add(characters)
-            poems[text] = f"{poem['author']}：{poem['title']}"
+            poems[text] = f"{poem['author']}：{poem['title']}".encode(errors="replace").decode()
     counts["kept"] = len(poems)
     return Corpus(
         name="Tang poems",

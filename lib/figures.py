@@ -159,11 +159,11 @@ def poem_form(groups: dict[str, dict]):
     for axes, (measure, title) in zip(panels, measures.items(), strict=True):
         for place, (name, summary) in enumerate(groups.items()):
             share, low, high = (summary[f"{measure}_{part}"] for part in ("percent", "low", "high"))
-            if share is None:
+            if share is None or math.isnan(share):
                 continue
             colour = ORANGE if name == judging.TANG else GREY if name == judging.CHANCE else BLUE
             axes.barh(place, share, 0.6, color=colour)
-            if low is not None:
+            if low is not None and not math.isnan(low):
                 axes.plot([low, high], [place, place], color="black", linewidth=1)
             told.append(f"{title}, {name}: {share:.0f}")
         axes.set(title=title, xlim=(0, 100), xlabel="%")

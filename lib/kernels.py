@@ -37,10 +37,10 @@ OOM_COUNTS = (  # of the whole system, and of a container by control groups of v
     "/sys/fs/cgroup/memory.events",
     "/sys/fs/cgroup/memory/memory.oom_control",
 )
-NOISE = re.compile(
+NOISE = re.compile(  # warnings of ipykernel, notes of XLA and TensorFlow, lines of a stack, papermill's own word
     r"\[IPKernelApp\] WARNING|Debugger warning|frozen modules|PYDEVD|^\s*(@|\*\*\*|#\d)|^Extension modules|^\s*File "
+    r"|^[IW]\d{4} |: [IW] \w+/|^WARNING: All log messages|^Kernel died while"
 )
-
 NO_SPACE = re.compile("No space left on device|Disk quota exceeded")  # in the words of every library
 
 
@@ -104,7 +104,8 @@ def execute(
         ) from None
     except _KernelEnded as ended:
         how = _told(ended.status, memory_kills)
-        raise NotebookFailed(f"{name} failed: {how}.{_last_words(log)}") from None
+        words = "" if ended.status == -signal.SIGKILL else _last_words(log)  # which came without a warning
+        raise NotebookFailed(f"{name} failed: {how}.{words}") from None
     except _NoAnswer:
         raise NotebookFailed(
             f"{name} failed: its kernel was done with a cell, but no answer came in {IDLE_SECONDS} s. "

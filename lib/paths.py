@@ -69,6 +69,16 @@ def _cache() -> Path:
     return expanded(base) / "gpt2-text-generation"
 
 
+def write(file: Path, text: str) -> None:
+    """Writes a text file as a whole, or leaves what was there: the disk may be full."""
+    unfinished = file.with_name(f".{file.name}.part")
+    try:
+        unfinished.write_text(text, encoding="utf-8", errors="backslashreplace")
+        unfinished.replace(file)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
 def size(place: Path) -> int:
     """The bytes in a file, or in the files of a folder and below; 0 if there is none. Links are not followed.
 

@@ -15,14 +15,18 @@ GAP = re.compile(r"[（(](?:\[[^\]]*\])?(?:[上下中前後]缺|[闕缺脫][）)
 FOOTNOTE = re.compile(r"[\[［〖][一二三四五六七八九十○〇0-9]+[\]］〗]")
 SET_OFF = re.compile(r"[\s\[\]［］〖〗「」『』《》〈〉“”‘’]")  # brackets and quotation marks, whose content stays
 LOST = re.compile("[□○●…]")  # printed where a character cannot be read
+# Words of the editors that stand outside of brackets: titles of works that no Tang poet names, and "n poems are known".
+EDITORS = re.compile("全唐詩|詩紀事|太平廣記|話後集|五代會要|注云|。詩[一二三四五六七八九十]+首。$")
+LONGEST = 17  # characters of a clause; what is longer is prose, or clauses run together
 WHOLE = re.compile(f"(?:[{poetry.HAN}]+{MARK})+")
 
 NO_TEXT = "no text"
 INCOMPLETE = "lost text, as the editors note"
 STRAY = "stray characters"
+PROSE = "editors' words"
 NO_MARK = "a mark is missing"
 HALF = "half a couplet is missing"
-REASONS = (NO_TEXT, INCOMPLETE, STRAY, NO_MARK, HALF)
+REASONS = (NO_TEXT, INCOMPLETE, STRAY, PROSE, NO_MARK, HALF)
 
 
 def clean(paragraphs: list[str]) -> tuple[str, str]:
@@ -53,13 +57,16 @@ def _problem(text: str, lines: list[str], incomplete: bool) -> str:
         return INCOMPLETE
     if not re.fullmatch(f"(?:[{poetry.HAN}]|{MARK})+", text):
         return STRAY
-    if not WHOLE.fullmatch(text):
-        return NO_MARK
+    if EDITORS.search(text):
+        return PROSE
     lengths = [len(clause) for clause in poetry.clauses(text)]
+    if not WHOLE.fullmatch(text) or max(lengths) > LONGEST:
+        return NO_MARK
     shortest = min(lengths)
     if shortest in poetry.LINE_LENGTHS and not any(length % shortest for length in lengths):
         if max(lengths) > shortest:  # clauses run together
             return NO_MARK
+        # Some of these are whole, and have lines in threes; nothing tells them from the others.
         if len(lengths) % 2 and {1, 2} <= {len(poetry.clauses(line)) for line in lines}:
             return HALF
     return ""

@@ -173,7 +173,7 @@ def main() -> int:
             begin, end = marks(block)
             before, _, rest = text.partition(begin)
             text = f"{before}{begin}\n\n{written()}\n\n{end}{rest.partition(end)[2]}"
-        file.write_text(text, encoding="utf-8")
+        paths.write(file, text)
     return 0
 
 

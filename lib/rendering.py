@@ -97,9 +97,7 @@ def render_index(profile: str) -> Path:
             cards=[_told(report, language) for report in reports],
             **_beside_the_post(profile, language),
         )
-        unfinished = folder / ".index.html.part"
-        unfinished.write_text(page, encoding="utf-8", errors="backslashreplace")
-        unfinished.replace(folder / index_name(language))
+        paths.write(folder / index_name(language), page)
     return folder / index_name("en")
 
 
@@ -170,7 +168,7 @@ def _link(folder: Path, names: list[str]) -> None:
         page = report.read_text(encoding="utf-8")
         linked = LINKS.sub(lambda _, links=links: f"<!-- links -->{' '.join(links)}<!-- end of links -->", page)
         if linked != page:
-            report.write_text(linked, encoding="utf-8")
+            paths.write(report, linked)
 
 
 def _title_of(folder: Path) -> str:

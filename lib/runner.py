@@ -94,11 +94,11 @@ def run(notebook: str, profile: str, changes: list[str] | None = None, limit_min
             ) from None
         if names := redaction.clean_folder(folder):
             print(f"A password or token of this machine was taken out of {', '.join(names)}.", flush=True)
-        (folder / DONE).touch()
         published = _publish(folder, outputs)
     for suffix in ("ipynb", "log"):
         (outputs / "failed" / f"{notebook}.{suffix}").unlink(missing_ok=True)
     rendering.render_index(profile)
+    (published / DONE).touch()
     return published
 
 

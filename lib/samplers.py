@@ -24,7 +24,7 @@ RANGES = {
     "k": (numbers.Integral, lambda k: k >= 1, "whole numbers from 1 on", 5),
     "p": (numbers.Real, lambda p: 0 < p <= 1, "numbers above 0, up to 1", 0.9),
     "temperature": (numbers.Real, lambda temperature: 0 < temperature < math.inf, "numbers above 0", 0.7),
-    "num_beams": (numbers.Integral, lambda num_beams: num_beams >= 1, "whole numbers from 1 on", 5),
+    "num_beams": (numbers.Integral, lambda num_beams: 1 <= num_beams <= 100, "whole numbers from 1 to 100", 5),
     "alpha": (numbers.Real, lambda alpha: 0 <= alpha <= 1, "numbers from 0 to 1", 0.6),
     "n": (numbers.Integral, lambda n: n >= 1, "whole numbers from 1 on", 3),
     "penalty": (numbers.Real, lambda penalty: 1 <= penalty < math.inf, "numbers from 1 (no penalty) on", 1.2),

@@ -186,9 +186,16 @@ def test_files_of_a_reader_s_own_are_read_after_the_numbered_ones_and_a_byte_ord
     for name, paragraphs in named.items():
         content = json.dumps([poem(*paragraphs)], ensure_ascii=False)
         (tmp_path / f"poet.tang.{name}.json").write_text(content, encoding="utf-8-sig")
+    (tmp_path / "poet.tang.9.json").mkdir()
+    (tmp_path / "poet.tang.8.json").symlink_to(tmp_path / "nowhere")
     corpus = datasets.load_tang_poetry(str(tmp_path))
     assert corpus.texts == ["".join(LONG), "".join(SPRING), "山中多白雲，只可自怡悅。"]
     assert corpus.counts["dropped: duplicate"] == 1  # what a browser saved a second time
+
+
+def test_half_an_emoji_in_a_title_is_replaced(tmp_path):
+    (tmp_path / "poet.tang.0.json").write_text(json.dumps([poem(*SPRING, title="t\ud83d")]))
+    assert datasets.load_tang_poetry(str(tmp_path)).titles == ["孟浩然：t?"]
 
 
 def test_auto_takes_npm_where_github_cannot_be_reached(monkeypatch, no_network):

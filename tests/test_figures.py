@@ -71,6 +71,9 @@ def test_form_and_bits_draw_what_they_tell():
     figure, alt = figures.poem_form({"before": shares | none, judging.TANG: shares | none})
     assert [len(axes.patches) for axes in figure.axes] == [2, 2, 0]
     assert "pairs that rhyme, Tang poets: 50" in alt and "alternate" not in alt
+    nan = {name: float("nan") for name in none}  # as it is before it was written as JSON
+    figure, alt = figures.poem_form({"before": shares | nan, judging.TANG: shares | nan})
+    assert [len(axes.patches) for axes in figure.axes] == [2, 2, 0] and "nan" not in alt
     figure, alt = figures.bits_per_character({"stories": 1.25, "poems": 9.5})
     assert widths(figure) == [1.25, 9.5]
     assert "poems 9.50." in alt

@@ -37,11 +37,15 @@ def test_notes_go_with_their_full_stops_and_every_mark_keeps_its_clause(paragrap
         (["梧桐三寸葉，楊柳一尋枝"], "a mark is missing"),
         (["春眠不覺曉，處處聞啼鳥。", "夜來風雨聲花落知多少。"], "a mark is missing"),  # two clauses run together
         (["春眠不覺曉，處處聞啼鳥。", "夜來風雨聲。"], "half a couplet is missing"),
+        (["徐源字太初，高平人。", "詩一首。"], "editors' words"),
+        (["金谷千年更不春，見太平廣記卷四八九引。"], "editors' words"),
+        (["背燈唯暗泣甚處砧聲急眉黛遠山攢芭蕉，生暮寒。"], ""),
+        (["背燈唯暗泣甚處砧聲急眉黛遠山攢芭蕉生暮，寒。"], "a mark is missing"),
     ],
 )
 def test_what_is_not_whole_is_told_with_the_reason(paragraphs, reason):
     assert poem_cleaning.clean(paragraphs)[1] == reason
-    assert reason in poem_cleaning.REASONS
+    assert reason in (*poem_cleaning.REASONS, "")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -332,6 +333,26 @@ def test_a_disk_that_is_full_is_a_line_and_status_2(place, capfd, monkeypatch):
     assert left_behind(place) == []
 
 
+def test_a_disk_that_fills_up_with_the_index_leaves_whole_pages_and_make_runs_again(place, capfd, monkeypatch):
+    assert main("works") == 0
+    folder = place / "outputs" / "small"
+    before = {file.name: file.read_text() for file in folder.glob("*.html")}
+    write_text = Path.write_text
+
+    def no_space(file, *arguments, **options):
+        if "index" in file.name:
+            write_text(file, "half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file))
+        return write_text(file, *arguments, **options)
+
+    monkeypatch.setattr(Path, "write_text", no_space)
+    assert main("works") == 2
+    assert "The disk is full" in capfd.readouterr().err
+    assert {file.name: file.read_text() for file in folder.glob("*.html")} == before
+    assert left_behind(place) == ["index.html", "index.zh.html", "works"]
+    assert (folder / "works" / "report.html").is_file() and not (folder / "works" / runner.DONE).exists()
+
+
 def test_what_a_killed_kernel_is_told_of_depends_on_what_is_known(monkeypatch, tmp_path):
     counts = tmp_path / "memory.events"
     monkeypatch.setattr(kernels, "OOM_COUNTS", (str(tmp_path / "none"), str(counts)))
@@ -471,3 +492,18 @@ def test_the_profile_gpu_without_a_gpu_is_warned_of(monkeypatch, capsys, gpu, wa
     runner._say_if_slow("cpu", {"backend": "auto"})
     runner._say_if_slow("gpu", {"profile": "gpu"})  # the summary computes nothing
     assert capsys.readouterr().out == ""
+
+
+def test_a_user_whom_the_system_does_not_know_and_who_has_no_home_gets_a_line(tmp_path):
+    """As in a container; libraries ask for the home folder when they are imported."""
+    code = (
+        "import os, pwd, sys; pwd.getpwuid = {}.__getitem__; from lib import paths, runner\n"
+        "sys.exit(runner.main(['01_baseline', '--profile', 'smoke']))"
+    )
+    variables = {name: value for name, value in os.environ.items() if name not in ("HOME", "REPORT_CACHE")}
+    variables["REPORT_OUTPUTS"] = str(tmp_path / "none" / "of" / "it")
+    (tmp_path / "none").write_text("a file where a folder should be")
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=paths.ROOT, env=variables, capture_output=True, text=True)
+    assert done.returncode == 2, done.stderr
+    assert "cannot be written: Not a directory" in done.stderr and "Traceback" not in done.stderr
