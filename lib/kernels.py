@@ -108,12 +108,12 @@ def execute(
         raise NotebookFailed(f"{name} failed: {how}.{words}") from None
     except _NoAnswer:
         raise NotebookFailed(
-            f"{name} failed: its kernel was done with a cell, but no answer came in {IDLE_SECONDS} s. "
+            f"{name} failed: its kernel was done with a cell, but its answer did not come in {IDLE_SECONDS} s. "
             f"Run it again.{_last_words(log)}"
         ) from None
     except _TimeUp:
         raise NotebookFailed(f"{name} failed: it took longer than the limit, {limit_minutes:g} minutes.") from None
-    except RuntimeError as error:  # which jupyter_client raises where a kernel does not come up
+    except _NotStarted as error:
         raise NotebookFailed(f"{name} failed: its kernel did not start: {error}.{_last_words(log)}") from None
 
 
@@ -123,6 +123,10 @@ class _KernelEnded(Exception):
     def __init__(self, status: int | None):
         super().__init__(status)
         self.status = status
+
+
+class _NotStarted(Exception):
+    """The kernel did not come up, and why."""
 
 
 class _NoAnswer(Exception):
@@ -153,6 +157,12 @@ class _Client(PapermillNotebookClient):
         )
         return self.km
 
+    def start_new_kernel_client(self):
+        try:
+            return super().start_new_kernel_client()
+        except RuntimeError as error:
+            raise _NotStarted(error) from None
+
     def papermill_execute_cells(self):
         try:
             super().papermill_execute_cells()
@@ -161,8 +171,8 @@ class _Client(PapermillNotebookClient):
                 raise _NoAnswer from None
             process = getattr(self.km.provisioner, "process", None)
             raise _KernelEnded(process.poll() if process else None) from None
-        except CellTimeoutError:
-            raise _TimeUp from None
+        except CellTimeoutError as error:  # of the cell, or of its last outputs
+            raise (_NoAnswer if "IOPub" in str(error) else _TimeUp) from None
 
     def process_message(self, message, cell, cell_index):
         if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
@@ -212,7 +222,7 @@ def _told(status: int | None, memory_kills: int) -> str:
     if status == -signal.SIGKILL:
         if _memory_kills() > memory_kills:
             return "its kernel was killed by the system for want of memory"
-        return "its kernel was killed (SIGKILL), by somebody or by the system, most likely for want of memory"
+        return "its kernel was killed (SIGKILL), by somebody or by a guard of the memory such as systemd-oomd"
     if status is not None and status < 0:
         with contextlib.suppress(ValueError):
             return f"its kernel died ({signal.Signals(-status).name})"

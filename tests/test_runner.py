@@ -12,6 +12,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbclient.exceptions import CellTimeoutError
+from papermill.clientwrap import PapermillNotebookClient
 
 from lib import backends, kernels, paths, runner
 
@@ -163,7 +165,7 @@ def test_help_lists_the_parameters_of_a_notebook(place, capfd):
         ("dies", "its kernel was killed (SIGKILL)"),
         ("aborts", "its kernel died (SIGABRT). Its last words: Unknown flag in XLA_FLAGS: --no"),
         ("exits", "its kernel ended by itself, with status 3"),
-        ("mute", "its kernel was done with a cell, but no answer came in 2 s"),
+        ("mute", "its kernel was done with a cell, but its answer did not come in 2 s"),
         ("silent", "left no results.json"),
     ],
 )
@@ -359,7 +361,7 @@ def test_what_a_killed_kernel_is_told_of_depends_on_what_is_known(monkeypatch, t
     assert kernels._memory_kills() == 0
     counts.write_text("low 0\noom 4\noom_kill 3\n")
     assert kernels._told(-signal.SIGKILL, 2) == "its kernel was killed by the system for want of memory"
-    assert "by somebody or by the system" in kernels._told(-signal.SIGKILL, 3)
+    assert "by somebody or by a guard of the memory" in kernels._told(-signal.SIGKILL, 3)
     for status in (-signal.SIGSEGV, 1, None):
         assert "memory" not in kernels._told(status, 0)
 
@@ -384,6 +386,16 @@ def test_a_limit_ends_a_run_and_none_is_the_default(place, capfd):
     with pytest.raises(SystemExit, match="2"):
         main("sleeps", "--limit", "-1")
     assert "it must be a number of minutes above 0" in capfd.readouterr().err
+
+
+def test_outputs_that_do_not_come_are_no_limit_that_was_set(place, capfd, monkeypatch):
+    def lose(client):
+        raise CellTimeoutError("Timeout waiting for IOPub output")
+
+    monkeypatch.setattr(PapermillNotebookClient, "papermill_execute_cells", lose)
+    assert main("works") == 1
+    error = capfd.readouterr().err
+    assert "its answer did not come" in error and "limit" not in error and "Traceback" not in error
 
 
 def in_a_process(place, name):
