@@ -8,11 +8,12 @@ import subprocess
 import sys
 import termios
 import threading
+from pathlib import Path
 
 import nbformat
 import pytest
 
-from lib import paths, progress
+from lib import environment, paths, progress
 
 
 def test_a_kernel_tells_the_runner_and_leaves_nothing_in_the_report(monkeypatch, tmp_path, capsys):
@@ -120,7 +121,9 @@ PARAMETERS = 'profile: str = "lab"  # set by the runner\noutput_dir: str = "outp
 RUN = """
 import sys
 from pathlib import Path
-from lib import paths, runner
+from lib import kernels, paths, runner
+import own_notebooks
+kernels.ARGUMENTS = own_notebooks.arguments(Path("notebooks").resolve())
 paths.NOTEBOOKS, paths.EXPERIMENTS = Path("notebooks").resolve(), Path("experiments").resolve()
 sys.exit(runner.main(["small", "--profile", "own"]))
 """
@@ -132,23 +135,19 @@ def run_small(tmp_path):
     notebook = nbformat.v4.new_notebook()
     parameters = nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
     notebook.cells = [nbformat.v4.new_markdown_cell("# Small"), parameters, *map(nbformat.v4.new_code_cell, CELLS)]
-    for folder in ("notebooks", "experiments/own", "ipython/profile_default/startup", "outputs/own/small"):
+    for folder in ("notebooks", "experiments/own", "outputs/own/small"):
         (tmp_path / folder).mkdir(parents=True)
     nbformat.write(notebook, tmp_path / "notebooks" / "small.ipynb")
     (tmp_path / "experiments" / "own" / "small.yaml").write_text("{}")
-    (tmp_path / "ipython" / "profile_default" / "startup" / "paths.py").write_text(
-        f"from pathlib import Path\nfrom lib import paths\npaths.NOTEBOOKS = Path({str(tmp_path / 'notebooks')!r})\n"
-    )
     (tmp_path / "outputs" / "own" / "small" / "results.json").write_text('{"minutes": 7}')
 
     def run(stderr):
-        environment = os.environ | {
-            "IPYTHONDIR": str(tmp_path / "ipython"),
+        variables = environment.cleaned(dict(os.environ))[0] | {
             "REPORT_OUTPUTS": str(tmp_path / "outputs"),
-            "PYTHONPATH": str(paths.ROOT),
+            "PYTHONPATH": f"{paths.ROOT}:{Path(__file__).parent}",
         }
         command = [sys.executable, "-c", RUN]
-        subprocess.run(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=stderr, check=True)
+        subprocess.run(command, cwd=tmp_path, env=variables, stdout=subprocess.PIPE, stderr=stderr, check=True)
         folder = tmp_path / "outputs" / "own" / "small"
         executed = nbformat.read(folder / "notebook.ipynb", as_version=4)
         outputs = json.dumps([cell.outputs for cell in executed.cells if cell.cell_type == "code"])

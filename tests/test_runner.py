@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import nbformat
+import own_notebooks
 import pytest
 from nbclient.exceptions import CellTimeoutError
 from papermill.clientwrap import PapermillNotebookClient
@@ -73,9 +74,7 @@ def place(monkeypatch, tmp_path):
     monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path / "notebooks")
     monkeypatch.setattr(paths, "EXPERIMENTS", tmp_path / "experiments")
     monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path / "outputs"))
-    # The kernel is another process: it finds the test's notebooks through the same module, patched at its start.
-    patch = f"from pathlib import Path; from lib import paths; paths.NOTEBOOKS = Path({str(tmp_path / 'notebooks')!r})"
-    monkeypatch.setattr(kernels, "ARGUMENTS", [*kernels.ARGUMENTS, f"--IPKernelApp.exec_lines={patch}"])
+    monkeypatch.setattr(kernels, "ARGUMENTS", own_notebooks.arguments(tmp_path / "notebooks"))
     return tmp_path
 
 
