@@ -95,10 +95,10 @@ def run(notebook: str, profile: str, changes: list[str] | None = None, limit_min
         if names := redaction.clean_folder(folder):
             print(f"A password or token of this machine was taken out of {', '.join(names)}.", flush=True)
         published = _publish(folder, outputs)
-    for suffix in ("ipynb", "log"):
-        (outputs / "failed" / f"{notebook}.{suffix}").unlink(missing_ok=True)
-    rendering.render_index(profile)
-    (published / DONE).touch()
+        for suffix in ("ipynb", "log"):
+            (outputs / "failed" / f"{notebook}.{suffix}").unlink(missing_ok=True)
+        rendering.render_index(profile)  # which also links the reports, so no other run may publish meanwhile
+        (published / DONE).touch()
     return published
 
 
