@@ -12,7 +12,7 @@ REPORT_GPUS := $(or $(shell command -v nvidia-smi >/dev/null && { \
 endif
 export REPORT_GPUS
 
-# CUDA_VISIBLE_DEVICES hides them all if it begins with none, see has_gpu in lib/backends.py.
+# CUDA_VISIBLE_DEVICES hides them all if it begins with none, see has_gpu in lib/core/backends.py.
 FIRST := $(firstword $(subst $(comma), ,x$(strip $(CUDA_VISIBLE_DEVICES))))
 HIDDEN := $(if $(filter-out undefined,$(origin CUDA_VISIBLE_DEVICES)),$(filter x x-% xNoDevFiles,$(FIRST)))
 DEVICE := $(if $(HIDDEN),cpu,$(if $(filter-out 0,$(REPORT_GPUS)),gpu,cpu))
@@ -29,7 +29,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # glibc hands large blocks back to the system when they are freed, and every training step on a CPU then waits while
 # gigabytes are cleared anew: 0.3 to 0.6 s of two to three. With these it keeps them, in one heap that all threads use.
-# It must know when a process starts. The peak of the memory is higher so, see lib/memory.py.
+# It must know when a process starts. The peak of the memory is higher so, see lib/models/memory.py.
 ifeq ($(DEVICE),cpu)
 export MALLOC_MMAP_MAX_ ?= 0
 export MALLOC_TRIM_THRESHOLD_ ?= 1000000000000
@@ -50,7 +50,7 @@ NOTEBOOKS := 00_summary 01_baseline 02_reddit_finetune 03_greedy_vs_top_k 04_tan
 NEEDS_03_greedy_vs_top_k := 02_reddit_finetune
 NEEDS_05_from_scratch := 04_tang_poetry
 
-# Where the reports go, as lib/paths.py has it. Make splits paths at white space, and some characters are signs to it or
+# Where the reports go, as lib/core/paths.py has it. Make splits paths at white space, and some characters are signs to it or
 # to the shell.
 WITHOUT_REPORTS := help lab bench test browser lint readme picture lock data cache clean-cache
 SIGNS := : % * ? [ ] \ ' " ` $$ ; & | < > ( ) \#
@@ -69,7 +69,7 @@ endif
 FOLDER := $(if $(ELSEWHERE),$(ELSEWHERE:%/=%),outputs)
 OUTPUTS := $(FOLDER)/$(PROFILE)
 REPORTS := $(NOTEBOOKS:%=$(OUTPUTS)/%/.done)
-CODE := $(filter-out lib/readme.py lib/compare.py,$(wildcard lib/*.py)) lib/wording.yaml $(wildcard lib/report_template/*)
+CODE := $(filter-out lib/report/readme.py lib/report/side_by_side.py,$(wildcard lib/*.py lib/*/*.py)) lib/report/wording.yaml $(wildcard lib/report/template/*)
 INSTALLED := $(VENV)/.installed-$(LOCK)
 
 # Elsewhere other things may lie beside the reports: only the profiles' folders are looked into.
@@ -125,7 +125,7 @@ lab: $(INSTALLED) ## open the notebooks in JupyterLab
 
 compare: $(INSTALLED) ## set two reports side by side: make compare A=03_greedy_vs_top_k B=03_greedy_vs_top_k@1f0c2d3e
 	@test -n "$(A)" && test -n "$(B)" || { echo "error: name two reports of $(OUTPUTS): make compare A=... B=..." >&2; exit 2; }
-	@$(BIN)/python -m lib.compare "$(A)" "$(B)" --profile $(PROFILE)
+	@$(BIN)/python -m lib.report.side_by_side "$(A)" "$(B)" --profile $(PROFILE)
 
 smoke: ## run all notebooks on a tiny random model, in minutes
 	@$(MAKE) --no-print-directory all PROFILE=smoke
@@ -173,7 +173,7 @@ $(BENCH_VENV)/.installed: requirements/bench.txt requirements/bench-torch.txt
 	@touch $@
 
 readme: $(INSTALLED) ## write the figures of outputs/cpu into the READMEs
-	$(BIN)/python -m lib.readme
+	$(BIN)/python -m lib.report.readme
 
 picture: $(VENV)/.installed-dev ## take the picture of a report that the READMEs show
 	$(BIN)/python tests/picture.py
@@ -184,13 +184,13 @@ lock: $(VENV)/.installed-dev ## resolve requirements/*.in anew and write the loc
 		--no-emit-index-url --upgrade $$name.in -o $$name.txt || exit 1; done
 
 data: $(INSTALLED) ## fetch Reddit's stories from their mirror, check and prepare them
-	@$(BIN)/python -m lib.reddit
+	@$(BIN)/python -m lib.data.reddit_tifu
 
 cache: ## list what lies in the cache, with its size
-	@$(PYTHON) -m lib.cache
+	@$(PYTHON) -m lib.data.cache
 
 clean-cache: ## remove all downloads, and say how much that frees
-	@$(PYTHON) -m lib.cache --clean
+	@$(PYTHON) -m lib.data.cache --clean
 
 clean: ## remove the environment and what runs left behind, but no report and no download
 	rm -rf $(VENV) $(BENCH_VENV) $(sort outputs/smoke $(FOLDER)/smoke)

@@ -13,8 +13,10 @@ from pathlib import Path
 
 from bench import files, protocol, shape
 from bench.ours import EXACT
-from lib import memory, paths, progress, provenance
-from lib.errors import UserError
+from lib.core import paths, progress
+from lib.core.errors import UserError
+from lib.evaluation import provenance
+from lib.models import memory
 
 ROUNDS = {"generate": 7, "generate 8": 3, "finetune": 3, "samplers": 2}
 FASTER, SMALLER = "at least", "at most"

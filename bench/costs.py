@@ -5,7 +5,7 @@ import statistics
 import numpy as np
 import scipy.optimize
 
-from lib import memory
+from lib.models import memory
 
 FLOAT32 = 4  # bytes
 GIGA = 1e9
@@ -37,7 +37,7 @@ FORMULAS = (
     "weight forwards and 4 backwards, attention not counted. Expected: that divided by "
     f"{100 * ARITHMETIC_REACHED[0]:.0f} to {100 * ARITHMETIC_REACHED[1]:.0f} %. In TF32, which TensorFlow uses for "
     "float32 from the A100's generation on, a step can take less than that. "
-    f"Memory = what lib/memory.py estimates, plus {memory.RUNTIME['GPU'] / memory.GIB:.0f} GiB for CUDA; a GPU's GB "
+    f"Memory = what lib/models/memory.py estimates, plus {memory.RUNTIME['GPU'] / memory.GIB:.0f} GiB for CUDA; a GPU's GB "
     "are taken as 10^9 bytes."
 )
 
@@ -58,7 +58,7 @@ def fit(rows: list[dict]) -> dict:
     computes attention over all of it and masks what is not written yet. As many key-value heads as heads are assumed,
     as GPT-2 has them.
 
-    The weights have two rates, since a single text is generated with matrices of another layout (`lib.decoding`).
+    The weights have two rates, since a single text is generated with matrices of another layout (`lib.models.decoding`).
 
     The coefficients are the least squares of the relative errors of the rows' median seconds, none of them negative.
 

@@ -7,8 +7,8 @@ import textwrap
 import matplotlib.pyplot as plt
 
 from bench import costs
-from lib.figures import BLUE, GREY, ORANGE
-from lib.results import number
+from lib.report.figures import BLUE, GREY, ORANGE
+from lib.report.recorder import number
 
 WIDE = 4  # ratios that differ by more than this factor are drawn on a logarithmic axis
 COLOURS = {True: BLUE, False: ORANGE, None: GREY}

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from lib import results
-from lib.errors import UserError
+from lib.core.errors import UserError
+from lib.report import recorder
 
 PARTS = {"rows": "bench.json", "growth": "growth.json", "machine": "machine.json"}
 
@@ -21,7 +21,7 @@ def write(folder: Path, content: dict) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     for part, name in PARTS.items():
-        results.write_json(folder / name, content[part])
+        recorder.write_json(folder / name, content[part])
     table = pd.DataFrame(content["rows"])
     table.drop(columns=["ours", "theirs", "ratios"]).to_csv(folder / "rows.csv", index=False)
     samples = [

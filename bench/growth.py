@@ -7,7 +7,8 @@ import json
 import sys
 
 from bench import ours, shape
-from lib import generation, timing
+from lib.evaluation import timing
+from lib.models import generation
 
 NEW_TOKENS = (32, 128, 384, 1020)  # with the start token and the prompt the last one fills GPT-2's 1,024
 BATCHES = (1, 2, 4, 8, 16, 32)

@@ -15,7 +15,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from lib import memory, paths, provenance, results
+from lib.core import paths
+from lib.evaluation import provenance
+from lib.models import memory
+from lib.report import recorder
 
 BEFORE = "ce132c9"  # the last commit before the notebooks were made faster
 AFTER = "0039995"  # the last one before they were made to do more
@@ -71,7 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
     folder = paths.outputs() / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     content = {name: {"commit": commits[name], "date": date, "seconds": seconds[name]} for name in seconds}
-    results.write_json(folder / "make_all.json", {"processor": provenance.processor(), **content})
+    recorder.write_json(folder / "make_all.json", {"processor": provenance.processor(), **content})
     before, after = (sum(seconds[name].values()) for name in ("before", "after"))
     print(f"before {before:.0f} s, after {after:.0f} s: {after / before:.2f}")
     return 0

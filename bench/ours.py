@@ -1,6 +1,6 @@
 """The sides that run on Keras: this project, and the blog post's own lines. Run by `bench`, see `protocol`.
 
-Usage: `python -m bench.ours SIDE WORK SIZE`, with SIDE `ours` (JAX, which `lib.backends` chooses for a CPU, and what
+Usage: `python -m bench.ours SIDE WORK SIZE`, with SIDE `ours` (JAX, which `lib.core.backends` chooses for a CPU, and what
 `lib` makes of a model) or `post` (TensorFlow and KerasHub as they come), and WORK `generate`, `finetune` or `samplers`.
 """
 
@@ -8,7 +8,8 @@ import functools
 import sys
 
 from bench import protocol
-from lib import backends, generation, parameters, paths
+from lib.core import backends, parameters, paths
+from lib.models import generation
 
 MAX_LENGTH = 201  # a start token, the prompt's three, and 197 new ones
 LENGTH = 128
@@ -17,16 +18,16 @@ SEEDS = (2024, 2025)  # of top-k in `samplers`
 
 
 def load(side: str, size: str):
-    """Loads the model as the side does. The post's `generate` is KerasHub's, this project's is `lib.decoding`'s."""
+    """Loads the model as the side does. The post's `generate` is KerasHub's, this project's is `lib.models.decoding`'s."""
     backends.select("tensorflow" if side == "post" else "jax")
     import keras_nlp
 
     from bench import shape
-    from lib import models
+    from lib.models import pretrained
 
     folder, length = str(shape.folder(size)), 32 if size == "tiny" else LENGTH
     if side == "ours":
-        return models.load_causal_lm(folder, length)
+        return pretrained.load_causal_lm(folder, length)
     preprocessor = keras_nlp.models.GPT2CausalLMPreprocessor.from_preset(folder, sequence_length=length)
     return keras_nlp.models.GPT2CausalLM.from_preset(folder, preprocessor=preprocessor)
 
@@ -59,7 +60,7 @@ def finetuning(side: str, causal_lm, tiny: bool) -> dict:
     import numpy as np
 
     from bench import shape
-    from lib import packing
+    from lib.training import packing
 
     length = causal_lm.preprocessor.sequence_length
     trained = {"": packing.trainee(causal_lm, length) if side == "ours" else causal_lm}

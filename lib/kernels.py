@@ -22,8 +22,8 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
-from lib import command_line, redaction
-from lib.errors import UserError
+from lib.core import command_line, redaction
+from lib.core.errors import UserError
 
 ARGUMENTS = [  # of the kernel
     "--InteractiveShell.ast_node_interactivity=last_expr",  # whatever a system-wide file says

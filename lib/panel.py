@@ -6,8 +6,11 @@ import numbers
 import ipywidgets as widgets
 from IPython.display import display
 
-from lib import generation, judging, progress, results
-from lib.errors import UserError
+from lib.core import progress
+from lib.core.errors import UserError
+from lib.evaluation import continuations
+from lib.models import generation
+from lib.report import recorder
 
 # The lowest and the highest value of a sampler's option, and a step. All are allowed by `samplers.RANGES`; where that
 # has no highest value, one that still makes sense stands here (None: the number of tokens that the model knows).
@@ -39,7 +42,7 @@ def options(sampler: str) -> list[str]:
     """The options of a sampler that make a difference to what it chooses."""
     import keras_nlp
 
-    from lib import samplers
+    from lib.models import samplers
 
     sampler_class = generation.sampler_classes()[sampler]
     names = [name for name in inspect.signature(sampler_class).parameters if name in LIMITS]
@@ -91,7 +94,7 @@ class Panel:
 
     def field(self, name: str, optional: bool):
         """A field for an option. An optional one begins with all tokens, which is to do without."""
-        from lib import samplers
+        from lib.models import samplers
 
         kind, _, _, example = samplers.RANGES[name]
         low, high, step = LIMITS[name]
@@ -114,12 +117,12 @@ class Panel:
                     print(error)
                     return
                 self.output.clear_output(wait=True)
-                results.show_side_by_side(samples, by="label", marked=True)
+                recorder.show_side_by_side(samples, by="label", marked=True)
         finally:
             self.button.disabled = False
 
     def samples(self):
-        """The text that the fields ask for, judged: a row as `results.show_side_by_side` takes it."""
+        """The text that the fields ask for, judged: a row as `recorder.show_side_by_side` takes it."""
         prompt, seed = self.prompt.value, self.seed.value
         if not prompt.strip():
             raise UserError("The prompt is empty; write one.")
@@ -129,4 +132,4 @@ class Panel:
         samples = generation.generate_samples(
             self.causal_lm, [prompt], sampler, self.max_length, 1, seed, label, keep_going=True
         )
-        return judging.judge(samples)
+        return continuations.judge(samples)

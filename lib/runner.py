@@ -21,21 +21,12 @@ from pathlib import Path
 
 import nbformat
 
-from lib import (
-    backends,
-    command_line,
-    environment,
-    kernels,
-    parameters,
-    paths,
-    progress,
-    redaction,
-    rendering,
-    results,
-)
-from lib.errors import UserError
+from lib import kernels
+from lib.core import backends, command_line, environment, parameters, paths, progress, redaction
+from lib.core.errors import UserError
+from lib.core.yaml_files import shown
 from lib.kernels import NotebookFailed
-from lib.yaml_files import shown
+from lib.report import recorder, site
 
 DONE = ".done"  # lies in a published folder; make compares its time with what the report is made from
 KERNEL_LOG = "kernel.log"
@@ -79,7 +70,7 @@ def run(notebook: str, profile: str, changes: list[str] | None = None, limit_min
             _execute(notebook, executed, given, _minutes_last_time(outputs, folder.name, notebook), limit_minutes)
             _check_ran(executed, folder)
             _record(folder, minutes=(time.monotonic() - start) / 60, changed=changed)
-            rendering.render_report(executed, folder)
+            site.render_report(executed, folder)
         except NotebookFailed as failure:
             kept = outputs / "failed" / f"{notebook}.ipynb"
             if not executed.exists():
@@ -97,7 +88,7 @@ def run(notebook: str, profile: str, changes: list[str] | None = None, limit_min
         published = _publish(folder, outputs)
         for suffix in ("ipynb", "log"):
             (outputs / "failed" / f"{notebook}.{suffix}").unlink(missing_ok=True)
-        rendering.render_index(profile)  # which also links the reports, so no other run may publish meanwhile
+        site.render_index(profile)  # which also links the reports, so no other run may publish meanwhile
         (published / DONE).touch()
     return published
 
@@ -229,7 +220,7 @@ def _record(folder: Path, minutes: float, changed: dict) -> None:
     """
     file = folder / "results.json"
     content = json.loads(file.read_text(encoding="utf-8"))
-    results.write_json(file, content | {"minutes": minutes} | ({"changed": changed} if changed else {}))
+    recorder.write_json(file, content | {"minutes": minutes} | ({"changed": changed} if changed else {}))
 
 
 def _publish(folder: Path, outputs: Path) -> Path:

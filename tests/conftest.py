@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -24,17 +23,17 @@ def own_cache(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny_preset(own_cache):
     """The folder of the tiny random GPT-2."""
-    from lib import stand_in
+    from lib.models import convert_smollm2
 
-    return stand_in.folder("tiny_random")
+    return convert_smollm2.folder("tiny_random")
 
 
 @pytest.fixture
 def tiny_lm(tiny_preset):
     """The tiny random GPT-2, loaded afresh."""
-    from lib import models
+    from lib.models import pretrained
 
-    return models.load_causal_lm(str(tiny_preset), sequence_length=32)
+    return pretrained.load_causal_lm(str(tiny_preset), sequence_length=32)
 
 
 @pytest.fixture(scope="session")
@@ -42,16 +41,16 @@ def presets(tiny_preset, tmp_path_factory):
     """Folders of a tiny GPT-2 and a tiny llama with two query heads for each key-value head."""
     import keras
 
-    from lib import models, smollm2, stand_in
+    from lib.models import convert_smollm2, pretrained, smollm2
 
     keras.utils.set_random_seed(1)
     folder = tmp_path_factory.mktemp("presets")
-    gpt2 = models.load_causal_lm(str(tiny_preset), sequence_length=32)
+    gpt2 = pretrained.load_causal_lm(str(tiny_preset), sequence_length=32)
     gpt2.backbone.token_embedding.embeddings.assign(
         keras.random.normal(gpt2.backbone.token_embedding.embeddings.shape)
     )  # so that its logits are far enough from each other
-    models.save(gpt2, folder / "gpt2")
-    tokens = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *stand_in.byte_characters(), "th"]
+    pretrained.save(gpt2, folder / "gpt2")
+    tokens = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *convert_smollm2.byte_characters(), "th"]
     ids = {token: index for index, token in enumerate(tokens)}
     tokenizer = smollm2.SmolLM2Tokenizer(ids, ["t h"], special_tokens=tokens[:3])
     backbone = smollm2.SmolLM2Backbone(
@@ -65,18 +64,18 @@ def presets(tiny_preset, tmp_path_factory):
     )
     backbone.token_embedding.embeddings.assign(keras.random.normal(backbone.token_embedding.embeddings.shape))
     preprocessor = smollm2.SmolLM2CausalLMPreprocessor(tokenizer, sequence_length=32, add_start_token=False)
-    models.save(smollm2.SmolLM2CausalLM(backbone=backbone, preprocessor=preprocessor), folder / "llama")
+    pretrained.save(smollm2.SmolLM2CausalLM(backbone=backbone, preprocessor=preprocessor), folder / "llama")
     return folder
 
 
 @pytest.fixture(scope="session")
 def run_on_jax():
-    """Runs a script of this folder in a process in which Keras computes with JAX; returns the JSON it printed last."""
-    from lib import paths
+    """Runs a script of the tests in a process in which Keras computes with JAX; returns the JSON it printed last."""
+    from lib.core import paths
 
     def run(script, *arguments):
         environment = {**os.environ, "KERAS_BACKEND": "jax", "CUDA_VISIBLE_DEVICES": "-1"}
-        command = [sys.executable, Path(__file__).with_name(script), *arguments]
+        command = [sys.executable, paths.ROOT / "tests" / script, *arguments]
         done = subprocess.run(command, env=environment, cwd=paths.ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-3000:]
         return json.loads(done.stdout.splitlines()[-1])
@@ -87,12 +86,13 @@ def run_on_jax():
 @pytest.fixture(scope="session")
 def smoke_outputs(tmp_path_factory, own_cache):
     """The folder with the reports of all notebooks on the smoke profile, in the order in which make runs them."""
-    from lib import comparison, runner
+    from lib import runner
+    from lib.claims import beside_post
 
     folder = tmp_path_factory.mktemp("outputs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REPORT_OUTPUTS", str(folder))
-        for notebook in (*comparison.NOTEBOOKS, "00_summary"):
+        for notebook in (*beside_post.NOTEBOOKS, "00_summary"):
             runner.run(notebook, "smoke")
     return folder / "smoke"
 
@@ -100,6 +100,6 @@ def smoke_outputs(tmp_path_factory, own_cache):
 @pytest.fixture
 def no_network(monkeypatch):
     """A closed network: no server answers."""
-    from lib import downloads
+    from lib.data import downloads
 
     monkeypatch.setattr(downloads, "reachable", lambda address: False)

@@ -2,7 +2,7 @@
 
 import browser
 
-from lib import paths
+from lib.core import paths
 
 REPORT = "03_greedy_vs_top_k"
 SIZE = (1200, 860)

@@ -67,7 +67,7 @@ def put_in_place(description: str, name: str):
 
 
 if __name__ == "__main__":
-    from lib import reddit
+    from lib.data import reddit_tifu
 
-    put_in_place(os.environ["REDDIT_STAND_IN"], reddit.FILE)
-    sys.exit(reddit.main(sys.argv[1:]))
+    put_in_place(os.environ["REDDIT_STAND_IN"], reddit_tifu.FILE)
+    sys.exit(reddit_tifu.main(sys.argv[1:]))

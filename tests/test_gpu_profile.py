@@ -15,9 +15,12 @@ import reddit_stand_in
 import yaml
 from tensorflow_datasets.core import hashing
 
-from lib import comparison, datasets, paths, reddit, runner
+from lib import runner
+from lib.claims import beside_post
+from lib.core import paths
+from lib.data import corpora, reddit_tifu
 
-ORDER = [*comparison.NOTEBOOKS, "00_summary"]
+ORDER = [*beside_post.NOTEBOOKS, "00_summary"]
 STORIES = 5200  # a tenth are set aside, of which 512 are held out
 PARTS = ("春花秋月夜", "處處聞啼鳥", "夜來風雨聲", "花落知多少", "白日依山盡", "黃河入海流", "更上一層樓", "明月松間照")
 
@@ -26,10 +29,10 @@ def put_preset(folder):
     """A GPT-2 with two small layers that is long enough for the post's 200 tokens, as kagglehub keeps it."""
     import keras_nlp
 
-    from lib import models, stand_in
+    from lib.models import convert_smollm2, pretrained
 
-    tiny = stand_in.folder("tiny_random")
-    preprocessor = models.load_causal_lm(str(tiny), sequence_length=64).preprocessor
+    tiny = convert_smollm2.folder("tiny_random")
+    preprocessor = pretrained.load_causal_lm(str(tiny), sequence_length=64).preprocessor
     size = preprocessor.tokenizer.vocabulary_size()
     backbone = keras_nlp.models.GPT2Backbone(size, num_layers=2, num_heads=2, hidden_dim=16, intermediate_dim=64)
     versions = folder / "models/keras/gpt2/keras/gpt2_base_en"
@@ -43,25 +46,25 @@ def put_stories():
     first = min(range(STORIES), key=hashing.Hasher("train").hash_key)  # by which TFDS shuffles
     stories = (document if count == first else f"{count} times {document}" for count in range(STORIES))
     data = reddit_stand_in.content([(f"{story}{', and again' * 20}", title) for story in stories])
-    reddit.place().parent.mkdir(parents=True)
-    reddit.place().write_bytes(data)
-    undo = reddit_stand_in.put_in_place(reddit_stand_in.describe(data, "http://127.0.0.1:9/uc"), reddit.FILE)
+    reddit_tifu.place().parent.mkdir(parents=True)
+    reddit_tifu.place().write_bytes(data)
+    undo = reddit_stand_in.put_in_place(reddit_stand_in.describe(data, "http://127.0.0.1:9/uc"), reddit_tifu.FILE)
     try:
-        reddit._prepare_here("short")
+        reddit_tifu._prepare_here("short")
     finally:
         undo()
 
 
 def put_poems(folder):
     """As many poems, in 58 files of the pinned commit."""
-    place = folder / f"chinese-poetry-{datasets.POETRY_COMMIT[:12]}" / datasets.POETRY_FOLDER
+    place = folder / f"chinese-poetry-{corpora.POETRY_COMMIT[:12]}" / corpora.POETRY_FOLDER
     place.mkdir(parents=True)
     poems = [
         {"author": "無名", "title": str(number), "paragraphs": [f"{a}，{b}。", f"{c}，{d}。", f"{e}，{e}。"]}
         for number, (a, b, c, d, e) in enumerate(itertools.islice(itertools.product(PARTS, repeat=5), STORIES))
     ]
-    for index in range(datasets.POETRY_FILES):
-        text = json.dumps(poems[index :: datasets.POETRY_FILES], ensure_ascii=False)
+    for index in range(corpora.POETRY_FILES):
+        text = json.dumps(poems[index :: corpora.POETRY_FILES], ensure_ascii=False)
         (place / f"poet.tang.{index}000.json").write_text(text, encoding="utf-8")
 
 
@@ -79,7 +82,7 @@ def outputs(tmp_path_factory, own_cache):
         for notebook in ORDER:
             runner.run(notebook, "gpu")
         yield folder / "outputs" / "gpu"
-        shutil.rmtree(own_cache / f"chinese-poetry-{datasets.POETRY_COMMIT[:12]}")
+        shutil.rmtree(own_cache / f"chinese-poetry-{corpora.POETRY_COMMIT[:12]}")
 
 
 def read(outputs, notebook):
@@ -118,6 +121,6 @@ def test_the_post_s_five_hundred_steps_are_run(outputs):
 
 
 def test_the_settings_are_shown_in_the_reports(outputs):
-    for notebook in comparison.NOTEBOOKS:
+    for notebook in beside_post.NOTEBOOKS:
         page = (outputs / notebook / "report.html").read_text(encoding="utf-8")
         assert "tensorflow, float32, XLA o" in page

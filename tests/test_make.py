@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from lib import backends, memory, paths
+from lib.core import backends, paths
+from lib.models import memory
 
 PYTHON = """#!/bin/sh
 [ "$1 $2" = "-m lib.runner" ] || exit 0
@@ -93,9 +94,9 @@ def test_all_runs_in_order_and_a_second_time_does_nothing_and_says_so(checkout, 
         ("notebooks/04_tang_poetry.ipynb", ["04_tang_poetry", "05_from_scratch", "00_summary"]),
         ("experiments/blog_post.yaml", ["00_summary"]),
         ("experiments/published.yaml", ["03_greedy_vs_top_k", "00_summary"]),
-        ("lib/timing.py", ALL),
-        ("lib/readme.py", []),
-        ("lib/report_template/style.css", ALL),
+        ("lib/evaluation/timing.py", ALL),
+        ("lib/report/readme.py", []),
+        ("lib/report/template/style.css", ALL),
     ],
 )
 def test_what_is_touched_is_run_again_with_what_depends_on_it(checkout, touched, expected):

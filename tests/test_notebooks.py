@@ -11,9 +11,12 @@ import pandas as pd
 import pytest
 import servers
 
-from lib import comparison, datasets, findings, paths, runner
+from lib import runner
+from lib.claims import beside_post, post_claims
+from lib.core import paths
+from lib.data import corpora
 
-ORDER = [*comparison.NOTEBOOKS, "00_summary"]
+ORDER = [*beside_post.NOTEBOOKS, "00_summary"]
 
 
 def read(smoke_outputs, notebook):
@@ -46,7 +49,7 @@ def test_the_index_lists_all_of_them(smoke_outputs):
         titles = re.findall('<h3><a href="([^"]+)"', page)
         assert titles == [f"{notebook}/report.html" for notebook in sorted(ORDER)]
         assert set(re.findall('href="([^"]+)"', page)) == {other, *titles}
-        assert page.count("<img") == len(comparison.NOTEBOOKS)
+        assert page.count("<img") == len(beside_post.NOTEBOOKS)
 
 
 def test_baseline(smoke_outputs):
@@ -114,7 +117,7 @@ def test_greedy_runs_on_the_model_that_was_fine_tuned(smoke_outputs):
     assert "Named more than once, and run once: top_k (k=5)." in page
     people = samples[samples["label"] == "people"]
     assert people["prompt"].is_unique
-    texts = datasets.load_tiny_prose().texts
+    texts = corpora.load_tiny_prose().texts
     assert all(any(text.startswith(told) for text in texts) for told in people["text"])
     cells = {row["label"]: row for row in content["metrics"]["cells"]}
     counted = samples[samples["prompt"].isin(people["prompt"])].groupby("label")
@@ -163,13 +166,13 @@ def test_the_model_from_scratch_is_judged_on_the_same_poems_as_the_fine_tuned_on
 
 def test_the_summary_is_made_from_the_others_results(smoke_outputs):
     table = pd.read_csv(smoke_outputs / "00_summary" / "comparison.csv")
-    found = {notebook: read(smoke_outputs, notebook) for notebook in comparison.NOTEBOOKS}
-    assert table.to_dict("records") == comparison.rows(found, comparison.blog_post())
+    found = {notebook: read(smoke_outputs, notebook) for notebook in beside_post.NOTEBOOKS}
+    assert table.to_dict("records") == beside_post.rows(found, beside_post.blog_post())
     experiments = pd.read_csv(smoke_outputs / "00_summary" / "experiments.csv")
     assert list(experiments["found"]) == [content["answer"] for content in found.values()]
     summary = read(smoke_outputs, "00_summary")
     assert len(summary["figures"]) == 4
-    assert summary["metrics"]["findings"] == findings.table(found, comparison.blog_post()).to_dict("records")
+    assert summary["metrics"]["findings"] == post_claims.table(found, beside_post.blog_post()).to_dict("records")
 
 
 def test_what_was_tried_is_in_the_report_and_no_token_is(monkeypatch, tmp_path, capfd):

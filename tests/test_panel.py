@@ -11,7 +11,10 @@ import nbformat
 import psutil
 import pytest
 
-from lib import generation, panel, paths, results, samplers
+from lib import panel
+from lib.core import paths
+from lib.models import generation, samplers
+from lib.report import recorder
 
 WATCH = """area => {
     window.shown = [];
@@ -24,7 +27,7 @@ WATCH = """area => {
 def shown(monkeypatch):
     """What the panel displays, as HTML."""
     texts = []
-    monkeypatch.setattr(results, "display", lambda html: texts.append(html.data))
+    monkeypatch.setattr(recorder, "display", lambda html: texts.append(html.data))
     return texts
 
 
@@ -115,7 +118,7 @@ def area(tried, monkeypatch):
     """The panel's output area. There is no kernel, without which ipywidgets' own takes nothing in."""
     stand_in = Area()
     monkeypatch.setattr(tried, "output", stand_in)
-    monkeypatch.setattr(results, "display", lambda html: stand_in.take(html.data))
+    monkeypatch.setattr(recorder, "display", lambda html: stand_in.take(html.data))
     return stand_in
 
 

@@ -16,7 +16,8 @@ import pytest
 from nbclient.exceptions import CellTimeoutError
 from papermill.clientwrap import PapermillNotebookClient
 
-from lib import backends, kernels, paths, runner
+from lib import kernels, runner
+from lib.core import backends, paths
 
 NOTEBOOKS = {
     "works": [
@@ -24,7 +25,7 @@ NOTEBOOKS = {
         "report.metrics['steps'] = steps\nreport.finish(f'{steps} steps.')",
     ],
     "fails": ["report = results.Results('fails', globals())", "raise RuntimeError('no such luck')"],
-    "refuses": ["from lib.errors import UserError", "raise UserError('max_length is 3; it must be more.')"],
+    "refuses": ["from lib.core.errors import UserError", "raise UserError('max_length is 3; it must be more.')"],
     "dies": ["import os, signal", "os.kill(os.getpid(), signal.SIGKILL)"],
     "aborts": ["import os", "os.write(2, b'Unknown flag in XLA_FLAGS: --no\\n')\nos.abort()"],
     "exits": ["import os", "os._exit(3)"],

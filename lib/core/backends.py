@@ -1,0 +1,220 @@
+"""Which engine Keras computes with, and how it is set up."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib.core import environment
+from lib.core.errors import UserError
+
+BACKENDS = ("tensorflow", "jax")
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+NVIDIA_SMI_SECONDS = 10  # a broken driver lets it stand still
+_nvidia_smi_hangs = False  # found out once, and not waited for again
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How Keras computes.
+
+    Attributes:
+        backend: `"tensorflow"` or `"jax"`.
+        precision: Keras' dtype policy. The mixed ones keep float32 weights and compute in 16 bits.
+        xla: Whether XLA compiles the training and generating steps: the `jit_compile` of `compile`.
+        on_gpu: Whether it computes on a GPU.
+        memory_growth: Whether GPU memory is taken as it is needed, not all at once.
+        products: How float32 matrices are multiplied: `"float32"`; `"TF32"`, with 10 bits of mantissa, as TensorFlow
+            does where a GPU can; or `"bfloat16"`, with 7, in training alone (`architectures.rounded_product`).
+        deterministic: Whether only operations are used that give the same bits every time.
+    """
+
+    backend: str
+    precision: str
+    xla: bool
+    on_gpu: bool
+    memory_growth: bool
+    products: str = "float32"
+    deterministic: bool = False
+
+    def __str__(self) -> str:
+        where = {"TF32": " (matrix products in TF32)", "bfloat16": " (matrix products of training in bfloat16)"}
+        precision = self.precision + where.get(self.products, "")
+        words = [self.backend, precision, f"XLA {'on' if self.xla else 'off'}"]
+        if self.deterministic:
+            words.append("deterministic operations")
+        if self.on_gpu:
+            words.append(f"GPU memory {'as needed' if self.memory_growth else 'taken at once'}")
+        return ", ".join(words)
+
+
+selected: Settings | None = None  # what `select` chose last
+
+
+def select(backend: str = "auto", precision: str = "auto", deterministic: bool = False) -> Settings:
+    """Sets Keras up; call it before Keras is imported elsewhere.
+
+    What `"auto"` and the rest come to:
+
+    - Backend: TensorFlow where there is a GPU, as in the blog post. On a CPU JAX: it compiles sooner (first training
+      step of GPT-2's shape on two cores: 15 s against 28 s), and `decoding` and `packing` run on it. `make bench`
+      measures this choice against TensorFlow.
+    - Precision: on a GPU with tensor cores 16 bits, see `fastest_precision`; else float32. The post ran in float32, so
+      the `gpu` experiments name that. From compute capability 8.0 on TensorFlow multiplies float32 matrices in TF32;
+      that is left as it is, and told. On a CPU that multiplies bfloat16, JAX does so in training (twice the products
+      in the same time on an AMD EPYC of 2022), while weights, sums, generating and judging stay in float32. Naming
+      float32 as the precision turns that off.
+    - XLA: on with a GPU, and with JAX, which knows nothing else. Off with TensorFlow on a CPU, where it takes minutes
+      to compile.
+    - Deterministic operations: TensorFlow has them without XLA only, so it is off with them, and a run that is to be
+      repeated bit for bit is no run to be timed. JAX on a CPU is deterministic in any case.
+    - GPU memory: taken as it is needed, so that another program can use the GPU as well.
+
+    TensorFlow carries the data (`tf.data`) in any case.
+
+    Args:
+        backend: `"tensorflow"`, `"jax"`, or `"auto"`.
+        precision: `"float32"`, `"mixed_float16"`, `"mixed_bfloat16"`, or `"auto"`.
+        deterministic: Whether to use operations only that give the same bits every time.
+
+    Returns:
+        What was chosen. It is also kept in `backends.selected`.
+
+    Raises:
+        UserError: If a name is another one, Keras already runs on another backend, or the machine has a GPU that
+            TensorFlow cannot use.
+    """
+    global selected
+    if backend not in ("auto", *BACKENDS):
+        raise UserError(f"backend is {backend!r}; allowed are auto, {', '.join(BACKENDS)}.")
+    if precision not in ("auto", *PRECISIONS):
+        raise UserError(f"precision is {precision!r}; allowed are auto, {', '.join(PRECISIONS)}.")
+    if backend == "auto":
+        backend = "tensorflow" if has_gpu() else "jax"
+    if "keras" in sys.modules and (running := sys.modules["keras"].backend.backend()) != backend:
+        raise UserError(f"backend is {backend!r}, but Keras already runs on {running!r}. Restart the kernel.")
+    environment.clean_here()
+    os.environ["KERAS_BACKEND"] = backend
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # JAX's memory growth
+    if deterministic and backend == "jax":  # read when JAX first looks for a GPU
+        os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_gpu_deterministic_ops=true"
+    import keras
+
+    keras.config.set_floatx("float32")  # whatever the user's keras.json says
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
+    on_gpu = _set_up_jax() if backend == "jax" else _set_up_tensorflow(deterministic)
+    capability = compute_capability() if on_gpu else 0.0
+    products = "float32"
+    if backend == "jax" and not on_gpu and precision == "auto" and multiplies_bfloat16():
+        products = "bfloat16"
+    if precision == "auto":
+        precision = fastest_precision(capability)
+    if backend == "tensorflow" and precision == "float32" and capability >= 8.0:
+        products = "TF32"
+    keras.config.set_dtype_policy(precision)
+    xla = backend == "jax" or (on_gpu and not deterministic)
+    selected = Settings(backend, precision, xla, on_gpu, on_gpu, products, deterministic)
+    return selected
+
+
+def fastest_precision(capability: float) -> str:
+    """The dtype policy that uses a GPU's tensor cores.
+
+    Args:
+        capability: Its compute capability, such as 7.5 for a T4. Tensor cores for float16 came with 7.0, for bfloat16
+            with 8.0 (NVIDIA, CUDA C++ Programming Guide, "Compute Capabilities").
+    """
+    if capability >= 8.0:
+        return "mixed_bfloat16"
+    return "mixed_float16" if capability >= 7.0 else "float32"
+
+
+def multiplies_bfloat16(cpuinfo: str = "/proc/cpuinfo") -> bool:
+    """Whether the processor has instructions for products of bfloat16 values, as Linux tells it (x86 only).
+
+    Intel's processors of the Cooper Lake and Sapphire Rapids generations and AMD's from Zen 4 on have them. Elsewhere
+    such products take longer than those of float32.
+    """
+    try:
+        lines = Path(cpuinfo).read_text().splitlines()
+    except OSError:
+        return False
+    flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def has_gpu() -> bool:
+    """Whether the machine has an NVIDIA GPU, found out as the Makefile does, without importing TensorFlow.
+
+    TensorFlow imports Keras, and Keras chooses its backend when it is imported. `CUDA_VISIBLE_DEVICES` hides those
+    that it does not list, and all if it begins with none: if it is empty, `-1` or `NoDevFiles`.
+    """
+    first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
+    if first in ("", "NoDevFiles") or first.startswith("-"):
+        return False
+    return any(line.startswith("GPU") for line in nvidia_smi("-L").splitlines())
+
+
+def compute_capability() -> float:
+    """The compute capability of the first GPU; 0 if `nvidia-smi` does not tell."""
+    try:
+        return float(gpu_property("compute_cap"))
+    except ValueError:
+        return 0.0
+
+
+def gpu_property(name: str) -> str:
+    """A property of the GPU that is used, without its unit, as `nvidia-smi --query-gpu` names and tells it; or `""`."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0]
+    one = [f"--id={visible}"] if visible else []
+    lines = nvidia_smi(*one, f"--query-gpu={name}", "--format=csv,noheader,nounits").splitlines()
+    return lines[0].strip() if lines else ""
+
+
+def nvidia_smi(*arguments: str) -> str:
+    """What `nvidia-smi` prints; nothing if there is none, or if it stood still once."""
+    global _nvidia_smi_hangs
+    if _nvidia_smi_hangs:
+        return ""
+    try:
+        process = subprocess.Popen(
+            ["nvidia-smi", *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        return process.communicate(timeout=NVIDIA_SMI_SECONDS)[0]
+    except OSError:
+        return ""
+    except subprocess.TimeoutExpired:
+        _nvidia_smi_hangs = True
+        process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):  # while the driver holds it, it cannot be killed
+            process.wait(timeout=1)
+        return ""
+
+
+def _set_up_jax() -> bool:
+    import jax
+    import tensorflow as tf
+
+    tf.config.set_visible_devices([], "GPU")  # TensorFlow only reads data here
+    return jax.default_backend() == "gpu"
+
+
+def _set_up_tensorflow(deterministic: bool) -> bool:
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if has_gpu() and not gpus:
+        raise UserError(
+            f"nvidia-smi lists {nvidia_smi('-L').split('(')[0].strip()}, but TensorFlow {tf.__version__} cannot use "
+            "it: its driver is too old, or requirements/gpu.txt is not installed (run `make clean`, then `make all`). "
+            "To run on the CPU all the same, set CUDA_VISIBLE_DEVICES=-1."
+        )
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    return bool(gpus)

@@ -1,0 +1,132 @@
+"""What a model makes of texts that are given: nats for each token, perplexity, bits per character."""
+
+import numpy as np
+
+from lib.core import backends, progress
+from lib.evaluation import metrics
+from lib.models import generation
+
+ROWS = 4  # texts at a time; the logits of 4 texts of 200 tokens take 160 MB
+
+
+def nats(causal_lm, rows: list) -> list[np.ndarray]:
+    """The negative log-likelihood of every token after the first, given those before it.
+
+    Args:
+        causal_lm: A `keras_nlp.models.CausalLM`.
+        rows: The token ids of each text, start token included where the model has one.
+
+    Returns:
+        For each text the nats of its tokens from the second one on.
+    """
+    import keras
+
+    class Nats(keras.Model):
+        """Shares the model's weights; `predict` compiles it on every backend."""
+
+        def __init__(self):
+            super().__init__(name="nats")
+            self.causal_lm = causal_lm
+
+        def call(self, inputs):
+            logits = keras.ops.cast(self.causal_lm(inputs), "float32")[:, :-1]
+            return keras.ops.sparse_categorical_crossentropy(inputs["token_ids"][:, 1:], logits, from_logits=True)
+
+    model = Nats()
+    model.compile(jit_compile=backends.selected.xla if backends.selected else "auto")
+    length = max([2, *map(len, rows)])  # of all batches, so that only one is compiled
+    results = []
+    for start in range(0, len(rows), ROWS):
+        batch = rows[start : start + ROWS]
+        token_ids, padding_mask = (np.zeros((ROWS, length), "int32") for _ in range(2))
+        for place, row in enumerate(batch):
+            token_ids[place, : len(row)] = row
+            padding_mask[place, : len(row)] = 1
+        computed = model.predict_on_batch({"token_ids": token_ids, "padding_mask": padding_mask})
+        results += [
+            np.asarray(own[: max(0, len(row) - 1)], "float64") for own, row in zip(computed, batch, strict=False)
+        ]
+    return results
+
+
+def perplexities(causal_lm, samples) -> list[float]:
+    """A model's perplexity of the continuation of each sample: the exponential of the mean nats of its tokens.
+
+    An end token is not counted. A continuation without a token has none.
+
+    Args:
+        causal_lm: The model.
+        samples: Rows with `prompt` and `token_ids` (of the continuation), as `generation.generate_samples` and
+            `judging.openings` make them.
+
+    Returns:
+        A figure for each row, nan where there is no token.
+    """
+    progress.note(f"perplexity of {len(samples)} texts")
+    prompts = [prompt_tokens(causal_lm, prompt) for prompt in samples["prompt"]]
+    rows = [[*prompt, *new] for prompt, new in zip(prompts, samples["token_ids"], strict=True)]
+    told = []
+    for prompt, own in zip(prompts, nats(causal_lm, rows), strict=True):
+        of_new = own[len(prompt) - 1 :]
+        told.append(metrics.perplexity(float(np.mean(of_new))) if len(of_new) else float("nan"))
+    return told
+
+
+def prompt_tokens(causal_lm, text: str) -> list[int]:
+    """The tokens that a text has in `generate`, a start token included."""
+    length = generation.count_tokens(causal_lm.preprocessor.tokenizer, text) + 2
+    inputs = causal_lm.preprocessor.generate_preprocess([text], sequence_length=length)
+    return np.asarray(inputs["token_ids"])[0][np.asarray(inputs["padding_mask"])[0].astype(bool)].tolist()
+
+
+def held_out(causal_lm, texts: list[str], max_length: int, given: int = 1, characters: int | None = None) -> dict:
+    """How well a model predicts texts that it was not trained on.
+
+    The first characters are given and not counted, since models differ in whether they begin with a start token. A
+    token that begins before the last of them ends is not counted either. So models with any tokenizer are judged on
+    the same characters, and bits per character (Graves, Generating Sequences With Recurrent Neural Networks, 2013)
+    compare between tokenizers, where loss and perplexity per token do not. The end of a text is not predicted.
+
+    Args:
+        causal_lm: The model.
+        texts: The texts.
+        max_length: The context: tokens that a text is cut to, a start token included.
+        given: Characters at the beginning of each text that are not counted.
+        characters: Characters that a text is cut to, so that models with other tokenizers see as much of it.
+
+    Returns:
+        `texts`, `max_length`, `cut_to` (the argument `characters`), `tokens` and `characters` (those that are counted),
+        `nats` (of all of them), `loss` (nats per token), `perplexity` (its exponential), `bits_per_character`, and
+        `by_text`: the bits per character of each text, nan for one that has none to be counted.
+    """
+    progress.note(f"likelihood of {len(texts)} held-out texts")
+    tokenizer = causal_lm.preprocessor.tokenizer
+    texts = [text[:characters] for text in texts]
+    rows = [prompt_tokens(causal_lm, text)[:max_length] for text in texts]
+    total, tokens, counted_characters, by_text = 0.0, 0, 0, []
+    for text, row, own in zip(texts, rows, nats(causal_lm, rows), strict=True):
+        beginning = len(text[:given].encode())
+        pieces = [generation.token_bytes([token], tokenizer) for token in row]
+        begins = np.cumsum([0] + [len(piece) for piece in pieces[:-1]])
+        counted = [
+            place for place, begin in enumerate(begins) if place > 0 and begin >= beginning and len(pieces[place])
+        ]
+        written = sum(
+            (byte & 0xC0) != 0x80 for place in counted for byte in pieces[place]
+        )  # bytes that begin a character
+        here = float(sum(own[place - 1] for place in counted))
+        total, tokens, counted_characters = total + here, tokens + len(counted), counted_characters + written
+        by_text.append(metrics.bits_per_character(here, written))
+    loss = total / tokens if tokens else float("nan")
+    return {
+        "texts": len(texts),
+        "max_length": max_length,
+        "cut_to": characters,
+        "tokens": tokens,
+        "characters": counted_characters,
+        "nats": total,
+        "loss": loss,
+        "perplexity": metrics.perplexity(loss),
+        "bits_per_character": metrics.bits_per_character(total, counted_characters),
+        "by_text": by_text,
+    }

@@ -1,0 +1,364 @@
+"""Texts in figures: how much they repeat themselves, how varied they are, and what they copy.
+
+Tokens are whatever a text is cut into: words (`word_tokens`), characters, or a model's tokens.
+"""
+
+import logging
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lib.core.chinese import HAN
+
+MAX_RANK = 5000
+RESAMPLES = 2000
+MIN_PHRASE = 2
+MIN_TIMES = 3
+
+
+def words(text: str) -> list[tuple[int, int]]:
+    """The spans `(start, end)` of a text's tokens: words, single Chinese characters and punctuation marks."""
+    return [match.span() for match in re.finditer(f"[{HAN}]|[^\\W{HAN}]+(?:['’\\-][^\\W{HAN}]+)*|[^\\w\\s]", text)]
+
+
+def word_tokens(text: str) -> list[str]:
+    """A text's tokens, see `words`, in lower case."""
+    return [text[start:end].lower() for start, end in words(text)]
+
+
+def rep_n(tokens: Sequence, n: int) -> float:
+    """The share of n-grams that occurred before, in percent: `100 * (1 - distinct / all)`.
+
+    Source: Welleck et al., Neural Text Generation with Unlikelihood Training, 2020, as `rep-n` in Su et al., A
+    Contrastive Framework for Neural Text Generation, 2022.
+
+    Args:
+        tokens: The text's tokens.
+        n: The length of an n-gram.
+
+    Returns:
+        0 to 100; 0 for a text with fewer than n tokens.
+    """
+    grams = _grams(tokens, n)
+    return 100 * (1 - len(set(grams)) / len(grams)) if grams else 0.0
+
+
+def diversity(tokens: Sequence) -> float:
+    """How little a text repeats itself: the product of `1 - rep_n / 100` for n = 2, 3 and 4.
+
+    Source: Su et al., A Contrastive Framework for Neural Text Generation, 2022.
+
+    Args:
+        tokens: The text's tokens.
+
+    Returns:
+        A fraction, 0 to 1; 1 for a text that is too short to repeat anything.
+    """
+    return math.prod(1 - rep_n(tokens, n) / 100 for n in (2, 3, 4))
+
+
+def longest_repeated_span(tokens: Sequence) -> int:
+    """The length of the longest run of tokens that stands at two places of a text, which may overlap.
+
+    This is the longest repeated substring (Weiner, Linear Pattern Matching Algorithms, 1973), over tokens.
+
+    Args:
+        tokens: The text's tokens.
+
+    Returns:
+        A number of tokens; 0 if no token occurs twice.
+    """
+    low, high = 0, max(0, len(tokens) - 1)
+    while low < high:  # where a run of n tokens occurs twice, one of n - 1 does
+        n = (low + high + 1) // 2
+        grams = _grams(tokens, n)
+        low, high = (n, high) if len(set(grams)) < len(grams) else (low, n - 1)
+    return low
+
+
+def distinct_n(texts: Sequence[Sequence], n: int) -> float:
+    """The number of different n-grams of several texts together, divided by the number of all their tokens.
+
+    Source: Li et al., A Diversity-Promoting Objective Function for Neural Conversation Models, 2016.
+
+    Args:
+        texts: The texts' tokens. The more there are, the lower it gets, so compare as many with as many.
+        n: The length of an n-gram, which never spans two texts.
+
+    Returns:
+        A fraction, 0 to 1; 0 without any tokens.
+    """
+    total = sum(len(tokens) for tokens in texts)
+    return len({gram for tokens in texts for gram in _grams(tokens, n)}) / total if total else 0.0
+
+
+def self_bleu(texts: Sequence[Sequence[str]], n: int = 4) -> float:
+    """The mean over texts of the BLEU-n of each against all the others; the lower, the more varied they are.
+
+    Source: Zhu et al., Texygen: A Benchmarking Platform for Text Generation Models, 2018. BLEU-n is the brevity penalty
+    times the geometric mean of the precisions of 1- to n-grams (Papineni et al., BLEU, 2002), here as sacrebleu has it
+    for a sentence; the k-th precision that is 0 is taken as `1 / (2 ** k * n-grams)` (its `exp` smoothing).
+
+    Args:
+        texts: The texts' tokens. The more there are, the higher it gets, so compare as many with as many.
+        n: The length of the longest n-grams.
+
+    Returns:
+        A fraction, 0 to 1, to which texts of fewer than n tokens add 0; nan for fewer than two texts.
+    """
+    if len(texts) < 2:
+        return math.nan
+    import sacrebleu
+
+    # It would advise `effective_order` once for each text; with that, short texts would be judged by other n-grams.
+    logging.getLogger("sacrebleu").setLevel(logging.ERROR)
+    bleu = sacrebleu.BLEU(max_ngram_order=n, tokenize="none", effective_order=False)
+    joined = [" ".join(tokens) for tokens in texts]
+    scores = [
+        bleu.sentence_score(text, joined[:place] + joined[place + 1 :]).score for place, text in enumerate(joined)
+    ]
+    return min(float(np.mean(scores)) / 100, 1.0)  # equal texts score a little above 100, by rounding
+
+
+def zipf_coefficient(tokens: Sequence) -> float:
+    """Minus the slope of the straight line, by least squares, through log frequency over log rank.
+
+    Source: Holtzman et al., The Curious Case of Neural Text Degeneration, 2020, with the 5,000 most frequent tokens. By
+    Zipf's law it is about 1 for natural texts; the larger, the more the frequent tokens prevail.
+
+    Args:
+        tokens: The tokens of one text or of several together.
+
+    Returns:
+        A number without a unit, 0 or more; nan for fewer than two different tokens.
+    """
+    frequencies = sorted(Counter(tokens).values(), reverse=True)[:MAX_RANK]
+    if len(frequencies) < 2:
+        return math.nan
+    slope, _ = np.polyfit(np.log(np.arange(1, len(frequencies) + 1)), np.log(frequencies), 1)
+    return -float(slope)
+
+
+def invalid_bytes(content: bytes) -> int:
+    """The number of bytes that are not part of valid UTF-8 (RFC 3629): all less those that decoding leaves."""
+    return len(content) - len(content.decode(errors="ignore").encode())
+
+
+def invalid_utf8_rate(token_ids: Sequence[int], tokenizer) -> float:
+    """The share of the bytes that tokens stand for that are not valid UTF-8: `100 * invalid_bytes / all`.
+
+    Source: this report; what valid UTF-8 is, RFC 3629 says. A byte-level token may begin or end within a character.
+
+    Args:
+        token_ids: The tokens' ids.
+        tokenizer: A KerasHub byte-level BPE tokenizer.
+
+    Returns:
+        Percent, 0 to 100; 0 without any bytes.
+    """
+    from lib.models import generation
+
+    content = generation.token_bytes(token_ids, tokenizer)
+    return 100 * invalid_bytes(content) / len(content) if content else 0.0
+
+
+def longest_copied_span(text: Sequence, corpus: Sequence[Sequence]) -> int:
+    """`longest_copied_spans` of a single text."""
+    return longest_copied_spans([text], corpus)[0]
+
+
+def longest_copied_spans(texts: Sequence[Sequence], corpus: Sequence[Sequence]) -> list[int]:
+    """The length of the longest run of each of several texts that stands in any single text of a corpus.
+
+    The question is that of McCoy et al., How Much Do Language Models Copy From Their Training Data?, 2023: which
+    n-grams of a generated text the training texts hold too. The answer is exact.
+
+    Args:
+        texts: Token lists, or strings, whose characters are then the tokens.
+        corpus: The same.
+
+    Returns:
+        A number of tokens for each text; 0 if it shares none with the corpus.
+    """
+    numbers = {token: number for number, token in enumerate({token for text in texts for token in text})}
+    laid, owners = [], []
+    for place, text in enumerate(texts):
+        laid += [*(numbers[token] for token in text), -1]
+        owners += [place] * (len(text) + 1)
+    for text in corpus:
+        laid += [*(numbers.get(token, -1) for token in text), -1]
+    owners = np.array(owners, int)
+    names = np.array(laid, int)  # of the runs of n tokens that begin at `starts`; equal runs have equal names
+    starts = np.flatnonzero(names >= 0)
+    names = names[starts]
+
+    found, n = np.zeros(len(texts), int), 1
+    while len(starts):
+        ours = np.searchsorted(starts, len(owners))
+        size = names.max() + 1
+        in_text, in_corpus = np.zeros(size, bool), np.zeros(size, bool)
+        in_text[names[:ours]] = in_corpus[names[ours:]] = True
+        kept = (in_text & in_corpus)[names]
+        found[owners[starts[:ours][kept[:ours]]]] = n
+        starts, names = starts[kept], names[kept]
+        # A run of n + 1 tokens can only be copied if both runs of n within it are: few are left soon.
+        longer = np.flatnonzero(np.diff(starts) == 1)
+        starts, names = starts[longer], np.unique(names[longer] * size + names[longer + 1], return_inverse=True)[1]
+        n += 1
+    return found.tolist()
+
+
+def perplexity(nats_per_token: float) -> float:
+    """`exp(nats_per_token)`: among how many equally likely tokens the next one would be as hard to foretell.
+
+    Source: Jelinek et al., Perplexity - a Measure of the Difficulty of Speech Recognition Tasks, 1977.
+
+    Args:
+        nats_per_token: The mean negative log-likelihood (natural logarithm) of a token.
+
+    Returns:
+        A number of tokens, 1 or more. It compares only where the tokenizer is the same.
+    """
+    return math.exp(nats_per_token)
+
+
+def bits_per_character(nats: float, characters: int) -> float:
+    """The negative log-likelihood of a text per character: `nats / (ln 2 * characters)`.
+
+    Source: Graves, Generating Sequences With Recurrent Neural Networks, 2013. Unlike the loss per token, it compares
+    between tokenizers.
+
+    Args:
+        nats: The negative log-likelihood (natural logarithm) of the whole text.
+        characters: How many characters it has.
+
+    Returns:
+        Bits; nan without characters.
+    """
+    return nats / (math.log(2) * characters) if characters else math.nan
+
+
+def interval(values: Sequence[float], level: float = 0.95, seed: int = 0) -> tuple[float, float]:
+    """The bootstrap confidence interval of a mean: quantiles of the means of 2,000 resamples (percentile method).
+
+    Source: Efron, Bootstrap Methods: Another Look at the Jackknife, 1979; Efron and Tibshirani, An Introduction to the
+    Bootstrap, 1993. For a handful of values it is too narrow.
+
+    Args:
+        values: The values; those that are nan are left out.
+        level: The share of the resamples' means that lie within, as a fraction.
+        seed: What the resampling depends on.
+
+    Returns:
+        Its lower and its upper end, in the values' unit; nan for fewer than two values.
+    """
+    from scipy import stats
+
+    values = np.asarray(values, float)
+    values = values[~np.isnan(values)]
+    if len(values) < 2:
+        return math.nan, math.nan
+    if np.all(values == values[0]):
+        return float(values[0]), float(values[0])
+    ends = stats.bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=RESAMPLES,
+        confidence_level=level,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return float(ends.low), float(ends.high)
+
+
+def share_interval(count: int, total: int, level: float = 0.95) -> tuple[float, float]:
+    """The confidence interval of a share, from 0 to 1, by Wilson's score method (1927); nan of nothing.
+
+    Unlike the bootstrap it has a width where all or none of the cases count.
+    """
+    from scipy import stats
+
+    if not total:
+        return math.nan, math.nan
+    told = stats.binomtest(int(count), int(total)).proportion_ci(confidence_level=level, method="wilson")
+    return float(told.low), float(told.high)
+
+
+def _grams(tokens: Sequence, n: int) -> list[tuple]:
+    return [tuple(tokens[start : start + n]) for start in range(len(tokens) - n + 1)]
+
+
+@dataclass
+class Loop:
+    """A phrase that a text ends in, again and again.
+
+    Attributes:
+        start: The index of the token with which the first round begins.
+        period: The phrase's length in tokens.
+        times: How many rounds there are; the last may be cut off, so it need not be whole.
+    """
+
+    start: int
+    period: int
+    times: float
+
+
+def find_loop(tokens: Sequence) -> Loop | None:
+    """Finds the loop at the end of a text: a phrase of two or more tokens, three or more times.
+
+    The definition is that of Holtzman et al., The Curious Case of Neural Text Degeneration, 2020; the last
+    round may be cut off, since a length limit stops a loop anywhere.
+
+    Args:
+        tokens: The text's tokens.
+
+    Returns:
+        The loop with the shortest phrase, or None.
+    """
+    for period in range(MIN_PHRASE, len(tokens) // MIN_TIMES + 1):
+        start = len(tokens) - period
+        while start > 0 and tokens[start - 1] == tokens[start - 1 + period]:
+            start -= 1
+        times = (len(tokens) - start) / period
+        if times >= MIN_TIMES and len(set(tokens[start : start + period])) >= MIN_PHRASE:
+            return Loop(start, period, times)
+    return None
+
+
+def holtzman_repetition(tokens: Sequence) -> bool:
+    """Whether a text ends in a phrase of two tokens or more, three times or more, see `find_loop`.
+
+    Source: Holtzman et al., The Curious Case of Neural Text Degeneration, 2020, who report the percentage of texts that
+    do.
+
+    Args:
+        tokens: The text's tokens.
+
+    Returns:
+        True or False; False for a text too short for a loop, and for one token again and again, which is no phrase.
+    """
+    return find_loop(tokens) is not None
+
+
+def repetition(text: str) -> dict:
+    """Judges a text by its words.
+
+    Returns:
+        `rep_4` (percent, see `rep_n`); `looped` (percent of the words that belong to the rounds of the loop at the end
+        after its first round); `loop_times`; `loop_start`, `loop_end` (the characters where the first round begins and
+        ends) or None.
+    """
+    spans = words(text)
+    tokens = word_tokens(text)
+    loop = find_loop(tokens)
+    judged = {"rep_4": rep_n(tokens, 4), "looped": 0.0, "loop_times": 0.0, "loop_start": None, "loop_end": None}
+    if loop:
+        judged["looped"] = 100 * (len(tokens) - loop.start - loop.period) / len(tokens)
+        judged["loop_times"] = loop.times
+        judged["loop_start"] = spans[loop.start][0]
+        judged["loop_end"] = spans[loop.start + loop.period - 1][1]
+    return judged

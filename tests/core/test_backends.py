@@ -1,0 +1,166 @@
+import subprocess
+import sys
+import time
+
+import pytest
+
+from lib.core import backends
+from lib.core.errors import UserError
+
+# What a CPU gets; the second where it multiplies bfloat16.
+ON_JAX = ("jax, float32", "jax, float32 (matrix products of training in bfloat16)")[backends.multiplies_bfloat16()]
+
+
+def run(code):
+    """Runs code in a fresh Python, where Keras is not imported yet."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+
+def test_keras_runs_on_what_was_selected_and_cannot_be_switched_after():
+    done = run(
+        "from lib import backends\n"
+        "print(backends.select('jax'))\n"
+        "import keras; print(keras.backend.backend(), backends.selected.backend)\n"
+        "backends.select('tensorflow')"
+    )
+    assert done.stdout.splitlines() == [f"{ON_JAX}, XLA on", "jax jax"]
+    assert "backend is 'tensorflow', but Keras already runs on 'jax'. Restart the kernel." in done.stderr
+
+
+@pytest.fixture
+def nvidia_smi(monkeypatch, tmp_path):
+    """An nvidia-smi that lists a GPU of some compute capability."""
+
+    def lists(gpu, capability="7.5"):
+        lines = f"case \"$*\" in -L) echo '{gpu}';; *compute_cap*) echo '{capability}';; esac"
+        (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{lines}\n")
+        (tmp_path / "nvidia-smi").chmod(0o755)
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    return lists
+
+
+def test_auto_takes_jax_where_there_is_no_gpu(nvidia_smi, monkeypatch):
+    assert not backends.has_gpu()
+    nvidia_smi("No devices were found")
+    assert not backends.has_gpu()
+    done = run("from lib import backends\nprint(backends.select('auto', 'auto'))")
+    assert done.stdout.strip() == f"{ON_JAX}, XLA on"
+    nvidia_smi("GPU 0: Tesla T4 (UUID: GPU-0)")
+    assert backends.has_gpu()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert not backends.has_gpu()
+
+
+@pytest.mark.parametrize("hidden", ["", "-1", "-1,0", " -1", "NoDevFiles", ",0"])
+def test_a_gpu_that_is_hidden_is_none(nvidia_smi, monkeypatch, hidden):
+    nvidia_smi("GPU 0: Tesla T4 (UUID: GPU-0)")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+    assert not backends.has_gpu()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,-1")
+    assert backends.has_gpu()
+
+
+def test_an_nvidia_smi_that_stands_still_is_waited_for_once(monkeypatch, tmp_path):
+    (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\necho >> {tmp_path}/asked\nPATH=/usr/bin:/bin exec sleep 100\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(backends, "NVIDIA_SMI_SECONDS", 1)
+    monkeypatch.setattr(backends, "_nvidia_smi_hangs", False)
+    start = time.monotonic()
+    assert not backends.has_gpu()
+    assert backends.compute_capability() == 0
+    assert not backends.has_gpu()
+    assert time.monotonic() - start < 20
+    assert (tmp_path / "asked").read_text() == "\n"
+
+
+def test_auto_takes_tensorflow_where_there_is_a_gpu_and_refuses_one_that_it_cannot_use(nvidia_smi):
+    """This machine has a driver's tool that lists a GPU, and no GPU: as one whose driver does not work."""
+    nvidia_smi("GPU 0: Tesla T4 (UUID: GPU-0)")
+    done = run("from lib import backends\nprint(backends.select('auto'))")
+    assert "nvidia-smi lists GPU 0: Tesla T4, but TensorFlow" in done.stderr
+    assert "CUDA_VISIBLE_DEVICES=-1" in done.stderr
+
+
+@pytest.mark.parametrize("flag", ["avx512_bf16", "amx_bf16"])
+def test_a_processor_s_flags_tell_whether_it_multiplies_bfloat16(tmp_path, flag):
+    cpuinfo = tmp_path / "cpuinfo"
+    assert not backends.multiplies_bfloat16(str(cpuinfo))  # no Linux
+    cpuinfo.write_text("processor\t: 0\nflags\t\t: fpu avx2 avx512f\nbugs\t\t: none\n")
+    assert not backends.multiplies_bfloat16(str(cpuinfo))
+    cpuinfo.write_text(f"processor\t: 0\nflags\t\t: fpu avx2 {flag} avx512f\nbugs\t\t: none\n")
+    assert backends.multiplies_bfloat16(str(cpuinfo))
+
+
+def test_naming_float32_rounds_nothing():
+    done = run("from lib import backends\nprint(backends.select('jax', 'float32'))")
+    assert done.stdout.strip() == "jax, float32, XLA on"
+
+
+def test_tensorflow_on_a_cpu_runs_without_xla():
+    done = run("from lib import backends\nprint(backends.select('tensorflow', 'float32'))")
+    assert done.stdout.strip() == "tensorflow, float32, XLA off"
+
+
+def test_a_gpu_is_set_up_with_xla_memory_growth_and_its_tensor_cores(nvidia_smi):
+    """TensorFlow is told that there is a GPU, and what is asked of it is written down."""
+    nvidia_smi("GPU 0: NVIDIA A100 (UUID: GPU-0)", capability="8.0")
+    done = run(
+        "import tensorflow as tf\n"
+        "tf.config.list_physical_devices = lambda kind: ['the GPU']\n"
+        "tf.config.experimental.set_memory_growth = lambda *asked: print(*asked)\n"
+        "from lib import backends\n"
+        "print(backends.select('auto', 'float32'))\n"
+        "print(backends.select())\n"
+        "import keras; print(keras.config.dtype_policy().name)"
+    )
+    growth = "the GPU True"
+    expected = [growth, "tensorflow, float32 (matrix products in TF32), XLA on, GPU memory as needed"]
+    expected += [growth, "tensorflow, mixed_bfloat16, XLA on, GPU memory as needed", "mixed_bfloat16"]
+    assert done.stdout.splitlines() == expected, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("capability", "expected"),
+    [
+        ("6.1", "float32"),
+        ("7.0", "mixed_float16"),
+        ("7.5", "mixed_float16"),
+        ("8.0", "mixed_bfloat16"),
+        ("9.0", "mixed_bfloat16"),
+        ("", "float32"),
+    ],
+)
+def test_the_precision_follows_the_tensor_cores(nvidia_smi, capability, expected):
+    nvidia_smi("GPU 0: some GPU", capability)
+    assert backends.fastest_precision(backends.compute_capability()) == expected
+
+
+def test_the_gpu_that_is_visible_is_the_one_that_is_asked(monkeypatch, tmp_path):
+    (tmp_path / "nvidia-smi").write_text('#!/bin/sh\n[ "$1" = --id=GPU-2 ] && echo 8.6 && exit; echo 6.1\n')
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-2,GPU-1")
+    assert backends.compute_capability() == 8.6
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert backends.compute_capability() == 6.1
+
+
+def test_unknown_names_are_told():
+    with pytest.raises(UserError, match="backend is 'torch'; allowed are auto, tensorflow, jax"):
+        backends.select("torch")
+    with pytest.raises(UserError, match="precision is 'float8'; allowed are auto, float32, mixed_float16"):
+        backends.select("auto", "float8")
+
+
+def test_deterministic_operations_turn_xla_off_on_tensorflow_and_are_told():
+    done = run(
+        "from lib import backends\n"
+        "print(backends.select('tensorflow', deterministic=True))\n"
+        "from tensorflow.python.framework import config\n"
+        "print(config.is_op_determinism_enabled())"
+    )
+    assert done.stdout.splitlines() == ["tensorflow, float32, XLA off, deterministic operations", "True"]

@@ -1,0 +1,63 @@
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib.evaluation import likelihood
+
+
+def by_hand(causal_lm, row):
+    """The nats of the tokens after the first, from the logits of this row alone."""
+    token_ids = np.array([row])
+    logits = np.asarray(causal_lm({"token_ids": token_ids, "padding_mask": np.ones_like(token_ids)}), "float64")[0]
+    log_probabilities = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    return [-log_probabilities[place, token] for place, token in enumerate(row[1:])]
+
+
+def test_nats_are_those_of_each_row_alone_whatever_lies_beside_it(tiny_lm):
+    texts = ["My trip was", "I", "春眠不覺", "", "a", "some more words"]  # more than one batch, of other lengths
+    rows = [likelihood.prompt_tokens(tiny_lm, text) for text in texts]
+    assert [len(row) for row in rows] == [1 + len(text.encode()) for text in texts]  # a byte a token, and the start
+    for own, row in zip(likelihood.nats(tiny_lm, rows), rows, strict=True):
+        np.testing.assert_allclose(own, by_hand(tiny_lm, row), rtol=1e-4)
+
+
+def test_the_perplexity_is_of_the_continuation_alone(tiny_lm):
+    samples = pd.DataFrame({"prompt": ["My trip", "I"], "token_ids": [[5, 9, 11], []]})
+    first, second = likelihood.perplexities(tiny_lm, samples)
+    row = [*likelihood.prompt_tokens(tiny_lm, "My trip"), 5, 9, 11]
+    assert first == pytest.approx(math.exp(np.mean(by_hand(tiny_lm, row)[-3:])), rel=1e-4)
+    assert math.isnan(second)
+
+
+def test_bits_per_character_leave_out_what_is_given(tiny_lm):
+    told = likelihood.held_out(tiny_lm, ["春眠不", "我ab"], 32)
+    first, second = (by_hand(tiny_lm, likelihood.prompt_tokens(tiny_lm, text)) for text in ("春眠不", "我ab"))
+    nats = sum(first[3:]) + sum(second[3:])  # without the three bytes of the first character
+    assert (told["tokens"], told["characters"]) == (6 + 2, 2 + 2)
+    assert told["nats"] == pytest.approx(nats, rel=1e-4)
+    assert told["loss"] == pytest.approx(nats / 8, rel=1e-4)
+    assert told["perplexity"] == pytest.approx(math.exp(nats / 8), rel=1e-4)
+    assert told["bits_per_character"] == pytest.approx(nats / math.log(2) / 4, rel=1e-4)
+    assert told["by_text"] == [pytest.approx(sum(own[3:]) / math.log(2) / 2, rel=1e-4) for own in (first, second)]
+
+
+def test_texts_are_cut_to_characters_or_to_the_context(tiny_lm):
+    whole = likelihood.held_out(tiny_lm, ["abcdefgh"], 32)
+    assert likelihood.held_out(tiny_lm, ["abcdefghij"], 32, characters=8)["nats"] == pytest.approx(whole["nats"])
+    assert likelihood.held_out(tiny_lm, ["abcdefghij"], 9)["nats"] == pytest.approx(
+        whole["nats"]
+    )  # and the start token
+    assert likelihood.held_out(tiny_lm, ["abcdefghij"], 32, given=4)["characters"] == 6
+
+
+def test_texts_without_anything_to_predict_have_no_figure(tiny_lm):
+    told = likelihood.held_out(tiny_lm, ["", "a", "春"], 32)
+    assert (told["tokens"], told["characters"]) == (0, 0)
+    assert math.isnan(told["bits_per_character"]) and all(math.isnan(bits) for bits in told["by_text"])
+
+
+def test_a_text_all_of_one_character_counts_each_of_them(tiny_lm):
+    assert likelihood.held_out(tiny_lm, ["aaaa"], 32)["characters"] == 3
+    assert likelihood.held_out(tiny_lm, ["春春春春"], 32)["characters"] == 3

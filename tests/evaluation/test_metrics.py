@@ -1,0 +1,330 @@
+import math
+import random
+import time
+
+import numpy as np
+import pytest
+
+from lib.evaluation import metrics
+
+EMPTY, ONE, SAME = [], ["a"], ["a"] * 6
+
+
+@pytest.mark.parametrize(
+    ("tokens", "n", "expected"),
+    [
+        ("a b c d e", 4, 0),
+        ("a b a b a b", 2, 60),  # 5 bigrams, 2 distinct
+        ("a a a a", 1, 75),
+        ("a b", 4, 0),  # too short for any
+    ],
+)
+def test_rep_n(tokens, n, expected):
+    assert metrics.rep_n(tokens.split(), n) == pytest.approx(expected)
+
+
+def test_words_keep_contractions_together_and_cut_chinese_into_characters():
+    text = "I don't know, 春眠"
+    assert [text[start:end] for start, end in metrics.words(text)] == ["I", "don't", "know", ",", "春", "眠"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("x y a b a b a b", (2, 2, 3)),
+        ("x a b c a b c a b c a", (1, 3, 10 / 3)),  # the last round is cut off
+        ("x a b a b", None),  # twice is not a loop
+        ("a b a b a b x", None),  # not at the end
+        ("a a a a a a", None),  # one token is not a phrase
+        ("", None),
+    ],
+)
+def test_find_loop(text, expected):
+    loop = metrics.find_loop(text.split())
+    assert (loop and (loop.start, loop.period, pytest.approx(loop.times))) == expected
+
+
+def test_the_post_s_greedy_text_is_a_loop_and_its_place_is_told():
+    phrase = " i was in the process of getting my license, and"
+    text = "My trip was to a local college" + phrase * 5
+    judged = metrics.repetition(text)
+    assert judged["loop_times"] >= 4
+    assert judged["rep_4"] > 60
+    first_round = text[judged["loop_start"] : judged["loop_end"]]
+    assert "process of getting my license" in first_round
+    assert 60 < judged["looped"] < 90
+
+
+def test_an_ordinary_text_has_no_loop():
+    judged = metrics.repetition("The lake was cold, so we sat by the water and ate ice cream.")
+    assert judged == {"rep_4": 0, "looped": 0, "loop_times": 0, "loop_start": None, "loop_end": None}
+
+
+def test_word_tokens_are_lower_case_words_and_single_characters():
+    assert metrics.word_tokens("I DON'T, 春眠") == ["i", "don't", ",", "春", "眠"]
+    assert metrics.word_tokens("") == []
+
+
+@pytest.mark.parametrize(
+    ("tokens", "expected"),
+    [
+        (EMPTY, 1),
+        (ONE, 1),
+        (SAME, 1 / 5 * 1 / 4 * 1 / 3),  # 5 bigrams, 4 trigrams, 3 four-grams, one different of each
+        (["a", "b", "a", "b"], 2 / 3),  # ab ba ab: 2 of 3; aba bab; abab
+        (list("春眠春眠"), 2 / 3),
+        (["all", "of", "these", "words", "differ"], 1),
+    ],
+)
+def test_diversity(tokens, expected):
+    assert metrics.diversity(tokens) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "expected"),
+    [
+        (EMPTY, 0),
+        (ONE, 0),
+        (SAME, 5),  # aaaaa at the first and at the second place
+        (["a", "b", "c", "d"], 0),
+        (["a", "b", "c", "x", "a", "b", "c"], 3),
+        (list("春眠不覺春眠"), 2),
+    ],
+)
+def test_longest_repeated_span(tokens, expected):
+    assert metrics.longest_repeated_span(tokens) == expected
+
+
+def runs(tokens):
+    """Every run of a text, with how often it occurs."""
+    found = {}
+    for start in range(len(tokens)):
+        for end in range(start + 1, len(tokens) + 1):
+            found.setdefault(tuple(tokens[start:end]), []).append(start)
+    return found
+
+
+def test_spans_are_those_of_a_plain_search():
+    chance = random.Random(1)
+    for _ in range(200):
+        texts = [[chance.choice("abc") for _ in range(chance.randrange(12))] for _ in range(3)]
+        corpus = [[chance.choice("abcd") for _ in range(chance.randrange(9))] for _ in range(chance.randrange(4))]
+        known = {run for text in corpus for run in runs(text)}
+        copied = [max((len(run) for run in runs(text) if run in known), default=0) for text in texts]
+        assert metrics.longest_copied_spans(texts, corpus) == copied
+        twice = [max((len(run) for run, at in runs(text).items() if len(at) > 1), default=0) for text in texts]
+        assert [metrics.longest_repeated_span(text) for text in texts] == twice
+
+
+@pytest.mark.parametrize(
+    ("text", "corpus", "expected"),
+    [
+        ("", ["春眠"], 0),
+        ("春", ["春眠"], 1),
+        ("春眠不覺曉", ["處處聞啼鳥", "又春眠不起"], 3),
+        ("春眠不覺", ["春眠", "不覺"], 2),  # never across two texts of the corpus
+        ("春春春春", ["春春"], 2),
+        ("春眠", [], 0),
+        (["we", "went", "home", "again"], [["then", "we", "went", "home"]], 3),
+    ],
+)
+def test_longest_copied_span(text, corpus, expected):
+    assert metrics.longest_copied_span(text, corpus) == expected
+
+
+def test_no_texts_copy_nothing():
+    assert metrics.longest_copied_spans([], ["春眠"]) == []
+
+
+@pytest.mark.parametrize(
+    ("texts", "n", "expected"),
+    [
+        ([EMPTY], 1, 0),
+        ([], 1, 0),
+        ([ONE], 1, 1),
+        ([ONE], 2, 0),
+        ([SAME], 1, 1 / 6),
+        ([SAME], 2, 1 / 6),  # one bigram, over six tokens
+        ([["a", "b"], ["a", "c"]], 1, 3 / 4),
+        ([["a", "b"], ["b", "a"]], 2, 2 / 4),  # ab, ba: none across the texts
+        ([list("春眠"), list("春曉")], 1, 3 / 4),
+    ],
+)
+def test_distinct_n(texts, n, expected):
+    assert metrics.distinct_n(texts, n) == pytest.approx(expected)
+
+
+def test_self_bleu():
+    same = [["we", "all", "went", "home", "again"]] * 3
+    assert metrics.self_bleu(same) == pytest.approx(1)
+    assert metrics.self_bleu([list("春眠不覺曉"), list("春眠不覺曉")]) == pytest.approx(1)
+    assert metrics.self_bleu([["a", "b", "c", "d", "e"], ["f", "g", "h", "i", "j"]]) < 0.1
+    # Against "a b c d": 3 of 4 words, 2 of 3 pairs; as long, so no penalty for brevity. The other way round the same.
+    two = [["a", "b", "c", "d"], ["a", "b", "c", "e"]]
+    assert metrics.self_bleu(two, n=2) == pytest.approx(math.sqrt(3 / 4 * 2 / 3))
+    assert math.isnan(metrics.self_bleu([SAME])) and math.isnan(metrics.self_bleu([]))
+    assert metrics.self_bleu([EMPTY, ONE]) == 0
+    assert metrics.self_bleu([SAME, SAME]) == pytest.approx(1)
+
+
+def test_zipf_coefficient():
+    exact = [word for rank in (1, 2, 3, 4) for word in [str(rank)] * (12 // rank)]  # 12, 6, 4, 3: frequency ~ 1 / rank
+    assert metrics.zipf_coefficient(exact) == pytest.approx(1)
+    assert metrics.zipf_coefficient(list("春眠不覺曉")) == pytest.approx(0)  # all as frequent
+    # Two tokens, four times and once: the line through (log 1, log 4) and (log 2, log 1) falls by log 4 / log 2.
+    assert metrics.zipf_coefficient(["a"] * 4 + ["b"]) == pytest.approx(2)
+    assert all(math.isnan(metrics.zipf_coefficient(tokens)) for tokens in (EMPTY, ONE, SAME))
+
+
+@pytest.mark.parametrize(
+    ("tokens", "expected"),
+    [("x a b a b a b", True), ("x a b a b", False), ("a a a a a a", False), ("", False), ("a", False)],
+)
+def test_holtzman_repetition(tokens, expected):
+    assert metrics.holtzman_repetition(tokens.split()) is expected
+
+
+def test_holtzman_repetition_of_characters():
+    assert metrics.holtzman_repetition("春眠春眠春眠")
+    assert not metrics.holtzman_repetition("春眠不覺曉")
+
+
+def test_invalid_utf8_rate(tiny_lm):
+    tokenizer = tiny_lm.preprocessor.tokenizer
+    token_ids = np.asarray(tokenizer("a春")).tolist()  # a byte a token: 1 + 3
+    assert metrics.invalid_utf8_rate(token_ids, tokenizer) == 0
+    assert metrics.invalid_utf8_rate(token_ids[:-1], tokenizer) == pytest.approx(100 * 2 / 3)
+    assert metrics.invalid_utf8_rate(token_ids[:1], tokenizer) == 0
+    assert metrics.invalid_utf8_rate([token_ids[1]] * 5, tokenizer) == 100
+    assert metrics.invalid_utf8_rate([], tokenizer) == 0
+    assert metrics.invalid_bytes("春".encode()[1:] + b"ok") == 2
+
+
+def test_likelihood_is_turned_into_perplexity_and_bits():
+    assert metrics.perplexity(math.log(20)) == pytest.approx(20)
+    assert metrics.perplexity(0) == 1
+    assert metrics.bits_per_character(8 * math.log(2), 4) == pytest.approx(2)
+    assert math.isnan(metrics.bits_per_character(0, 0))
+
+
+def test_interval():
+    assert all(math.isnan(end) for values in ([], [1.0], [1.0, math.nan]) for end in metrics.interval(values))
+    assert metrics.interval([3.0, 3.0, math.nan, 3.0]) == (3, 3)
+    # Of 0 and 1 a resample has the mean 0, 1/2 or 1, the outer two in a quarter of the cases each.
+    assert metrics.interval([0.0, 1.0]) == (0, 1)
+    assert metrics.interval([0.0, 1.0], level=0.4) == (0.5, 0.5)
+    assert metrics.interval(range(50)) == metrics.interval(range(50)) != metrics.interval(range(50), seed=1)
+
+
+def test_share_interval():
+    # Wilson: (p + z^2 / 2n -+ z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n), with z = 1.96; p = 0 and p = 1/2
+    z2 = 1.959964**2
+    assert metrics.share_interval(0, 16) == pytest.approx((0, z2 / 16 / (1 + z2 / 16)), abs=1e-5)
+    assert metrics.share_interval(16, 16) == pytest.approx((1 - z2 / 16 / (1 + z2 / 16), 1), abs=1e-5)
+    half = math.sqrt(z2 * (1 / 4 / 8 + z2 / 4 / 64)) / (1 + z2 / 8)
+    assert metrics.share_interval(4, 8) == pytest.approx((0.5 - half, 0.5 + half), abs=1e-5)
+    assert all(math.isnan(end) for end in metrics.share_interval(0, 0))
+
+
+def test_the_interval_covers_the_mean_about_as_often_as_it_says():
+    rng = np.random.default_rng(2)
+    covered = [low <= 5 <= high for low, high in (metrics.interval(rng.normal(5, 2, 40)) for _ in range(200))]
+    assert 0.88 < np.mean(covered) < 0.99
+
+
+@pytest.mark.parametrize(
+    ("texts", "n", "expected"),
+    [
+        # The precisions of 1- to 4-grams, the same for both.
+        (["a b c d e", "a b c d f"], 4, (4 / 5 * 3 / 4 * 2 / 3 * 1 / 2) ** (1 / 4)),
+        (["春眠不觉晓", "春眠不觉秋"], 4, (4 / 5 * 3 / 4 * 2 / 3 * 1 / 2) ** (1 / 4)),
+        # None of two 3-grams, none of one 4-gram: 1 / (2 * 2) and 1 / (4 * 1).
+        (["a b c d", "a b x d"], 4, (3 / 4 * 1 / 3 * 1 / 4 * 1 / 4) ** (1 / 4)),
+        # The short one is right in all but its length; the long one has no such penalty.
+        (["a b c d", "a b c d e f g h"], 4, (math.exp(1 - 8 / 4) + (4 / 8 * 3 / 7 * 2 / 6 * 1 / 5) ** (1 / 4)) / 2),
+        # "a" counts once in each: 1 / 3 and, none of two bigrams, 1 / (2 * 2); the other: 1 / 3 and 1 / 4 too.
+        (["a a a", "a b c"], 2, (1 / 3 * 1 / 4) ** (1 / 2)),
+        (["a b", "a c"], 2, (1 / 2 * 1 / 2) ** (1 / 2)),
+        # The third shares nothing; the others keep what they share.
+        (["a b c d e", "a b c d f", "v w x y z"], 4, 2 / 3 * (4 / 5 * 3 / 4 * 2 / 3 * 1 / 2) ** (1 / 4)),
+        (["a b c d", "a b c d", "a b c d"], 4, 1),
+        (["a a a a a", "a a a a a"], 4, 1),
+        (["a b c d", "a b c d", ""], 4, 2 / 3),
+        (["a", "a"], 4, 0),  # no 4-gram
+        (["a", "a"], 1, 1),
+        (["", ""], 4, 0),
+    ],
+)
+def test_self_bleu_is_what_is_computed_by_hand(texts, n, expected, caplog):
+    score = metrics.self_bleu([metrics.word_tokens(text) for text in texts], n)
+    assert score == pytest.approx(expected)
+    assert 0 <= score <= 1
+    assert not caplog.records  # no advice of sacrebleu in the reports
+
+
+def test_zipf_coefficient_is_that_of_the_first_5000_ranks():
+    twice = [*range(5000), *range(5000)]
+    assert metrics.zipf_coefficient([*twice, *range(5000, 9000)]) == pytest.approx(0, abs=1e-9)
+    fewer = [*range(4000), *range(4000)]
+    assert metrics.zipf_coefficient([*fewer, *range(4000, 9000)]) > 0.1  # 1,000 of the ranks are of frequency 1
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", 0),
+        (b"a", 0),
+        ("春 the �".encode(), 0),  # the replacement character itself is valid
+        ("春".encode()[:-1], 2),
+        ("春".encode()[1:] + b"a", 2),
+        (b"a\xffb", 1),
+        (b"\x80\x80\x80", 3),
+        (b"\xed\xa0\x80", 3),  # half a surrogate pair
+    ],
+)
+def test_invalid_bytes(content, expected):
+    assert metrics.invalid_bytes(content) == expected
+
+
+def test_longest_copied_spans_of_several_texts_do_not_mix():
+    assert metrics.longest_copied_spans(["ab", "cd"], ["abcd"]) == [2, 2]  # not "abcd"
+    assert metrics.longest_copied_spans(["xyz", "xyz"], ["x", "yz"]) == [2, 2]  # not from each other
+    assert metrics.longest_copied_spans(["春眠不觉晓", "", "处处啼"], ["处处闻啼鸟", "不觉晓"]) == [3, 0, 2]
+    assert metrics.longest_copied_spans([], ["a"]) == []
+
+
+def test_longest_copied_spans_do_not_take_long():
+    draw = random.Random(0)
+    frequencies = [1 / rank for rank in range(1, 5001)]
+    corpus = [draw.choices(range(5000), frequencies, k=100) for _ in range(3000)]
+    texts = [draw.choices(range(5000), frequencies, k=200) for _ in range(100)]
+    texts[7][50:120] = corpus[2999][20:90]
+    start = time.perf_counter()
+    lengths = metrics.longest_copied_spans(texts, corpus)
+    assert time.perf_counter() - start < 10  # usually half a second
+    assert lengths[7] >= 70
+    assert max(lengths[:7]) < 20
+
+
+def test_interval_of_many_values_is_that_of_the_normal_distribution():
+    values = np.random.default_rng(3).normal(5, 2, size=400)
+    low, high = metrics.interval(values)
+    half = 1.96 * values.std() / math.sqrt(400)
+    assert (low, high) == (pytest.approx(values.mean() - half, abs=0.03), pytest.approx(values.mean() + half, abs=0.03))
+
+
+def test_interval_covers_the_true_mean_as_often_as_it_says():
+    draws = np.random.default_rng(0).exponential(size=(200, 50))
+    for level, lowest, highest in [(0.95, 0.89, 0.98), (0.5, 0.42, 0.58)]:
+        intervals = [metrics.interval(values, level=level) for values in draws]
+        assert lowest < np.mean([low <= 1 <= high for low, high in intervals]) < highest
+
+
+def test_interval_leaves_out_what_is_not_known():
+    assert metrics.interval([math.nan, 1, 3, math.nan, 4]) == metrics.interval([1, 3, 4])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [0, 0.1, 100 / 3])
+def test_interval_of_equal_values(value):
+    assert metrics.interval([value] * 7) == (value, value)

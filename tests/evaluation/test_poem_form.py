@@ -1,0 +1,221 @@
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib.core import chinese
+from lib.evaluation import metrics, poem_form
+
+SPRING = "春眠不覺曉，處處聞啼鳥。夜來風雨聲，花落知多少。"
+STORKS = "白日依山盡，黃河入海流。欲窮千里目，更上一層樓。"
+PARTS = ("percent", "low", "high")
+
+
+def test_lines_keep_their_punctuation_and_clauses_do_not():
+    assert chinese.lines(SPRING) == ["春眠不覺曉，", "處處聞啼鳥。", "夜來風雨聲，", "花落知多少。"]
+    assert chinese.clauses(SPRING) == ["春眠不覺曉", "處處聞啼鳥", "夜來風雨聲", "花落知多少"]
+
+
+def test_lines_lose_nothing():
+    for text in (SPRING, "春眠", "a，b", "，，春。", "春\n眠"):
+        assert "".join(chinese.lines(text)) == text.replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("poem", "expected"),
+    [
+        (SPRING, True),
+        ("白日黃沙深處渡，白霞濃淨暮晴沙。", True),
+        ("春眠不覺曉，處處聞啼。", False),  # four characters
+        ("春眠不覺曉，處處聞啼鳥。夜來風雨聲，", False),  # three clauses
+        ("春眠不覺曉，白霞濃淨暮晴沙。", False),  # five and seven
+        ("春眠不覺曉，處處聞啼鳥。。", False),  # an empty clause
+        ("春眠不覺曉，處處聞啼鳥", False),  # no mark at the end
+        ("My trip was, to a lake.", False),
+        ("abcde，fghij。", False),
+        ("", False),
+    ],
+)
+def test_is_well_formed(poem, expected):
+    assert poem_form.is_well_formed(poem) is expected
+
+
+def row(poem, training=(), given=0):
+    (found,) = poem_form.judge([poem], training, given).to_dict("records")
+    return found
+
+
+def test_judge_a_poem_that_rhymes():
+    assert row(SPRING) == {
+        "poem": SPRING,
+        "well_formed": True,
+        "regular_lines": 100,
+        "han": 100,
+        "rhyme_pairs": 1,  # 鳥 and 少, both 上聲十七篠
+        "rhymes": 1,
+        "rhyme_unknown": 0,
+        "tone_pairs": 3,  # 眠 level 覺 oblique, 來 level 雨 oblique, 落 oblique 多 level
+        "alternating": 3,
+        "tone_unknown": 1,  # 啼 is not in the table
+        "distinct": 95,  # 處 twice: 19 of 20
+        "copied": pytest.approx(float("nan"), nan_ok=True),
+    }
+
+
+def test_judge_lines_of_seven():
+    # Second, fourth, sixth: 辭 level 帝 oblique 雲 level, 里 oblique 陵 level 日 oblique.
+    found = row("朝辭白帝彩雲間，千里江陵一日還。")
+    assert (found["tone_pairs"], found["alternating"], found["tone_unknown"]) == (4, 4, 0)
+    assert (found["rhyme_pairs"], found["rhyme_unknown"]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("poem", "pairs", "rhymes", "unknown"),
+    [
+        (STORKS, 1, 1, 0),  # 流 and 樓: 下平聲十一尤
+        ("白日依山盡，黃河入海東。欲窮千里目，更上一層樓。", 1, 0, 0),  # 東 and 樓
+        ("白日依山盡，黃河入海流。欲窮千里目，更上一層流。", 1, 0, 0),  # the same character
+        ("春，鳥。春，鸟。", 1, 0, 0),  # the same in the other script
+        ("春，流。春，楼。", 1, 1, 0),
+        ("白日依山盡，黃河入海囗。欲窮千里目，更上一層樓。", 0, 0, 1),  # 囗 marks a lost character
+        ("春，流。春，樓。春，東。春，x。", 2, 1, 1),  # neighbours only: 流 樓, 樓 東, 東 x
+        ("春，流。春，東。春，樓。", 2, 0, 0),  # 流 and 樓 are no neighbours
+        ("春，流。樓，", 0, 0, 0),
+        ("My trip was\nto a lake\nand it was\ngood", 0, 0, 1),
+        ("春春春春春，春春春春春。春春春春春，春春春春春。", 1, 0, 0),
+    ],
+)
+def test_rhyme(poem, pairs, rhymes, unknown):
+    found = row(poem)
+    assert (found["rhyme_pairs"], found["rhymes"], found["rhyme_unknown"]) == (pairs, rhymes, unknown)
+
+
+@pytest.mark.parametrize("poem", ["", "，。", "\n"])
+def test_judge_nothing(poem):
+    found = row(poem)
+    assert found.pop("poem") == poem and found.pop("well_formed") is False
+    assert np.isnan(found.pop("copied")) and set(found.values()) == {0}
+
+
+def test_judge_other_texts():
+    one = row("春")
+    assert (one["regular_lines"], one["han"], one["distinct"], one["rhyme_pairs"]) == (0, 100, 100, 0)
+    same = row("春春春春春，春春春春春。")
+    assert (same["well_formed"], same["distinct"], same["tone_pairs"], same["alternating"]) == (True, 10, 2, 0)
+    mixed = row("春眠abc，不。")  # 3 of 6 characters are Chinese
+    assert (mixed["regular_lines"], mixed["han"], mixed["tone_pairs"], mixed["tone_unknown"]) == (0, 50, 0, 0)
+    english = row("I am late, so I ran.")
+    assert (english["regular_lines"], english["han"], english["distinct"]) == (0, 0, 0)
+    simplified = row("春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。")
+    assert {**simplified, "poem": SPRING} == pytest.approx(row(SPRING), nan_ok=True)
+
+
+def test_tones_of_the_line_that_was_given_are_not_judged():
+    found = row(SPRING, given=5)
+    assert (found["tone_pairs"], found["tone_unknown"], found["regular_lines"]) == (2, 1, 100)
+    assert row(SPRING, given=7)["tone_unknown"] == 0  # the second line was begun
+
+
+def test_copied_is_the_longest_span_without_marks_and_without_what_was_given():
+    training = ["春眠不覺曉，處處。", "聞啼鳥，夜來風。"]
+    assert row(SPRING, training)["copied"] == 7  # 春眠不覺曉處處, across a mark but not across poems
+    assert row(SPRING, training, given=5)["copied"] == 6  # 聞啼鳥夜來風
+    assert row(STORKS, training)["copied"] == 0
+    assert list(poem_form.judge([SPRING, "", STORKS], [SPRING])["copied"]) == [20, 0, 0]
+
+
+def test_judge_no_poems():
+    empty = poem_form.judge([])
+    assert list(empty) == list(poem_form.judge([SPRING])) and not len(empty)
+    told = poem_form.summary(empty)
+    assert (told["poems"], told["rhyme_pairs"], told["tone_pairs"]) == (0, 0, 0)
+    assert all(np.isnan(value) for name, value in told.items() if name not in ("poems", "rhyme_pairs", "tone_pairs"))
+    assert list(told) == list(poem_form.summary(poem_form.judge([SPRING])))
+
+
+def test_shuffled_deals_out_the_characters_and_leaves_the_rest():
+    poems = [SPRING, "白日a依山，盡", "", "。"]
+    dealt = poem_form.shuffled(poems, 1)
+    assert dealt == poem_form.shuffled(poems, 1) != poem_form.shuffled(poems, 2)
+    assert sorted("".join(dealt)) == sorted("".join(poems))
+    marks = re.compile(f"[{chinese.HAN}]")
+    assert [marks.sub("_", poem) for poem in dealt] == [marks.sub("_", poem) for poem in poems]
+    assert not set(dealt[0]) <= set(SPRING)  # characters move between poems
+    assert poem_form.shuffled([], 1) == []
+
+
+def test_summary_is_in_percent():
+    poems = [SPRING, STORKS, "白日依山盡，黃河入海東。欲窮千里目，更上一層樓。", "春眠abc，不。"]
+    told = poem_form.summary(poem_form.judge(poems, ["黃河入海"]))
+    assert told["poems"] == 4
+    assert told["well_formed_percent"] == 75
+    assert told["regular_lines_percent"] == 75  # the mean of 100, 100, 100 and 0
+    assert told["han_percent"] == 87.5  # of 100, 100, 100 and 50
+    # 19 of 20; 20 of 20, 20 of 20; 3 of 3
+    assert told["distinct_percent"] == pytest.approx((95 + 100 + 100 + 100) / 4)
+    assert told["rhyme_pairs"] == 3 and told["rhyme_percent"] == pytest.approx(100 * 2 / 3)
+    assert told["rhyme_unknown_percent"] == 0
+    assert told["tone_pairs"] == 3 + 4 + 4 and told["alternating_percent"] == 100
+    assert told["tone_unknown_percent"] == pytest.approx(100 * 1 / 12)
+    assert (told["copied_mean"], told["copied_longest"]) == (2, 4)  # 0, 4, 4, 0
+    for name in ("well_formed", "regular_lines", "han", "distinct", "rhyme", "alternating"):
+        assert told[f"{name}_low"] <= told[f"{name}_percent"] <= told[f"{name}_high"]
+
+
+def test_summary_of_what_cannot_be_judged():
+    told = poem_form.summary(poem_form.judge(["I am late, so I ran."]))
+    assert np.isnan([told[f"{name}_{part}"] for name in ("rhyme", "alternating") for part in PARTS]).all()
+    assert np.isnan([told["rhyme_unknown_percent"], told["tone_unknown_percent"], told["copied_longest"]]).all()
+    assert told["well_formed_percent"] == 0
+
+
+def test_one_poem_has_no_interval():
+    told = poem_form.summary(poem_form.judge([SPRING]))
+    assert (told["rhyme_percent"], told["alternating_percent"]) == (100, 100)
+    ends = [value for name, value in told.items() if name.endswith(("_low", "_high"))]
+    assert np.isnan(ends[2:]).all()
+    assert ends[:2] == [100 * end for end in metrics.share_interval(1, 1)]  # of well-formed ones
+
+
+def test_interval_of_a_ratio_is_that_of_the_bootstrap():
+    # 100 poems of one pair each, 50 rhyme: the standard error is 100 * sqrt(0.5 * 0.5 / 100) = 5 percent.
+    rhyming, other = row("春，流。春，樓。"), row("春，流。春，東。")
+    told = poem_form.summary(pd.DataFrame([rhyming, other] * 50))
+    assert told["rhyme_percent"] == 50
+    assert (told["rhyme_low"], told["rhyme_high"]) == pytest.approx((50 - 1.96 * 5, 50 + 1.96 * 5), abs=1)
+
+
+def test_interval_of_a_ratio_has_a_width_where_none_or_all_pairs_count():
+    for poem, percent in (("春，流。春，樓。", 100), ("春，流。春，東。", 0)):
+        told = poem_form.summary(pd.DataFrame([row(poem)] * 20))
+        assert told["rhyme_percent"] == percent
+        ends = [100 * end for end in metrics.share_interval(percent // 5, 20)]
+        assert [told["rhyme_low"], told["rhyme_high"]] == ends and ends[1] - ends[0] > 15
+
+
+def test_ratios_weigh_poems_by_their_pairs():
+    # Ten pairs that rhyme in one poem, one that does not in another: 10 of 11, not the mean of 100 and 0.
+    long = "".join(f"春，{end}。" for end in "流樓" * 5 + "流")
+    assert poem_form.summary(poem_form.judge([long, "春，流。春，東。"]))["rhyme_percent"] == pytest.approx(
+        100 * 10 / 11
+    )
+
+
+def test_annotated():
+    told = poem_form.annotated("春眠不覺曉，處處聞啼鳥。夜來風雨，花落知多少。疑是地上霜，低頭思故x。")
+    assert list(told["line"]) == ["春眠不覺曉", "處處聞啼鳥", "夜來風雨", "花落知多少", "疑是地上霜", "低頭思故x"]
+    assert list(told["characters"]) == [5, 5, 4, 5, 5, 4]
+    assert [value == "wrong" for value in told["length"]] == [False, False, True, False, False, True]
+    assert set(told["length"]) == {"wrong", "as it should be"}
+    assert list(told["tones"]) == ["平平中仄仄", "仄仄中？仄", "仄平平仄", "平仄平平仄", "平仄仄仄平", "平平中仄？"]
+    assert list(told["alternates"]) == ["yes", "unknown", "–", "yes", "no", "–"]
+    assert list(told["rhyme_character"]) == ["", "鳥", "", "少", "", ""]
+    assert list(told["rhyme_group"]) == ["", "上聲十七篠", "", "上聲十七篠、去聲十八嘯", "", "unknown"]
+    assert list(told["rhymes"]) == ["", "", "", "yes", "", "unknown"]
+    assert list(poem_form.annotated("春，流。春，東。")["rhymes"]) == ["", "", "", "no"]
+    assert list(poem_form.annotated("")) == list(told)
+
+
+def test_length_of_a_line_is_that_of_the_first():
+    assert list(poem_form.annotated("春眠不覺曉，朝辭白帝彩雲間。")["length"]) == ["as it should be", "wrong"]

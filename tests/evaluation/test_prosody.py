@@ -1,0 +1,93 @@
+from collections import Counter
+
+import pytest
+
+from lib.evaluation import prosody
+
+
+def test_the_table_has_all_groups():
+    groups = set().union(*prosody.rhyme_table().values())
+    counts = Counter(group.split("聲")[0] for group in groups)
+    assert counts == {"上平": 15, "下平": 15, "上": 29, "去": 30, "入": 17}
+    assert len(groups) == 106
+    assert 8000 < len(prosody.rhyme_table()) < 9000
+    assert not any(character.isascii() for character in prosody.rhyme_table())
+
+
+@pytest.mark.parametrize(
+    ("character", "expected"),
+    [
+        ("東", {"上平聲一東"}),
+        ("", set()),
+        ("曉", {"上聲十七篠"}),
+        ("晓", {"上聲十七篠"}),
+        ("鳥", {"上聲十七篠"}),
+        ("少", {"上聲十七篠", "去聲十八嘯"}),
+        ("流", {"下平聲十一尤"}),
+        ("樓", {"下平聲十一尤"}),
+        ("楼", {"下平聲十一尤"}),
+        ("白", {"入聲十一陌"}),
+        ("a", set()),
+        ("P", set()),  # from the page that the table was read from
+        ("，", set()),
+        ("囗", set()),
+        ("白日", set()),
+    ],
+)
+def test_rhyme_groups(character, expected):
+    assert prosody.rhyme_groups(character) == expected
+
+
+def test_traditional_changes_only_what_the_table_does_not_know():
+    assert prosody.traditional("春眠不觉晓，处处闻啼鸟。") == "春眠不覺曉，處處聞啼鳥。"
+    assert prosody.traditional("为爲") == "為為"  # the variant that is in the table
+    assert prosody.traditional("后云里 abc, 囗\n") == "后云里 abc, 囗\n"
+    assert prosody.traditional("") == ""
+
+
+def test_tones():
+    assert prosody.tones("春") == {"平"}
+    assert prosody.tones("曉") == prosody.tones("去") == prosody.tones("白") == {"仄"}  # rising, departing, entering
+    assert prosody.tones("看") == {"平", "仄"}
+    assert prosody.tones("x") == set()
+
+
+def test_tone_pattern():
+    assert prosody.tone_pattern("黃河入海流") == "平平仄仄平"
+    assert prosody.tone_pattern("白日依山盡") == "仄仄平平仄"
+    assert prosody.tone_pattern("看x，") == "中？？"
+    assert prosody.tone_pattern("") == ""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ("鳥", "少", True),
+        ("流", "樓", True),
+        ("流", "楼", True),
+        ("東", "樓", False),
+        ("東", "冬", False),  # 一東 and 二冬 do not rhyme
+        ("流", "流", False),
+        ("鳥", "鸟", False),
+        ("鳥", "x", None),
+        ("x", "x", None),
+        ("", "流", None),
+    ],
+)
+def test_rhyming(first, second, expected):
+    assert prosody.rhyming(first, second) is prosody.rhyming(second, first) is expected
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("黃河入海流", [True]),  # 河 level, 海 oblique
+        ("疑是地上霜", [False]),  # 是 and 上 oblique
+        ("處處聞啼鳥", [None]),  # 啼 is not in the table
+        ("感時花濺淚", [None]),  # 濺 has both tones
+        ("千里江陵一日還", [True, True]),  # 里 oblique, 陵 level, 日 oblique
+        ("故人西辭黃鶴樓", [False, True]),  # 人 and 辭 level, 鶴 oblique
+    ],
+)
+def test_alternations(line, expected):
+    assert prosody.alternations(line) == expected

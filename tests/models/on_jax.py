@@ -1,0 +1,74 @@
+"""Run by test_decoding in a process of its own, since Keras there runs on TensorFlow: what JAX generates, as JSON.
+
+Arguments: the folders of a GPT-2 and of a llama preset; for each, `FOLDER.npy` takes its logits.
+"""
+
+import json
+import sys
+
+import keras
+import keras_nlp
+import numpy as np
+
+from lib.models import decoding, generation, pretrained, smollm2  # noqa: F401  (from_preset must know smollm2's classes)
+
+PROMPTS = ["My trip was", "I", "the " * 8]
+LENGTH = 40
+SAMPLERS = {
+    "greedy": {},
+    "random": {"temperature": 0.7},
+    "top_k": {"k": 5},
+    "top_p": {"p": 0.9, "k": 20},
+    "beam": {"num_beams": 2},
+    "no_repeat_ngram": {"n": 2},
+    "repetition_penalty": {"penalty": 1.3},
+}
+
+
+def generated(causal_lm, name, prompts, stop_token_ids):
+    sampler = generation.make_sampler(name, 3, **SAMPLERS[name])
+    generation.use_sampler(causal_lm, sampler)
+    inputs = causal_lm.preprocessor.generate_preprocess(prompts, sequence_length=LENGTH)
+    told = {"own": decoding.uses_own_step(causal_lm), "calls": []}
+    for _ in range(2):  # the second one goes on drawing where the first one stopped
+        outputs = causal_lm.make_generate_function()(inputs, stop_token_ids=stop_token_ids)
+        outputs = {key: np.asarray(value).astype(int).tolist() for key, value in outputs.items()}
+        told["calls"].append(outputs | {"state": [np.asarray(state).tolist() for state in sampler.variables]})
+    return told
+
+
+results = {}
+for kind, folder in zip(("gpt2", "llama"), sys.argv[1:], strict=True):
+    hub = pretrained.load_causal_lm(folder, sequence_length=32)
+    hub.make_generate_function = type(hub).make_generate_function.__get__(hub)
+    own = pretrained.load_causal_lm(folder, sequence_length=32)
+    token_ids = np.arange(24).reshape(2, 12)
+    np.save(folder + ".npy", np.asarray(own({"token_ids": token_ids, "padding_mask": np.ones_like(token_ids)})))
+    found = results[kind] = {"samplers": {}}
+    # A stop token that greedy decoding does write, so that it does stop there.
+    written = generated(hub, "greedy", PROMPTS, None)["calls"][0]["token_ids"]
+    stop_token_ids = [written[0][24], written[1][20], written[2][-1]]
+    runs = [("greedy", None), ("greedy", stop_token_ids), ("top_k", None)]
+    if kind == "gpt2":
+        runs += [(name, None) for name in ("random", "top_p", "beam", "no_repeat_ngram", "repetition_penalty")]
+    for name, stops in runs:
+        pair = [generated(causal_lm, name, PROMPTS, stops) for causal_lm in (hub, own)]
+        found["samplers"][f"{name}, {'stops' if stops else 'runs on'}"] = pair
+    found["together"] = generated(own, "greedy", PROMPTS, None)["calls"][0]["token_ids"]
+    found["alone"] = [generated(own, "greedy", [prompt], None)["calls"][0]["token_ids"][0] for prompt in PROMPTS]
+    generation.use_sampler(hub, generation.make_sampler("greedy", 1))
+    found["as in post"] = own.generate(PROMPTS[0], max_length=24) == hub.generate(PROMPTS[0], max_length=24)
+    generation.use_sampler(own, generation.make_sampler("greedy", 1))
+    generate = own.make_generate_function()
+    inputs = own.preprocessor.generate_preprocess(PROMPTS, sequence_length=LENGTH)
+    found["other weights"] = []
+    value = own.backbone.transformer_layers[0]._self_attention_layer._value_dense.kernel
+    for weights in (own.trainable_variables, [value]):  # all of them, then a single one
+        for weight in weights:
+            weight.assign(weight + keras.random.normal(weight.shape, seed=1))
+        used = np.asarray(generate(inputs, stop_token_ids=None)["token_ids"]).tolist()
+        found["other weights"].append((used, generated(own, "greedy", PROMPTS, None)["calls"][0]["token_ids"]))
+    found["in a list"] = own.generate(PROMPTS[0], max_length=LENGTH) == own.generate([PROMPTS[0]], max_length=LENGTH)[0]
+    with_bfloat16 = keras_nlp.models.CausalLM.from_preset(folder, dtype="mixed_bfloat16")
+    found["16 bits"] = decoding.uses_own_step(decoding.speed_up(with_bfloat16))
+print(json.dumps(results))

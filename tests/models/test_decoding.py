@@ -1,0 +1,70 @@
+import gc
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lib.models import decoding, pretrained
+
+LOGITS_TOLERANCE = 1e-4  # between the backends, on logits of about 1
+
+
+@pytest.fixture(scope="module")
+def on_jax(presets, run_on_jax):
+    """What `on_jax.py` found out."""
+    return run_on_jax("models/on_jax.py", presets / "gpt2", presets / "llama")
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_every_sampler_writes_the_tokens_that_kerashub_writes(on_jax, kind):
+    for name, (hub, own) in on_jax[kind]["samplers"].items():
+        assert not hub["own"]
+        assert own["own"] == (not name.startswith("beam")), name
+        assert own["calls"] == hub["calls"], name
+    drawn = on_jax[kind]["samplers"]["top_k, runs on"][1]["calls"]
+    assert drawn[0]["token_ids"] != drawn[1]["token_ids"]
+    stopped, ran_on = (on_jax[kind]["samplers"][f"greedy, {how}"][1]["calls"][0] for how in ("stops", "runs on"))
+    assert np.sum(stopped["padding_mask"]) < np.sum(ran_on["padding_mask"])
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_greedy_in_a_batch_is_greedy_alone(on_jax, kind):
+    assert on_jax[kind]["together"] == on_jax[kind]["alone"]
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_a_compiled_function_reads_the_weights_of_the_day(on_jax, kind):
+    written = on_jax[kind]["together"]
+    for used, compiled_anew in on_jax[kind]["other weights"]:
+        assert used == compiled_anew != written
+        written = used
+    assert on_jax[kind]["as in post"] and on_jax[kind]["in a list"]
+
+
+def test_what_was_made_of_weights_goes_when_one_of_them_goes():
+    made = []
+    cached = decoding._Cached(lambda weights: made.append(len(weights)) or {"joined": weights[0] + weights[1]})
+    first, second = jnp.ones(3), jnp.ones(3)
+    assert cached([first, second]) is cached([first, second]) and made == [2]
+    del second
+    gc.collect()
+    assert cached._result is None  # its memory is free while the next weights are made
+    assert cached([first, jnp.zeros(3)])["joined"].tolist() == [1, 1, 1] and made == [2, 2]
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_what_it_does_not_know_stays_with_kerashub(on_jax, kind, tiny_lm):
+    assert not on_jax[kind]["16 bits"]
+    before = tiny_lm.make_generate_function.__func__
+    assert decoding.speed_up(tiny_lm) is tiny_lm  # on TensorFlow
+    assert tiny_lm.make_generate_function.__func__ is before
+    assert not decoding.uses_own_step(tiny_lm)
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_the_backends_agree_on_the_logits(on_jax, presets, kind):
+    causal_lm = pretrained.load_causal_lm(str(presets / kind), sequence_length=32)
+    token_ids = np.arange(24).reshape(2, 12)
+    on_tensorflow = causal_lm({"token_ids": token_ids, "padding_mask": np.ones_like(token_ids)})
+    np.testing.assert_allclose(np.load(presets / f"{kind}.npy"), on_tensorflow, atol=LOGITS_TOLERANCE, rtol=0)
+    assert np.std(on_tensorflow) > 100 * LOGITS_TOLERANCE

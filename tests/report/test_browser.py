@@ -1,0 +1,212 @@
+"""The pages in a real Chromium: as a reader opens them, from disk, without a network."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import browser
+import nbformat
+import pandas as pd
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from lib.claims import beside_post
+from lib.core import paths
+from lib.evaluation import metrics
+from lib.models import generation
+from lib.report import readme, recorder, side_by_side, site
+
+pytestmark = pytest.mark.skipif(not browser.executable(), reason=browser.MISSING)
+SIZES = {"phone": browser.PHONE, "wide": browser.WIDE}
+REPORTS = [f"{notebook}/report.html" for notebook in ("00_summary", *beside_post.NOTEBOOKS)]
+PAGES = ["index.html", "index.zh.html", *REPORTS]
+SCREENSHOTS = Path(os.environ.get("REPORT_SCREENSHOTS") or paths.ROOT / "tests" / "screenshots")
+HOSTILE = {
+    "script": "<script>window.broken = 1</script><img src=x onerror='window.broken = 1'>",
+    "markup": "</td></tr></table></main><h1>taken over</h1><style>* { display: none }</style><!-- ",
+    "Markdown": "# heading **bold** `code` [link](https://example.com) | a | b |\n\n---\n> quoted $x^2$",
+    "ANSI": "\x1b[31mred\x1b[0m \x07 \x00 \x08",
+    "direction": "left \u202eright to left\u2066 \u200f\ufeff",
+    "long line": "x" * 10_000,
+    "invalid UTF-8": b"half a character \xe6\x98, \xff\xfe".decode(errors="replace"),
+}
+VISIBLE = {
+    "ANSI": "␛[31mred␛[0m ␇ ␀ ␈",
+    "direction": "left [U+202E]right to left[U+2066] [U+200F][U+FEFF]",
+}
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser.opened() as opened:
+        yield opened
+
+
+def shoot(page, name, full_page=True):
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=full_page)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_opens_without_a_network_an_error_or_a_horizontal_scroll(chromium, smoke_outputs, name, size):
+    assert (smoke_outputs / name).stat().st_size < 3e6
+    with browser.page_of(chromium, smoke_outputs / name, SIZES[size]) as (page, wrong):
+        assert page.title()
+        shoot(page, f"{name.removesuffix('.html').replace('/', '-')}-{size}")
+        assert browser.overflow(page) == 0
+        assert page.evaluate("[...document.images].filter(image => !image.naturalWidth).length") == 0
+        assert wrong == []
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_the_first_screen_of_a_phone_has_title_finding_stand_ins_and_what_ran(chromium, smoke_outputs, name, tmp_path):
+    folder = tmp_path / "report"
+    shutil.copytree((smoke_outputs / name).parent, folder)
+    content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    content["stand_ins"] = ["SmolLM2-135M-Instruct in place of gpt2_base_en", "Brown corpus in place of reddit_tifu"]
+    recorder.write_json(folder / "results.json", content)
+    site.render_report(folder / "notebook.ipynb", folder)
+    with browser.page_of(chromium, folder / "report.html", browser.PHONE) as (page, _):
+        tops = [page.locator(part).first.bounding_box()["y"] for part in ("h1", ".answer", ".stand-in", ".banner dl")]
+        assert tops == sorted(tops)
+        assert tops[-1] < browser.PHONE[1]
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_accessible(chromium, smoke_outputs, name, dark):
+    size = browser.PHONE if dark else browser.WIDE
+    with browser.page_of(chromium, smoke_outputs / name, size, dark) as (page, _):
+        found = Axe().run(page).response["violations"]
+    serious = [
+        f"{rule['id']}: {rule['help']}: {node['html'][:200]}"
+        for rule in found
+        if rule["impact"] in ("serious", "critical") or rule["id"] == "heading-order"
+        for node in rule["nodes"]
+    ]
+    assert serious == []
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_on_paper_nothing_is_cut_off(chromium, smoke_outputs, name, tmp_path):
+    with browser.page_of(chromium, smoke_outputs / name, (680, 960)) as (page, _):  # A4 less its margins
+        page.emulate_media(media="print")
+        assert browser.overflow(page) == 0
+        cut = "[...document.querySelectorAll('.scroll')].filter(box => box.scrollWidth > box.clientWidth + 1).length"
+        assert page.evaluate(cut) == 0
+        assert not page.locator("header").is_visible()
+        assert page.pdf(format="A4", path=tmp_path / "report.pdf").startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_the_contents_and_the_neighbours_lead_somewhere(chromium, smoke_outputs, name):
+    place = REPORTS.index(name)
+    with browser.page_of(chromium, smoke_outputs / name) as (page, _):
+        targets = page.eval_on_selector_all(".contents a", "links => links.map(link => link.getAttribute('href'))")
+        assert len(targets) == page.locator("h2").count() >= 4
+        for target in targets:
+            assert page.evaluate(f"document.getElementById({json.dumps(target[1:])})?.tagName") == "H2"
+        for rel, other in (("prev", place - 1), ("next", place + 1)):
+            links = page.locator(f"header a[rel={rel}]")
+            there = 0 <= other < len(REPORTS)
+            assert links.count() == there
+            if there:
+                assert links.get_attribute("href") == f"../{REPORTS[other]}"
+
+
+def test_the_index_changes_its_language_without_a_script(chromium, smoke_outputs):
+    with browser.page_of(chromium, smoke_outputs / "index.html") as (page, _):
+        assert page.locator("html").get_attribute("lang") == "en"
+        page.get_by_text("中文").click()
+        assert page.url.endswith("index.zh.html")
+        assert page.locator("html").get_attribute("lang") == "zh-CN"
+        assert page.locator(".card").count() == len(REPORTS)
+        page.get_by_text("English").click()
+        assert page.url.endswith("index.html")
+
+
+@pytest.fixture
+def hostile(monkeypatch, tmp_path):
+    """Two reports with hostile texts wherever a text can stand, their index and their comparison."""
+    monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path))
+    shown = []
+    monkeypatch.setattr(recorder, "display", lambda output: shown.append(output.data))
+    samples = pd.DataFrame({"prompt": list(HOSTILE.values()), "text": [text + text for text in HOSTILE.values()]})
+    samples = samples.assign(label="greedy", sampler="greedy", seed=1, sample=1, new_tokens=3)
+    samples = samples.join(pd.DataFrame([metrics.repetition(text) for text in samples["text"]]))
+    recorder.show_side_by_side(samples, by="label", marked=True)
+    recorder.show_side_by_side(samples.assign(label=samples["prompt"]), by="sampler", rows="label")
+    recorder.show_poems(samples.assign(note=samples["prompt"]))
+    recorder.show_table(samples[["prompt", "text"]], caption=HOSTILE["markup"])
+    recorder.show_text(HOSTILE["script"])
+    everything = " ".join(HOSTILE.values())
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells = [
+        nbformat.v4.new_markdown_cell("# Hostile\n\n**Question.** What?"),
+        nbformat.v4.new_code_cell("1", outputs=[nbformat.v4.new_output("display_data", {"text/html": "".join(shown)})]),
+    ]
+    facts = {"processor": "CPU", "device": "CPU", "Keras backend": "jax", "date": "2026-01-01", "code": "commit 1"}
+    content = {
+        "notebook": "03_greedy_vs_top_k",
+        "profile": "smoke",
+        "answer": everything,
+        "answer_zh": everything,
+        "minutes": 1.0,
+        "sources": [f"Model: {everything}"],
+        "stand_ins": [everything],
+        "figures": [],
+        "metrics": {},
+        "provenance": facts,
+    }
+    for name, changed in (("03_greedy_vs_top_k", {}), ("03_greedy_vs_top_k@12345678", {"prompts": [everything]})):
+        folder = tmp_path / "smoke" / name
+        folder.mkdir(parents=True)
+        told = content | {"changed": changed, "parameters": {"prompts": [everything + name]}}
+        recorder.write_json(folder / "results.json", told)
+        samples.to_csv(folder / "samples.csv", index=False)
+        nbformat.write(notebook, folder / "notebook.ipynb")
+        site.render_report(folder / "notebook.ipynb", folder)
+    site.render_index("smoke")
+    assert side_by_side.main(["03_greedy_vs_top_k", "03_greedy_vs_top_k@12345678", "--profile", "smoke"]) == 0
+    return tmp_path / "smoke"
+
+
+@pytest.mark.parametrize("name", ["report", "variant", "index", "index.zh", "compare"])
+def test_untrusted_text_is_seen_and_breaks_nothing(chromium, hostile, name):
+    files = {
+        "report": "03_greedy_vs_top_k/report.html",
+        "variant": "03_greedy_vs_top_k@12345678/report.html",
+        "compare": "compare/03_greedy_vs_top_k--03_greedy_vs_top_k@12345678.html",
+    }
+    with browser.page_of(chromium, hostile / files.get(name, f"{name}.html"), browser.PHONE) as (page, wrong):
+        shoot(page, f"hostile-{name}", full_page=False)  # which would be too high for a picture
+        seen = page.locator("main").inner_text()
+        for kind, text in HOSTILE.items():
+            for line in VISIBLE.get(kind, text).splitlines():
+                assert " ".join(line.split()) in " ".join(seen.split()), kind
+        assert wrong == []
+        assert page.evaluate("window.broken") is None
+        assert page.locator("h1").count() == 1
+        assert page.get_by_role("link", name="link").count() == 0
+        assert browser.overflow(page) == 0
+
+
+def test_a_sample_in_the_readme_shows_what_was_written(chromium, tmp_path):
+    text = "\n".join(HOSTILE[kind] for kind in ("script", "markup", "Markdown", "ANSI", "direction"))
+    page = tmp_path / "readme.html"
+    page.write_text(f'<meta charset="utf-8">{site.nbconvert.filters.markdown2html(readme._quote(text))}')
+    with browser.page_of(chromium, page) as (opened, wrong):
+        seen = " ".join(opened.locator("body").inner_text().split())
+        assert opened.locator("a, h1, h2, code, strong, table, img, script, hr").count() == 0
+        assert wrong == []
+    for kind in ("script", "markup", "Markdown", "ANSI", "direction"):
+        for line in VISIBLE.get(kind, HOSTILE[kind]).splitlines():
+            assert " ".join(line.split()) in seen
+
+
+def test_bytes_that_are_no_text_come_out_of_the_tokenizer_as_signs_that_can_be_seen(tiny_lm):
+    tokenizer = tiny_lm.preprocessor.tokenizer
+    ids = [int(one) for one in tokenizer("春")][:2]
+    assert generation.token_bytes(ids, tokenizer).decode(errors="replace") == "�"

@@ -1,0 +1,109 @@
+"""Run by test_packing in a process of its own, since Keras there runs on TensorFlow: a padded and a packed training.
+
+Arguments: the folders of a GPT-2 and of a llama preset. Prints what the two trainings come to, as JSON.
+"""
+
+import dataclasses
+import itertools
+import json
+import sys
+
+import jax
+import keras
+import numpy as np
+
+from lib.core import backends
+from lib.models import pretrained, smollm2  # noqa: F401  (from_preset must know smollm2's classes)
+from lib.training import packing
+
+TEXTS = [
+    "the lake",
+    "rain",
+    "we went home by the long road",
+    "a dog followed us up the hill and back again",
+    "春眠",
+    "I",
+]
+LENGTH = 32
+
+
+def compiled(model):
+    model.compile(
+        optimizer=keras.optimizers.SGD(0.1),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        weighted_metrics=[
+            "accuracy",
+            keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="token_loss"),
+        ],
+    )
+    return model
+
+
+def trained(folder, packed, texts, batch_size, epochs=2, rounded=False):
+    causal_lm = pretrained.load_causal_lm(folder, sequence_length=LENGTH)
+    backends.selected = dataclasses.replace(SETTINGS, products="bfloat16" if rounded else "float32")
+    model = compiled(packing.trainee(causal_lm, LENGTH) if packed else causal_lm)
+    train = packing.batches(model, texts, batch_size, len(texts) // batch_size, seed=1)
+    history = model.fit(train, shuffle=False, verbose=0, epochs=epochs).history
+    weights = np.concatenate([np.ravel(weight) for weight in causal_lm.get_weights()])
+    return history, weights, packing.filled(model, train), causal_lm
+
+
+SETTINGS = backends.select("jax", "float32")
+results = {"multiplies bfloat16": backends.multiplies_bfloat16()}
+for kind, folder in zip(("gpt2", "llama"), sys.argv[1:], strict=True):
+    history, weights, filled, _ = trained(folder, False, TEXTS, len(TEXTS))
+    packed_history, packed_weights, packed_filled, causal_lm = trained(folder, True, TEXTS, len(TEXTS))
+    before = np.concatenate(
+        [np.ravel(weight) for weight in pretrained.load_causal_lm(folder, sequence_length=LENGTH).get_weights()]
+    )
+    model = compiled(packing.trainee(causal_lm, LENGTH))
+    apart = [model.evaluate(packing.batches(model, [text], 1, 1, seed=1), verbose=0)[2] for text in TEXTS]
+    _, labels, useful = packing.tokenize(causal_lm, TEXTS)
+    together = model.evaluate(packing.batches(model, TEXTS, len(TEXTS), 1, seed=1), verbose=0)[2]
+    rounded = None
+    if backends.multiplies_bfloat16():
+        rounded_history, rounded_weights, _, of_rounded = trained(folder, True, TEXTS, len(TEXTS), rounded=True)
+        step, exact = rounded_weights - before, packed_weights - before
+        rounded = {
+            "history": rounded_history,
+            "cosine": float(step @ exact / np.linalg.norm(step) / np.linalg.norm(exact)),
+            "difference": float(np.linalg.norm(step - exact) / np.linalg.norm(exact)),
+            "evaluated": [
+                compiled(packing.Packed(of_rounded, LENGTH, how)).evaluate(
+                    packing.evaluation_batches(packing.Packed(of_rounded, LENGTH, how), TEXTS, 4), verbose=0
+                )
+                for how in (True, False)
+            ],
+        }
+    results[kind] = {
+        "rounded": rounded,
+        "padded": history,
+        "packed": packed_history,
+        "change": float(np.abs(weights - before).max()),
+        "difference": float(np.abs(weights - packed_weights).max()),
+        "filled": filled,
+        "packed filled": packed_filled,
+        "together": together,
+        "evaluated": [
+            judged.evaluate(packing.evaluation_batches(judged, TEXTS, batch_size), verbose=0, return_dict=True)
+            for judged, batch_size in ((compiled(causal_lm), 4), (model, 4), (model, 6))
+        ],
+        "apart": float(np.average(apart, weights=useful.sum(axis=1))),
+    }
+
+causal_lm = pretrained.load_causal_lm(sys.argv[1], sequence_length=LENGTH)
+causal_lm.backbone.dropout = 0.1
+model = packing.trainee(causal_lm, LENGTH)
+(batch,) = packing.batches(model, TEXTS, len(TEXTS), 1, seed=1)
+inputs = {name: value.numpy() for name, value in batch[0].items()}
+told = [np.asarray(model(inputs, training=training)) for training in (False, False, True, True)]
+results["dropout"] = [bool((one == other).all()) for one, other in itertools.pairwise(told)]
+drop, values = model._dropout(jax.random.key(1)), np.ones((333, 301), "float32")
+dropped, again = np.asarray(drop(values)), np.asarray(drop(values))
+results["dropped"] = {
+    "share": float((dropped == 0).mean()),
+    "others": sorted(set(dropped[dropped > 0].tolist())),
+    "the same again": bool((dropped == again).all()),
+}
+print(json.dumps(results))

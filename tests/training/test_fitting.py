@@ -1,0 +1,217 @@
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lib.core.errors import UserError
+from lib.data import corpora
+from lib.evaluation import timing
+from lib.models import pretrained
+from lib.training import fitting, packing
+
+TEXTS = ["the lake", "we went home by the long road", "rain", "a dog followed us up the hill and back again"] * 2
+
+
+@pytest.fixture
+def fitted(tiny_lm):
+    """The tiny model after four steps with a learning rate of zero: every step's loss is that of the same weights."""
+    tiny_lm.compile(
+        optimizer=keras.optimizers.SGD(0.0),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        weighted_metrics=[
+            "accuracy",
+            keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="token_loss"),
+        ],
+    )
+    log = fitting.StepLog(4)
+    train = corpora.evaluation_batches(TEXTS, 2)
+    history = tiny_lm.fit(train, callbacks=[log], shuffle=False, verbose=0)
+    return tiny_lm, log, history.history
+
+
+def token_losses(causal_lm, texts):
+    """The loss of each position by NumPy, and which positions count."""
+    x, y, weights = causal_lm.preprocessor(texts)
+    logits = np.asarray(causal_lm(x), dtype="float64")
+    logits -= logits.max(axis=-1, keepdims=True)
+    losses = np.log(np.exp(logits).sum(-1)) - np.take_along_axis(logits, np.asarray(y)[..., None], -1)[..., 0]
+    return losses, np.asarray(weights).astype(float)
+
+
+def test_each_step_s_loss_is_recovered_from_keras_running_means(fitted):
+    causal_lm, log, _ = fitted
+    for index, row in enumerate(log.table().itertuples()):
+        losses, weights = token_losses(causal_lm, TEXTS[2 * index : 2 * index + 2])
+        assert row.loss == pytest.approx((losses * weights).mean(), rel=1e-4)
+
+
+def test_keras_loss_is_diluted_by_padding_and_token_loss_is_not(fitted):
+    causal_lm, log, history = fitted
+    losses, weights = token_losses(causal_lm, TEXTS)
+    summary = log.summary(2, 32, 64, weights.mean())
+    assert summary["final_mean_token_loss"] == pytest.approx((losses * weights).sum() / weights.sum(), rel=1e-4)
+    assert summary["final_mean_loss"] == pytest.approx((losses * weights).mean(), rel=1e-4)
+    assert summary["final_mean_loss"] == pytest.approx(history["loss"][-1])
+    assert summary["final_mean_loss"] < 0.8 * summary["final_mean_token_loss"]
+    train = packing.batches(causal_lm, TEXTS, 2, 4, seed=1)
+    assert packing.filled(causal_lm, train) == (2 * 32, pytest.approx(weights.mean()))  # not packed on TensorFlow
+    assert packing.trainee(causal_lm, 32) is causal_lm
+
+
+def test_the_first_step_is_timed_apart(fitted):
+    _, log, _ = fitted
+    table, summary = log.table(), log.summary(2, 32, 20, 0.8)
+    assert list(table["step"]) == [1, 2, 3, 4]
+    assert summary["steps"] == 4
+    assert summary["first_step_seconds"] == table["seconds"][0]
+    assert summary["step_milliseconds"] == pytest.approx(1000 * table["seconds"][1:].median())
+    assert summary["seconds"] == pytest.approx(table["seconds"].sum())
+    later = table["seconds"][1:]
+    assert summary["later_steps"] == timing.spread(later)
+    assert summary["step_seconds"] == table["seconds"].tolist()
+    assert summary["padded_tokens_per_second"] == pytest.approx(2 * 32 / later.median())
+    assert summary["useful_tokens_per_second"] == pytest.approx(0.8 * 20 / later.median())
+    assert summary["useful_percent_if_padded"] == pytest.approx(100 * 0.8 * 20 / 64)
+    shown = fitting.times(summary | {"later_steps": summary["later_steps"] | {"wide": True}}).iloc[0]
+    assert (shown["texts_per_step"], shown["spread"]) == (2, "wide")
+    assert shown["p90_ms"] == pytest.approx(1000 * np.percentile(later, 90))
+
+
+def test_fine_tuning_lowers_the_loss(tiny_lm):
+    tiny_lm.compile(
+        optimizer=keras.optimizers.Adam(1e-2),
+        weighted_metrics=["accuracy", keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="token_loss")],
+    )
+    log = fitting.StepLog(30)
+    tiny_lm.fit(corpora.training_batches(TEXTS, 4, 30, seed=1), callbacks=[log], shuffle=False, verbose=0)
+    losses = log.table()["loss"]
+    assert len(losses) == 30
+    assert losses.iloc[-1] < 0.8 * losses.iloc[0]
+
+
+def make_small_lm():
+    """A model of the same inputs and outputs that is traced in a moment.
+
+    It has no embedding layer: Adam leaves out the rows of one that a batch does not touch, which depends on the batch.
+    GPT-2's is its output matrix as well, and all of it is touched.
+    """
+    keras.utils.set_random_seed(1)
+    one_hot = keras.layers.Lambda(lambda ids: keras.ops.one_hot(ids, 20))
+    small = keras.Sequential([one_hot, keras.layers.Dense(8, activation="gelu"), keras.layers.Dense(20)])
+    small.build((None, 6))
+    return small
+
+
+@pytest.fixture
+def small_lm():
+    return make_small_lm()
+
+
+def rows(num_texts, length=6):
+    """Token ids, labels and weights, as a preprocessor makes them; each text has padding of another length."""
+    ids = np.random.default_rng(1).integers(0, 20, (num_texts, length))
+    return ids, np.roll(ids, -1, axis=1), np.arange(length) < 2 + np.arange(num_texts)[:, None] % 5
+
+
+def fit_in_parts(causal_lm, data, batch_size, part, xla=False, num_steps=3):
+    """Trains on batches that are taken in parts; returns the weights and the log."""
+    batch = fitting.Batch(part, batch_size // part, causal_lm)
+    schedule = keras.optimizers.schedules.PolynomialDecay(0.01, decay_steps=num_steps, end_learning_rate=0.0)
+    adam = keras.optimizers.Adam(batch.schedule(schedule), gradient_accumulation_steps=batch.accumulation)
+    token_loss = keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="token_loss")
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    causal_lm.compile(optimizer=adam, loss=loss, weighted_metrics=["accuracy", token_loss], jit_compile=xla)
+    log = fitting.StepLog(num_steps, batch.parts)
+    with batch:
+        batches = tf.data.Dataset.from_tensor_slices(data).batch(batch.size)
+        causal_lm.fit(batches, shuffle=False, callbacks=[log], verbose=0)
+    return causal_lm.get_weights(), log.table()
+
+
+@pytest.mark.parametrize("xla", [False, True])
+def test_a_batch_in_parts_trains_as_a_whole_one_does(xla):
+    whole, whole_log = fit_in_parts(make_small_lm(), rows(24), 8, 8, xla)
+    parts, parts_log = fit_in_parts(make_small_lm(), rows(24), 8, 2, xla)
+    for one, other in zip(whole, parts, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    assert list(parts_log["step"]) == [1, 2, 3]
+    for column in ("loss", "mean_token_loss", "mean_accuracy"):
+        np.testing.assert_allclose(parts_log[column], whole_log[column], rtol=1e-5)
+
+
+def test_gpt2_trains_in_mixed_precision_with_xla_in_parts(tiny_preset):
+    keras.config.set_dtype_policy("mixed_float16")  # with loss scaling, which the bfloat16 one does without
+    try:
+        causal_lm = pretrained.load_causal_lm(str(tiny_preset), sequence_length=32)
+        texts = ["the lake was cold and we went home", "the old dog followed us"] * 8
+        weights, log = fit_in_parts(causal_lm, texts, 4, 2, xla=True, num_steps=4)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert all(weight.dtype == np.float32 for weight in weights)
+    assert log["loss"].iloc[-1] < log["loss"].iloc[0] - 0.1
+
+
+def hungry(most):
+    """A loss for which TensorFlow really has to ask for more memory than there is, if a batch has more than `most`."""
+    cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=None)
+
+    def loss(labels, logits):
+        too_many = tf.maximum(0, tf.shape(logits)[0] - most)
+        burden = tf.random.uniform([tf.cast(too_many, tf.int64) * 2**40])
+        # A factor, so that the gradients depend on it: else the weights might be changed before the memory runs out.
+        return cross_entropy(labels, logits) * (1 + 1e-30 * tf.reduce_sum(burden))
+
+    return loss
+
+
+def tried(small_lm, tiny_preset, most, steps_before=0):
+    sizes = []
+    for batch in fitting.batches_that_fit(small_lm, str(tiny_preset), 16, 32):
+        sizes.append((batch.size, batch.parts))
+        with batch:
+            if steps_before:
+                small_lm.compile(optimizer=keras.optimizers.Adam(0.1), loss="sparse_categorical_crossentropy")
+                small_lm.fit(*rows(steps_before)[:2], batch_size=1, verbose=0)
+            adam = keras.optimizers.Adam(0.001, gradient_accumulation_steps=batch.accumulation)
+            small_lm.compile(optimizer=adam, loss=hungry(most), jit_compile=False)
+            small_lm.fit(*rows(16)[:2], batch_size=batch.size, verbose=0)
+    return sizes
+
+
+def test_a_batch_for_which_the_memory_runs_out_is_halved_until_it_fits(small_lm, tiny_preset, capsys):
+    assert tried(small_lm, tiny_preset, most=4) == [(16, 1), (8, 2), (4, 4)]
+    assert "a batch of 16 does not fit into the memory; taking 4 texts at a time" in capsys.readouterr().out
+    assert int(small_lm.optimizer.iterations) == 1
+
+
+def test_where_not_even_one_text_fits_the_user_is_told_what_helps(small_lm, tiny_preset):
+    with pytest.raises(UserError, match="a single text of 32 tokens"):
+        tried(small_lm, tiny_preset, most=0)
+
+
+def test_memory_that_runs_out_later_is_not_tried_again_on_changed_weights(small_lm, tiny_preset):
+    with pytest.raises(UserError, match="Restart with a batch_size of 8"):
+        tried(small_lm, tiny_preset, most=4, steps_before=1)
+
+
+def test_other_errors_go_through(tiny_lm):
+    with pytest.raises(ZeroDivisionError), fitting.Batch(4, 1, tiny_lm):
+        raise ZeroDivisionError
+
+
+def test_jax_says_it_in_words_of_its_own():
+    code = (
+        "import jax.numpy as jnp\n"
+        "from lib import training\n"
+        "try:\n    jnp.ones((2**44,)).block_until_ready()\n"
+        "except Exception as error:\n    print(training.is_out_of_memory(error))\n"
+        "class Model:\n    variables = [type('Variable', (), {'value': jnp.ones(3)})]\n"
+        "print(training._is_whole(Model))\nModel.variables[0].value.delete()\nprint(training._is_whole(Model))"
+    )
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.stdout.split() == ["True", "True", "False"], done.stderr
