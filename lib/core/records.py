@@ -1,0 +1,741 @@
+"""Records: what a notebook measured and what was judged from it, typed, with the unit of every number.
+
+A notebook writes a `Results` to its `results.json`; `make render` writes a `Judgement` to a profile's `claims.json`.
+Both are checked when they are written and when they are read. Readers ask for a figure by its name. No record holds a
+sentence that another program would have to take apart: sentences are made from records, in `lib/report`.
+
+Pydantic checks them: it takes NumPy's numbers, names the place of a fault, and writes the JSON Schema that lies in
+`docs/schema` (`python -m lib.core.records docs/schema`).
+"""
+
+import json
+import math
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Generic, TypeVar
+
+import pydantic
+from pydantic import BeforeValidator, ConfigDict, SerializeAsAny
+
+from lib.core.errors import UserError
+
+SCHEMA_VERSION = 1
+
+Maybe = Annotated[float | None, BeforeValidator(lambda value: None if _is_nan(value) else value)]
+"""A number, or None where there was nothing to measure: JSON has no NaN."""
+
+Json = None | bool | int | float | str | list[Any] | dict[str, Any]
+Of = TypeVar("Of")
+
+
+def _is_nan(value) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+class Record(pydantic.BaseModel):
+    """What all records have in common: no field that is not declared, each checked when it is set."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        validate_assignment=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        protected_namespaces=(),
+    )
+
+
+# What can be one of a few.
+
+
+class DecodingStep(StrEnum):
+    """Whose decoding step a call of `generate` ran."""
+
+    KERASHUB = "kerashub"
+    OWN = "own"
+
+
+class CallState(StrEnum):
+    """Which calls some seconds belong to."""
+
+    FIRST = "first call"
+    LATER = "later calls"
+    FIRST_TOKEN = "later calls, one new token"
+
+
+class PeakMemoryOf(StrEnum):
+    """What a peak of the memory was measured of."""
+
+    PROCESS = "process"
+    TENSORFLOW_GPU = "gpu by tensorflow"
+    JAX_GPU = "gpu by jax"
+
+
+class Verdict(StrEnum):
+    """Whether a claim holds in this run."""
+
+    HOLDS = "holds"
+    HOLDS_IN_PART = "holds in part"
+    DOES_NOT_HOLD = "does not hold"
+    UNDECIDED = "undecided"
+    NOT_TESTED = "not tested here"
+
+
+class SpeedVerdict(StrEnum):
+    """Whether later calls got faster."""
+
+    FASTER = "faster"
+    SLOWER = "slower"
+    SAME = "same within the spread"
+
+
+class Winner(StrEnum):
+    """Which of two models is the better one in a measure."""
+
+    FROM_SCRATCH = "from scratch"
+    FINE_TUNED = "fine-tuned"
+    NEITHER = "neither"
+
+
+class Rule(StrEnum):
+    """By what a claim is judged; each is a function of `lib/claims/rules.py`."""
+
+    LATER_CALLS_FASTER = "medians of later calls differ by a tenth or more, and their ranges do not overlap"
+    MORE_REPETITION_OR_BROKEN_BYTES = "more repeated four-word phrases, or bytes that are not UTF-8"
+    INTERVAL_BELOW_ZERO = "the difference's 95 % interval lies below 0"
+    INTERVALS_APART = "the two 95 % intervals do not overlap"
+    FLOOR_AND_CEILING = "above the floor's 95 % interval; in part, if also below the ceiling's"
+    BETTER_BITS_NO_WORSE_FORM = "fewer bits per character; in part, if worse in a measure of form"
+
+
+# Pieces of what is measured.
+
+
+class StandIn(Record):
+    """What was used in place of what was asked for."""
+
+    used: str
+    requested: str
+
+
+class Estimate(Record):
+    """A figure and its 95 % interval. The unit is that of the metric it belongs to."""
+
+    value: Maybe
+    low: Maybe = None
+    high: Maybe = None
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether the interval is known."""
+        return self.low is not None and self.high is not None
+
+
+class BeforeAfter(Record, Generic[Of]):
+    """The same measured before and after fine-tuning."""
+
+    before: Of
+    after: Of
+
+
+class Model(Record):
+    """The model that ran."""
+
+    name: str
+    source: str = ""
+    """A hub's handle, a package, or a folder."""
+    parameters: int
+    """Numbers in its weights."""
+    attempts: list[str] = []
+    """What was tried before, each with the reason why it failed."""
+
+
+class Corpus(Record):
+    """The texts that were used."""
+
+    name: str
+    source: str
+    licence: str = ""
+    sha256: str
+    """Of the cleaned texts, each followed by a zero byte."""
+    counts: dict[str, int]
+    """Texts found, dropped (by the reason) and kept."""
+    attempts: list[str] = []
+
+
+class Spread(Record):
+    """Repeated measurements of a time, condensed."""
+
+    n: int
+    median_seconds: float
+    p90_seconds: float
+    """The 90th percentile, interpolated."""
+    mad_seconds: float
+    """The median absolute deviation from the median, unscaled."""
+    wide: bool
+    """Whether the spread is wider than `statistics.STEADY` and `statistics.TAIL` allow."""
+
+
+class Timing(Record):
+    """The time of `generate`, one batch again and again, early stopping off."""
+
+    label: str
+    step: DecodingStep
+    sampler: str
+    batch_size: int
+    prompt_tokens: int
+    """Of the longest prompt, a start token included."""
+    max_length: int
+    """Tokens of a text, its prompt's included."""
+    new_tokens: int
+    """Of all texts together."""
+    chinese_characters: float
+    """Written after the prompts in a call: the median."""
+    load_seconds: float | None = None
+    first_call_seconds: float
+    later_calls: Spread
+    first_token: Spread
+    """Later calls of the same batch that make a single new token."""
+    seconds_per_output_token: float
+    """(a later call - its first token) / (new tokens of a text - 1), of medians."""
+    new_tokens_per_second: float
+    chinese_characters_per_second: float
+    peak_memory_gib: float
+    peak_memory_of: PeakMemoryOf
+    device: str
+    precision: str
+    xla: bool
+    deterministic: bool
+    threads: int
+    seconds: dict[CallState, list[float]]
+    """Every call's."""
+
+
+class LossCurve(Record):
+    """The training loss in nats, a number a step."""
+
+    loss: list[float]
+    """Of the step alone, padding included."""
+    mean_loss: list[float]
+    """Mean so far, padding included: what Keras prints."""
+    mean_token_loss: list[float]
+    """Mean so far per token that is predicted."""
+
+
+class Training(Record):
+    """A fine-tuning, or a training from scratch."""
+
+    steps: int
+    batch_size: int
+    """Texts in a step."""
+    texts_at_a_time: int
+    """Texts in a part of the batch; the batch size, if it is not divided."""
+    seconds: float
+    """Of all steps."""
+    first_step_seconds: float
+    """It compiles."""
+    later_steps: Spread
+    padded_tokens_per_second: float
+    """As if every text were padded, which is how the post's Keras counts; at the median of the later steps."""
+    useful_tokens_per_second: float
+    """Tokens that are predicted; at the median of the later steps."""
+    positions: int
+    """Computed in a step."""
+    useful_percent: float
+    """Of the positions, those that hold a token to be predicted."""
+    useful_percent_if_padded: float
+    peak_memory_gib: float
+    step_seconds: list[float]
+    final_mean_loss: float
+    """Nats, over the whole run, padding included: what Keras prints last."""
+    final_mean_token_loss: float
+    final_mean_accuracy: float
+    """A fraction."""
+    curve: LossCurve
+
+
+class TimeBudget(Record):
+    """How a training for a fixed time kept to it."""
+
+    allowed_seconds: float
+    planned_steps: int
+    probe_seconds: list[float]
+    """Of the steps that were made beforehand to see how long one takes."""
+    total_seconds: float
+    """Of all steps, the probe's included."""
+
+
+class HeldOutLoss(Record):
+    """What Keras' `evaluate` says on held-out texts."""
+
+    loss: float
+    """Nats, padding included."""
+    token_loss: float
+    """Nats per token that is predicted."""
+    accuracy: float
+    """A fraction of the tokens."""
+
+
+class Likelihood(Record):
+    """How well a model predicts held-out texts; the first character of each is given and not counted."""
+
+    texts: int
+    max_length: int
+    """Tokens that a text is cut to, a start token included."""
+    cut_to: int | None = None
+    """Characters that a text is cut to."""
+    tokens: int
+    """Those that are counted."""
+    characters: int
+    nats: float
+    """Of all of them."""
+    loss: float
+    """Nats per token."""
+    perplexity: float
+    """Per token."""
+    bits_per_character: float
+    by_text: list[Maybe]
+    """Bits per character of each text; None for one that has none to be counted."""
+
+
+class Sample(Record):
+    """A text that continues a prompt."""
+
+    label: str
+    """The group it belongs to."""
+    prompt: str
+    sampler: str
+    seed: int | None = None
+    number: int = 1
+    """Among those of the same prompt, from 1."""
+    text: str
+    """The prompt included."""
+    new_tokens: int
+    ended: bool
+    """Whether the model ended the text itself."""
+    invalid_bytes: int
+    """Bytes of what was written that are not part of valid UTF-8."""
+    rep_4_percent: Maybe = None
+    """Share of four-word phrases that occurred before in the text."""
+    looped_percent: Maybe = None
+    """Share of the words that belong to the rounds of the loop at the end, after its first round."""
+    loop_end: int | None = None
+    """Where the first round of that loop ends, in characters of `text`; None without a loop."""
+
+
+class TextGroup(Record):
+    """Texts of one writer, judged: a sampler's, or what people wrote."""
+
+    label: str
+    texts: int
+    loops: int
+    """Texts that end in a loop."""
+    metrics: dict[str, Estimate]
+    """By the names of `metrics.REGISTRY`, where each one's unit stands."""
+
+
+class PromptOutcome(Record):
+    """What was written after one prompt, or by people."""
+
+    label: str
+    texts: int
+    new_tokens: int
+    tokens_per_character: float
+    rep_4_percent: float
+    """Mean over the texts."""
+    broken_bytes: int
+    """Bytes that are not part of valid UTF-8, in all texts together."""
+    chinese_percent: float
+    """Of all characters."""
+
+
+class PoemForm(Record):
+    """The form of a group of poems."""
+
+    poems: int
+    shares: dict[str, Estimate]
+    """Percent, by the names of `poem_form.SHARES`."""
+    rhyme_pairs: int
+    """Neighbouring even lines that could be judged."""
+    rhyme_unknown_percent: Maybe
+    """Of all such pairs, those that could not."""
+    tone_pairs: int
+    tone_unknown_percent: Maybe
+    copied_mean: Maybe
+    """Characters in a row that stand in a poem of the collection, mean over the poems."""
+    copied_longest: Maybe
+
+
+class BatchTime(Record):
+    """The time of a batch of texts, compiling included."""
+
+    label: str
+    texts: int
+    new_tokens: int
+    batch_seconds: float
+
+
+class PublishedRow(Record):
+    """A row of Holtzman et al. beside the one that comes nearest here."""
+
+    method: str
+    here: str
+    loops_percent_published: float
+    loops_percent_here: float
+    self_bleu_4_published: float
+    self_bleu_4_here: Maybe
+
+
+class PoemLine(Record):
+    """A line of a poem, and what is counted of it."""
+
+    line: str
+    characters: int
+    regular: bool
+    """Five or seven Chinese characters and nothing else, as many as in the first line."""
+    tones: str
+    alternates: bool | None = None
+    """None where no pair is known not to, and one is not known; also for a line that is not regular."""
+    rhyme_character: str = ""
+    rhyme_groups: list[str] = []
+    rhymes: bool | None = None
+    """With the even line before. None: not known, or there is none."""
+    is_rhyme_line: bool = False
+    """Whether there is an even line before to rhyme with."""
+
+
+class PostText(Record):
+    """A text that the post prints, judged as those written here are."""
+
+    name: str
+    rep_4_percent: float
+    ends_in_a_loop: bool
+    well_formed: bool | None = None
+    rhymes: int | None = None
+    rhyme_pairs: int | None = None
+    alternating: int | None = None
+    tone_pairs: int | None = None
+
+
+class Machine(Record):
+    """What a report was made with. No user, host or path is told."""
+
+    date: str
+    """Year, month, day, hour and minute, UTC."""
+    commit: str | None = None
+    """The code's git commit, 12 digits; None where it is not known."""
+    code_changed: bool = False
+    """Whether the code was changed since that commit."""
+    no_commit_because: str = ""
+    python: str
+    system: str
+    processor: str
+    cores: int
+    memory_gib: float
+    peak_memory_gib: float
+    """The most that this notebook's process held."""
+    keeps_freed_memory: bool = False
+    """Whether freed memory is kept for its next use, so that the peak is higher."""
+    keras: str = ""
+    """Keras' backend and how it computes; empty where Keras is not used."""
+    device: str = ""
+    variables_set_aside: list[str] = []
+    """Environment variables that would have changed the report."""
+    packages: dict[str, str]
+    locks: dict[str, str]
+    """The first 16 digits of the SHA-256 of each lock file."""
+
+
+# What each notebook measures.
+
+
+class Measured(Record):
+    """The figures of a notebook that has no class of its own: whatever it sets, as JSON."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Baseline(Record):
+    """01_baseline."""
+
+    as_in_post: Timing
+    own_step: Timing | None = None
+    """None where this project has no decoding step of its own for the model."""
+    samples: list[Sample]
+    english: PromptOutcome
+    chinese: PromptOutcome
+    people_stories: PromptOutcome
+    people_poems: PromptOutcome
+
+
+class FineTuning(Record):
+    """What 02 and 04 have in common."""
+
+    training: Training
+    held_out_texts: int
+    held_out: BeforeAfter[HeldOutLoss]
+    likelihood: BeforeAfter[Likelihood]
+    bits_per_character_change: Estimate
+    """Mean over the texts of after minus before, with its bootstrap interval."""
+    samples: list[Sample]
+
+
+class RedditFinetune(FineTuning):
+    """02_reddit_finetune."""
+
+    examples: list[list[str]]
+    """Title and beginning of the first training texts."""
+    timing: BeforeAfter[Timing]
+    texts: list[TextGroup]
+
+
+class GreedyVsTopK(Record):
+    """03_greedy_vs_top_k."""
+
+    greedy: TextGroup
+    top_k: TextGroup
+    """With the k of the post."""
+    others: list[TextGroup]
+    people: TextGroup
+    named_again: list[str] = []
+    """Samplers that were named more than once, and run once."""
+    same_as_greedy: dict[str, int]
+    """By sampler: the texts that are greedy's, token by token."""
+    published: list[PublishedRow]
+    times: list[BatchTime]
+    samples: list[Sample]
+    openings: list[str]
+    """The beginnings of people's texts, on which the groups are counted."""
+
+    @property
+    def groups(self) -> list[TextGroup]:
+        """All groups, people last."""
+        return [self.greedy, self.top_k, *self.others, self.people]
+
+
+class PoemForms(Record):
+    """The form of the poems before and after fine-tuning, beside a ceiling and a floor."""
+
+    before: PoemForm
+    after: PoemForm
+    after_by_prompt: dict[str, PoemForm]
+    before_by_prompt: dict[str, PoemForm]
+    tang_poets: PoemForm
+    """Held-out poems, whole: the ceiling."""
+    shuffled: PoemForm
+    """Their characters, shuffled: what comes by chance."""
+
+
+class TangPoetry(FineTuning):
+    """04_tang_poetry."""
+
+    examples: list[list[str]]
+    """Author with title, and text, of the first training poems."""
+    tokens_per_character: float
+    form: PoemForms
+    first_poem: list[PoemLine]
+    timing: Timing
+
+
+class FineTunedModel(Record):
+    """What 05 takes from the results of 04."""
+
+    machine: Machine
+    parameters: int
+    training: Training
+    likelihood: BeforeAfter[Likelihood]
+    form: PoemForm
+    tang_poets: PoemForm
+    shuffled: PoemForm
+    timing: Timing
+    samples: list[Sample]
+    """Those after fine-tuning."""
+
+
+class FromScratch(Record):
+    """05_from_scratch."""
+
+    fine_tuned: FineTunedModel
+    parameters: int
+    vocabulary_size: int
+    prompt_tokens: dict[str, int]
+    training: Training
+    budget: TimeBudget
+    likelihood: Likelihood
+    bits_per_character_difference: Estimate
+    """Mean over the poems of from scratch minus fine-tuned, with its bootstrap interval."""
+    samples: list[Sample]
+    form: PoemForm
+    form_by_prompt: dict[str, PoemForm]
+    first_poem: list[PoemLine]
+    timing: Timing
+
+
+class Summary(Record):
+    """00_summary: the texts that the post prints. All else is judged from the other results."""
+
+    post_texts: list[PostText]
+
+
+MEASURED: dict[str, type[Record]] = {
+    "00_summary": Summary,
+    "01_baseline": Baseline,
+    "02_reddit_finetune": RedditFinetune,
+    "03_greedy_vs_top_k": GreedyVsTopK,
+    "04_tang_poetry": TangPoetry,
+    "05_from_scratch": FromScratch,
+}
+
+
+class Results(Record):
+    """The content of a `results.json`."""
+
+    schema_version: int = SCHEMA_VERSION
+    notebook: str
+    profile: str
+    minutes: float
+    """Of the whole run."""
+    models: list[Model] = []
+    corpora: list[Corpus] = []
+    stand_ins: list[StandIn] = []
+    parameters: dict[str, Json]
+    changed: dict[str, Json] = {}
+    """The parameters that make the report a variant."""
+    figures: list[str] = []
+    """Files below the report's folder."""
+    machine: Machine
+    answer: dict[str, str] = {}
+    """What the notebook found, by language, where it is not made from `measured` (`lib/report/phrases.py`)."""
+    measured: SerializeAsAny[Record]
+
+    @pydantic.field_validator("measured", mode="before")
+    @classmethod
+    def _of_the_notebook(cls, value, info):
+        kind = MEASURED.get(info.data.get("notebook", ""), Measured)
+        return kind.model_validate(value) if isinstance(value, dict) else value
+
+
+# What is judged.
+
+
+class Claim(Record):
+    """One of the post's claims, and whether it holds here."""
+
+    name: str
+    measure: str
+    """What is compared, by name."""
+    unit: str
+    rule: Rule
+    effect: Estimate
+    """Of the measure; negative where it falls."""
+    verdict: Verdict
+    evidence: dict[str, Json]
+    """The figures behind it, by name."""
+
+
+class Beside(Record):
+    """A figure of the post beside the one here, and what their difference is explained by."""
+
+    name: str
+    post: dict[str, Json]
+    here: dict[str, Json]
+    why: dict[str, Json]
+    subject: str = ""
+    """`"stories"` or `"poems"` where the row is one of both."""
+
+
+class Contest(Record):
+    """The model from scratch against the fine-tuned one, in one measure."""
+
+    measure: str
+    from_scratch: Estimate
+    fine_tuned: Estimate
+    winner: Winner
+
+
+class Judgement(Record):
+    """The content of a profile's `claims.json`."""
+
+    schema_version: int = SCHEMA_VERSION
+    profile: str
+    claims: list[Claim]
+    beside_post: list[Beside]
+    from_scratch: list[Contest]
+
+
+# Reading and writing.
+
+
+def dump(record: Record) -> str:
+    """A record as JSON, as it is written to a file."""
+    return json.dumps(record.model_dump(mode="json"), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def load(file: Path) -> Results:
+    """Reads a `results.json`.
+
+    Args:
+        file: The file.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        UserError: If it is of another version, cut off or damaged.
+    """
+    return parse(file.read_text(encoding="utf-8"), Path(file))
+
+
+def parse(text: str, file: Path) -> Results:
+    """Reads the text of a `results.json`; see `load`."""
+    name = f"{file.parent.name}/{file.name}"
+    command = f"Run `make report NOTEBOOK={file.parent.name.partition('@')[0]} PROFILE={file.parent.parent.name}` anew."
+    try:
+        content = json.loads(text)
+    except ValueError:
+        raise UserError(f"{name} is cut off or not JSON. {command}") from None
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if version != SCHEMA_VERSION:
+        told = "has no schema_version" if version is None else f"has schema_version {version!r}"
+        raise UserError(f"{name} {told}; this code reads version {SCHEMA_VERSION}. {command}")
+    try:
+        return Results.model_validate(content)
+    except pydantic.ValidationError as error:
+        raise UserError(f"{name} is damaged: {fault(error)} {command}") from None
+
+
+def fault(error: pydantic.ValidationError) -> str:
+    """The first of the faults that Pydantic found, in a sentence."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join(map(str, first["loc"])) or "it"
+    return f"{place}: {first['msg'][:1].lower()}{first['msg'][1:]}."
+
+
+def schemas() -> dict[str, dict]:
+    """The JSON Schemas of the files that hold records, by the schema's file name."""
+    _, together = pydantic.json_schema.models_json_schema(
+        [(kind, "serialization") for kind in (Results, *MEASURED.values())], ref_template="#/$defs/{model}"
+    )
+    results = together["$defs"].pop("Results")
+    results["properties"]["measured"] = {"type": "object", "description": "What the notebook measured, see allOf."}
+    results["allOf"] = [
+        {
+            "if": {"properties": {"notebook": {"const": notebook}}},
+            "then": {"properties": {"measured": {"$ref": f"#/$defs/{kind.__name__}"}}},
+        }
+        for notebook, kind in MEASURED.items()
+    ]
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return {
+        "results.schema.json": dialect | results | {"$defs": together["$defs"]},
+        "claims.schema.json": dialect | Judgement.model_json_schema(mode="serialization"),
+    }
+
+
+def main(folder: str) -> int:
+    """Writes the JSON Schemas into a folder."""
+    for name, schema in schemas().items():
+        (Path(folder) / name).write_text(json.dumps(schema, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
