@@ -46,9 +46,11 @@ $(error error: make has no variable $(UNKNOWN:%='%'); a notebook's parameters go
 NOTEBOOK=$(NOTEBOOK) ARGS="$(UNKNOWN:%=%=...)", and what programs read from the environment goes before make)
 endif
 
-NOTEBOOKS := 00_summary 01_baseline 02_reddit_finetune 03_greedy_vs_top_k 04_tang_poetry 05_from_scratch
-NEEDS_03_greedy_vs_top_k := 02_reddit_finetune
-NEEDS_05_from_scratch := 04_tang_poetry
+# The notebooks and what each needs, from lib/notebooks.py, as name=need,need. It also marks in .make/ when the code of a
+# notebook last changed: prose is no reason to run it again.
+LIST := $(shell $(PYTHON) lib/notebooks.py --stamps .make)
+NOTEBOOKS := $(foreach one,$(LIST),$(firstword $(subst =, ,$(one))))
+needs = $(subst $(comma), ,$(patsubst $(1)=%,%,$(filter $(1)=%,$(LIST))))
 
 # Where the reports go, as lib/core/paths.py has it. Make splits paths at white space, and some characters are signs to it or
 # to the shell.
@@ -69,7 +71,11 @@ endif
 FOLDER := $(if $(ELSEWHERE),$(ELSEWHERE:%/=%),outputs)
 OUTPUTS := $(FOLDER)/$(PROFILE)
 REPORTS := $(NOTEBOOKS:%=$(OUTPUTS)/%/.done)
-CODE := $(filter-out lib/report/readme.py lib/report/side_by_side.py,$(wildcard lib/*.py lib/*/*.py)) lib/report/wording.yaml $(wildcard lib/report/template/*)
+# What the figures depend on, and what the pages are made from besides the figures. If only the second has changed, the
+# pages are made anew in seconds.
+RUNS := lib/runner.py lib/kernels.py $(wildcard $(addprefix lib/,$(addsuffix /*.py,core data models training evaluation)))
+TELLS := $(wildcard lib/claims/*.py lib/report/*.py lib/report/template/*) lib/report/wording.yaml
+RENDERED := $(OUTPUTS)/.rendered
 INSTALLED := $(VENV)/.installed-$(LOCK)
 
 # Elsewhere other things may lie beside the reports: only the profiles' folders are looked into.
@@ -80,7 +86,7 @@ RAN := outputs/* $(if $(ELSEWHERE),$(PROFILES:%=$(FOLDER)/%))
 .DELETE_ON_ERROR:
 # One notebook at a time, whatever -j says: two would spoil each other's timings.
 .NOTPARALLEL:
-.PHONY: help all report reports lab compare smoke bench bench-all test browser picture lint readme lock data cache clean-cache clean
+.PHONY: help all report reports render lab compare smoke bench test browser picture lint readme lock data cache clean-cache clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -95,26 +101,34 @@ all: ## make the environment, run all notebooks, write the reports
 	fi
 	@echo "Reports: $(OUTPUTS)/index.html"
 
-reports: $(REPORTS)
+reports: $(RENDERED)
+
+render: $(INSTALLED) ## make pages, index and README anew from what was measured, in seconds
+	@$(BIN)/python -m lib.report.site --profile $(PROFILE)
+	@$(if $(filter outputs/cpu,$(OUTPUTS)),$(BIN)/python -m lib.report.readme)
+	@touch $(RENDERED)
 
 report: ## run one notebook and what it needs: make report NOTEBOOK=04_tang_poetry; ARGS="k=40" for a variant
 	@case " $(NOTEBOOKS) " in *" $(NOTEBOOK) "*) ;; *) \
 		echo "error: there is no notebook '$(NOTEBOOK)'; there are $(NOTEBOOKS)." >&2; exit 2;; esac
 ifdef ARGS
-	@$(MAKE) --no-print-directory $(INSTALLED) $(NEEDS_$(NOTEBOOK):%=$(OUTPUTS)/%/.done)
+	@$(MAKE) --no-print-directory $(INSTALLED) $(patsubst %,$(OUTPUTS)/%/.done,$(call needs,$(NOTEBOOK)))
 	@$(BIN)/python -m lib.runner $(NOTEBOOK) --profile $(PROFILE) $(LIMITED) $(ARGS)
 else
 	@$(MAKE) --no-print-directory $(OUTPUTS)/$(NOTEBOOK)/.done
 	@echo "Report: $(OUTPUTS)/$(NOTEBOOK)/report.html"
 endif
 
-$(REPORTS): $(OUTPUTS)/%/.done: notebooks/%.ipynb experiments/$(PROFILE)/%.yaml $(CODE) $(INSTALLED)
+$(REPORTS): $(OUTPUTS)/%/.done: .make/%.code experiments/$(PROFILE)/%.yaml $(RUNS) $(INSTALLED)
 	@$(BIN)/python -m lib.runner $* --profile $(PROFILE) $(LIMITED)
 
-$(OUTPUTS)/03_greedy_vs_top_k/.done: $(NEEDS_03_greedy_vs_top_k:%=$(OUTPUTS)/%/.done)
-$(OUTPUTS)/05_from_scratch/.done: $(NEEDS_05_from_scratch:%=$(OUTPUTS)/%/.done)
-$(OUTPUTS)/00_summary/.done: $(filter-out $(OUTPUTS)/00_summary/.done,$(REPORTS)) experiments/blog_post.yaml
+$(foreach one,$(NOTEBOOKS),$(eval $(OUTPUTS)/$(one)/.done: $(patsubst %,$(OUTPUTS)/%/.done,$(call needs,$(one)))))
+$(OUTPUTS)/00_summary/.done: experiments/blog_post.yaml
 $(OUTPUTS)/03_greedy_vs_top_k/.done: experiments/published.yaml
+
+$(RENDERED): $(REPORTS) $(TELLS) $(NOTEBOOKS:%=notebooks/%.ipynb)
+	@$(BIN)/python -m lib.report.site --profile $(PROFILE)
+	@touch $@
 
 # Where the profile or the YAML is misspelt, the runner says it better than make.
 experiments/$(PROFILE)/%.yaml: | $(INSTALLED)
@@ -132,13 +146,6 @@ smoke: ## run all notebooks on a tiny random model, in minutes
 
 bench: $(INSTALLED) $(BENCH_VENV)/.installed ## measure speed beside the post's lines and transformers
 	$(BIN)/python -m bench --peers $(BENCH_VENV)/bin/python
-	$(BIN)/python -m lib.runner bench --profile bench
-
-bench-all: $(INSTALLED) ## time `make all` (cpu) before and after it was made faster, after `make bench`, in half an hour
-	@test -f $(FOLDER)/bench/bench.json || { \
-		echo "error: run \`make bench\` first; this adds to what it wrote." >&2; exit 2; }
-	$(BIN)/python -m bench.make_all
-	$(BIN)/python -m bench --make-all
 	$(BIN)/python -m lib.runner bench --profile bench
 
 test: $(VENV)/.installed-dev ## make the environment and run the tests
@@ -195,5 +202,6 @@ clean-cache: ## remove all downloads, and say how much that frees
 clean: ## remove the environment and what runs left behind, but no report and no download
 	rm -rf $(VENV) $(BENCH_VENV) $(sort outputs/smoke $(FOLDER)/smoke)
 	rm -rf $(RAN:%=%/failed) $(RAN:%=%/*/model) $(RAN:%=%/.run-*)
-	rm -f $(RAN:%=%/*/.done) $(RAN:%=%/*/notebook.ipynb) $(RAN:%=%/.lock)
+	rm -rf .make
+	rm -f $(RAN:%=%/*/.done) $(RAN:%=%/.rendered) $(RAN:%=%/.lock)
 	find . -name __pycache__ -prune -exec rm -rf {} +

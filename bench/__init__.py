@@ -1,5 +1,5 @@
-"""The bench: how fast this project is beside the blog post's own lines and beside Hugging Face transformers.
+"""The speed bench: compares this project with the blog post's own lines and with Hugging Face transformers.
 
-`make bench` runs `python -m bench`. Every side works in a process of its own, warmed up, and is asked in turn, A B A B,
-so that a machine that gets slower slows both; what is told are medians of the ratios within each round.
+`make bench` runs `python -m bench`. Each side runs in its own process and warms up first. The sides then take turns,
+A B B A, so that a machine that slows down affects all of them. A row gives the median of the ratios of all rounds.
 """

@@ -1,4 +1,4 @@
-"""What generating costs: a model fitted to what was measured, and estimates for GPUs that nobody here has."""
+"""A cost model of generating, fitted to measurements, and estimates for GPUs that were not measured."""
 
 import statistics
 
@@ -10,8 +10,8 @@ from lib.models import memory
 FLOAT32 = 4  # bytes
 GIGA = 1e9
 
-# NVIDIA's data sheets (T4; A100 80GB SXM; H100 SXM) and architecture papers (GA102, Ada): memory in GB, its bandwidth
-# in GB/s, and dense float32 arithmetic without tensor cores in TFLOP/s.
+# Memory in GB, memory bandwidth in GB/s, and dense float32 TFLOP/s without tensor cores. From NVIDIA's data sheets (T4,
+# A100 80GB SXM, H100 SXM) and architecture papers (GA102, Ada).
 GPUS = {
     "NVIDIA T4": (16, 320, 8.1),
     "NVIDIA RTX 3090": (24, 936, 35.6),
@@ -19,57 +19,57 @@ GPUS = {
     "NVIDIA A100 80 GB": (80, 2039, 19.5),
     "NVIDIA H100 SXM": (80, 3350, 67.0),
 }
-PRESETS = tuple(
-    name for name in memory.KNOWN if not name.endswith("cnn_dailymail")
-)  # that one has gpt2_base_en's shape
+# gpt2_base_en_cnn_dailymail has the shape of gpt2_base_en.
+PRESETS = tuple(name for name in memory.KNOWN if not name.endswith("cnn_dailymail"))
 NEW_TOKENS = 197  # 200 with the prompt "My trip was", as in the post
-GENERATED = (8, 200)  # texts, tokens in each
-TRAINED = (32, 128)  # texts, tokens in each
-BANDWIDTH_REACHED = (0.3, 0.75)  # shares of the limit
+GENERATED = (8, 200)  # texts, tokens per text
+TRAINED = (32, 128)  # texts, tokens per text
+BANDWIDTH_REACHED = (0.3, 0.75)  # shares of the limit that programs reach, low and high
 ARITHMETIC_REACHED = (0.3, 0.6)
 FORMULAS = (
-    "All of this is estimated, nothing of it measured. "
-    f"A call, at least = {NEW_TOKENS} new tokens × {FLOAT32} bytes × parameters / memory bandwidth: at batch 1 every "
-    "token reads every weight once. Expected: that divided by the share of the bandwidth that programs reach, "
-    f"{100 * BANDWIDTH_REACHED[0]:.0f} to {100 * BANDWIDTH_REACHED[1]:.0f} %. Where a token takes a millisecond or "
-    "less, starting the GPU's kernels can take longer than reading the weights, and a call longer than this says. "
-    f"A training step, at least = 6 operations × parameters × {TRAINED[0] * TRAINED[1]:,} tokens / float32 rate: 2 a "
-    "weight forwards and 4 backwards, attention not counted. Expected: that divided by "
-    f"{100 * ARITHMETIC_REACHED[0]:.0f} to {100 * ARITHMETIC_REACHED[1]:.0f} %. In TF32, which TensorFlow uses for "
-    "float32 from the A100's generation on, a step can take less than that. "
-    f"Memory = what lib/models/memory.py estimates, plus {memory.RUNTIME['GPU'] / memory.GIB:.0f} GiB for CUDA; a GPU's GB "
-    "are taken as 10^9 bytes."
+    "All of these figures are estimates; none was measured. "
+    f"A call takes at least {NEW_TOKENS} new tokens × {FLOAT32} bytes × parameters / memory bandwidth, since at batch "
+    "1 every token reads every weight once. The expected time is this divided by the share of the bandwidth that "
+    f"programs reach, {100 * BANDWIDTH_REACHED[0]:.0f} to {100 * BANDWIDTH_REACHED[1]:.0f} %. If a token takes a "
+    "millisecond or less, launching the GPU's kernels can take longer than reading the weights; a call then takes "
+    "longer than estimated. "
+    f"A training step takes at least 6 operations × parameters × {TRAINED[0] * TRAINED[1]:,} tokens / float32 rate: 2 "
+    "operations per weight in the forward pass and 4 in the backward pass, without attention. The expected time is "
+    f"this divided by {100 * ARITHMETIC_REACHED[0]:.0f} to {100 * ARITHMETIC_REACHED[1]:.0f} %. From the A100's "
+    "generation on, TensorFlow uses TF32 for float32, and a step can take less than that. "
+    "Memory is the estimate of lib/models/memory.py plus "
+    f"{memory.RUNTIME['GPU'] / memory.GIB:.0f} GiB for CUDA; a GPU's GB count as 10^9 bytes."
 )
 
 
 def fit(rows: list[dict]) -> dict:
-    """Fits the cost of a call of `generate` to measured calls.
+    """Fits the cost model of a call of `generate` to measured calls.
 
-    With P parameters of 4 bytes, n new tokens in each of b texts, and `max_length` positions of which n are new:
+    P is the number of float32 parameters, b the batch size, n the number of new tokens per text, and `max_length` the
+    number of positions, prompt included:
 
         seconds = fixed
-                + (n + 1) 4 P / weight rate            every pass, the prompt's and one for each new token, reads P;
-                                                       a single text at one rate, several at another
-                + b max_length 2 P / arithmetic rate   two operations a weight at every position of every text
-                + b n cache / cache rate               every new token reads its text's keys and values
+                + (n + 1) 4 P / weight rate            each pass reads P: one for the prompt, one per new token;
+                                                       the rate differs between batch 1 and larger batches
+                + b max_length 2 P / arithmetic rate   two operations per weight, position and text
+                + b n cache / cache rate               each new token reads the keys and values of its text
         cache   = 2 layers hidden_dim 4 max_length     bytes
 
-    The cache counts with its allocated length, `max_length`, not with the mean number of positions filled: each step
-    computes attention over all of it and masks what is not written yet. As many key-value heads as heads are assumed,
-    as GPT-2 has them.
+    The cache counts with its allocated length, `max_length`: each step computes attention over the whole cache and
+    masks the positions that are not filled yet. The formula assumes as many key-value heads as heads, as in GPT-2.
 
-    The weights have two rates, since a single text is generated with matrices of another layout (`lib.models.decoding`).
+    The weights have two rates because batch 1 uses a transposed layout (`lib.models.decoding`).
 
-    The coefficients are the least squares of the relative errors of the rows' median seconds, none of them negative.
+    The fit is a non-negative least squares of the relative errors of the median seconds.
 
     Args:
-        rows: Rows of `bench.growth`: `new_tokens` (of a text), `batch`, `parameters`, `num_layers`,
-            `hidden_dim`, `max_length` and `seconds` (of every warm call).
+        rows: Rows of `bench.growth`: `new_tokens` (per text), `batch`, `parameters`, `num_layers`, `hidden_dim`,
+            `max_length` and `seconds` (of each later call).
 
     Returns:
-        `fixed_seconds`, `weights_gb_per_s` (of a single text), `weights_batch_gb_per_s`, `arithmetic_gflop_per_s`,
-        `cache_gb_per_s` (a rate is None where its term was fitted with 0 seconds), `median_error_percent`,
-        `max_error_percent` (relative errors without their sign).
+        `fixed_seconds`, `weights_gb_per_s` (batch 1), `weights_batch_gb_per_s` (larger batches),
+        `arithmetic_gflop_per_s`, `cache_gb_per_s`, `median_error_percent` and `max_error_percent` (absolute relative
+        errors). A rate is None if its term was fitted with 0 seconds.
     """
     seconds = np.array([statistics.median(row["seconds"]) for row in rows])
     terms = np.array([_terms(row) for row in rows]) / seconds[:, None]
@@ -90,14 +90,14 @@ def fit(rows: list[dict]) -> dict:
 
 
 def parts(model: dict, row: dict) -> dict[str, float]:
-    """The seconds of a call by what they go to.
+    """Splits the predicted seconds of a call into its four costs.
 
     Args:
-        model: What `fit` returned.
+        model: The result of `fit`.
         row: A row as in `fit`; `seconds` is not used.
 
     Returns:
-        Seconds by `"fixed"`, `"reading weights"`, `"arithmetic"` and `"reading the cache"`.
+        Seconds for `"fixed"`, `"reading weights"`, `"arithmetic"` and `"reading the cache"`.
     """
     _, weights, batch, arithmetic, cache = _terms(row)
 
@@ -113,12 +113,12 @@ def parts(model: dict, row: dict) -> dict[str, float]:
 
 
 def predict(model: dict, row: dict) -> float:
-    """The seconds of a call. See `parts`."""
+    """Predicts the seconds of a call, the sum of `parts`."""
     return sum(parts(model, row).values())
 
 
 def coefficients(model: dict) -> list[dict]:
-    """What `fit` found, as rows to be shown."""
+    """Returns the fitted coefficients as rows of a table."""
     found = (
         ("fixed, for each call", model["fixed_seconds"], "s"),
         ("weights, read by every pass over a single text", model["weights_gb_per_s"], "GB/s"),
@@ -133,21 +133,21 @@ def coefficients(model: dict) -> list[dict]:
 
 
 def on_gpus() -> list[dict]:
-    """Estimates what the post's presets take on known GPUs, in float32. Nothing here is measured.
+    """Estimates time and memory of the post's presets on known GPUs, in float32. Nothing here is measured.
 
-    - Least seconds of a call of 197 new tokens at batch 1 = 197 * 4 * parameters / memory bandwidth.
-    - Least seconds of a training step of 32 texts of 128 tokens = 6 * parameters * 4096 / float32 rate.
-    - Expected seconds = the least / the share of the limit that programs reach: 0.3 to 0.75 of the bandwidth, 0.3 to
-      0.6 of the rate.
-    - Memory = `memory.estimate` + `memory.RUNTIME["GPU"]`; it fits if a GPU's GB, 10^9 bytes each, are no less.
+    - Lower bound of the seconds of a call with 197 new tokens at batch 1: 197 * 4 * parameters / memory bandwidth.
+    - Lower bound of the seconds of a step on 32 texts of 128 tokens: 6 * parameters * 4096 / float32 rate.
+    - Expected seconds: the lower bound divided by the share of the limit that programs reach, `BANDWIDTH_REACHED` or
+      `ARITHMETIC_REACHED`.
+    - Memory: `memory.estimate` + `memory.RUNTIME["GPU"]`. It fits if it is at most the GPU's GB, 10^9 bytes each.
 
-    `FORMULAS` tells the same to a reader.
+    `FORMULAS` explains the same to a reader of the report.
 
     Returns:
-        A row for each preset and GPU: `preset`, `gpu`, `parameters`, `call_least_s`, `call_expected_low_s`,
+        A row per preset and GPU: `preset`, `gpu`, `parameters`, `call_least_s`, `call_expected_low_s`,
         `call_expected_high_s`, `step_least_s`, `step_expected_low_s`, `step_expected_high_s`, `generating_gib`,
-        `fine_tuning_gib`, `generating_fits`, `fine_tuning_fits`, `texts_at_a_time` (the part of 32 that
-        `memory.largest_batch` would choose there; 0 if not even one fits).
+        `fine_tuning_gib`, `generating_fits`, `fine_tuning_fits` and `texts_at_a_time` (the batch that
+        `memory.largest_batch` would choose on that GPU; 0 if not even one text fits).
     """
     rows = []
     for preset in PRESETS:
@@ -179,7 +179,7 @@ def on_gpus() -> list[dict]:
 
 
 def _terms(row: dict) -> tuple[float, ...]:
-    """What the five coefficients are multiplied with: 1, bytes of one text or of several, operations, bytes."""
+    """Returns the factors of the five coefficients: 1, weight bytes (batch 1, larger), operations, cache bytes."""
     new_tokens, batch, positions = row["new_tokens"], row["batch"], row["max_length"]
     cache = 2 * row["num_layers"] * row["hidden_dim"] * FLOAT32 * positions
     weights = float((new_tokens + 1) * FLOAT32 * row["parameters"])

@@ -1,4 +1,4 @@
-"""The figures of the benchmark's report. Each function returns a matplotlib figure and its alternative text."""
+"""The figures of the bench's report. A function that draws returns a matplotlib figure and its alternative text."""
 
 import re
 import statistics
@@ -10,9 +10,9 @@ from bench import costs
 from lib.report.figures import BLUE, GREY, ORANGE
 from lib.report.recorder import number
 
-WIDE = 4  # ratios that differ by more than this factor are drawn on a logarithmic axis
+WIDE = 4  # the axis is logarithmic if the ratios differ by more than this factor
 COLOURS = {True: BLUE, False: ORANGE, None: GREY}
-PANELS = {  # how each kind of growth is drawn: the rows' key, the axis, its scale
+PANELS = {  # for each kind of growth: the key of the rows, the label and the scale of the axis
     "new tokens": ("new_tokens", "new tokens (batch 1)", "linear"),
     "batch": ("batch", "texts at a time", "log"),
     "parameters": ("parameters", "parameters (batch 1)", "log"),
@@ -20,12 +20,12 @@ PANELS = {  # how each kind of growth is drawn: the rows' key, the axis, its sca
 
 
 def ratios(rows: list[dict]):
-    """The ratio of each comparison that has a target: median, lowest to highest, and the target.
+    """Draws the ratio of each comparison that has a target: the median, the range and the target.
 
     Args:
-        rows: The rows of `bench.json`. Those without a ratio, a target or a peer's samples are left out.
+        rows: The rows of `bench.json`. Rows without a ratio or a target are left out.
     """
-    drawn = [row for row in rows if row["ratio_median"] is not None and row["target"] and row["theirs"]]
+    drawn = [row for row in rows if row["ratio_median"] is not None and row["target"]]
     labels = [textwrap.fill(told(row), 90) for row in drawn]
     figure, axes = plt.subplots(figsize=(7.5, 1.2 + 0.7 * len(drawn)))
     described, values = [], [1.0]
@@ -59,18 +59,18 @@ def ratios(rows: list[dict]):
         axes.minorticks_off()
     else:
         axes.set_xlim(max(0, low - 0.2), high + 0.2)
-    axes.set_xlabel("ratio; above 1 this project is better (make all: below 1)")
+    axes.set_xlabel("ratio; above 1 this project is faster")
     _explain(axes)
     figure.tight_layout()
     return figure, f"Dot plot of ratios with their targets. {'; '.join(described)}."
 
 
 def growth(rows: list[dict], model: dict):
-    """How the cost of a call grows: what was measured, and the fitted model.
+    """Draws how the cost of a call grows: the measured calls and the fitted model.
 
     Args:
         rows: The rows of `bench.growth`.
-        model: What `costs.fit` returned.
+        model: The result of `costs.fit`.
     """
     series = {by: [row for row in rows if row["by"] == by] for by in PANELS}
     series = {by: sorted(found, key=lambda row: row[PANELS[by][0]]) for by, found in series.items() if found}
@@ -98,37 +98,35 @@ def growth(rows: list[dict], model: dict):
 
 
 def named(row: dict) -> str:
-    """A comparison in words: what was done, and against what, if there is a peer."""
-    return f"{row['work']}, against {row['peer']}" if row["peer"] else row["work"]
+    """Names a comparison: its workload and its peer."""
+    return f"{row['work']}, against {row['peer']}"
 
 
 def told(row: dict) -> str:
-    """A comparison in words, with its ratio and its target, if it has one."""
+    """Names a comparison, with its ratio and, if there is one, its target."""
     target = f", target {row['target']}" if row["target"] else ""
     return f"{named(row)} ({ratio(row)}{target})"
 
 
 def in_equal_precision(row: dict) -> bool:
-    """Whether a row is there since others beside it compare bfloat16 here with float32 there, and it does not."""
+    """Returns whether a fine-tuning row compares both sides in the same precision, unlike the main rows."""
     return row["work"].endswith("all in float32") or row["peer"].endswith("bfloat16")
 
 
 def ratio(row: dict) -> str:
-    """The median of a row's ratios in words; with its unit, where no peer was measured and they are no ratios."""
-    if row["ratio_median"] is None:
-        return "not measured"
-    return number(row["ratio_median"]) + ("" if row["theirs"] else f" {row['unit']}")
+    """Formats the median of a row's ratios."""
+    return "not measured" if row["ratio_median"] is None else number(row["ratio_median"])
 
 
 def span(low: float | None, high: float | None) -> str | None:
-    """Two figures as a range, a single one if they are the same; None if there are none."""
+    """Formats a range; a single number if both ends are equal, None if there is no range."""
     if low is None:
         return None
     return number(low) if low == high else f"{number(low)} to {number(high)}"
 
 
 def target_number(target: str) -> float:
-    """The number in a target such as `">= 1.5"`."""
+    """Returns the number in a target such as `">= 1.5"`."""
     return float(re.search(r"\d+(\.\d+)?", target)[0])
 
 
@@ -145,12 +143,12 @@ def _unit(by: str) -> str:
 
 
 def _cost(row: dict, seconds: float) -> float:
-    """What is drawn of a call that takes so many seconds."""
+    """Converts the seconds of a call to the unit of its panel, see `_unit`."""
     return seconds if row["by"] == "new tokens" else row["batch"] * row["new_tokens"] / seconds
 
 
 def _measured(row: dict) -> tuple[float, float, float]:
-    """The lowest, the median and the highest of what a row's calls come to."""
+    """Returns the lowest, the median and the highest cost of a row's calls, in the unit of its panel."""
     seconds = (min(row["seconds"]), statistics.median(row["seconds"]), max(row["seconds"]))
     return tuple(sorted(_cost(row, one) for one in seconds))
 

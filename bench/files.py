@@ -1,4 +1,4 @@
-"""What `make bench` leaves in `outputs/bench`: written here, and read for the report."""
+"""Writes and reads the files of `outputs/bench`."""
 
 import json
 from pathlib import Path
@@ -12,12 +12,12 @@ PARTS = {"rows": "bench.json", "growth": "growth.json", "machine": "machine.json
 
 
 def write(folder: Path, content: dict) -> None:
-    """Writes all that was measured.
+    """Writes all measurements: a JSON file for each of `PARTS`, and `rows.csv`, `samples.csv` and `growth.csv`.
 
     Args:
-        folder: Where to. It then holds a JSON file for each of `PARTS`, and as CSV the rows, every sample, and how cost
-            grows.
-        content: `rows` (`bench.row`) and `growth` (rows of `bench.growth`), lists; and `machine`, a dict.
+        folder: The folder to write to. It is created if needed.
+        content: `rows`, a list of rows of `bench.json`; `growth`, a list of rows of `bench.growth`; and `machine`, a
+            dict.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for part, name in PARTS.items():
@@ -35,10 +35,10 @@ def write(folder: Path, content: dict) -> None:
 
 
 def read(folder: Path) -> dict:
-    """Reads what `write` wrote.
+    """Reads the JSON files that `write` wrote.
 
     Raises:
-        UserError: If it is not there.
+        UserError: If a file is missing.
     """
     for name in PARTS.values():
         if not (folder / name).is_file():

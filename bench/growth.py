@@ -1,6 +1,6 @@
-"""How the cost of generating grows with new tokens, batch and model size.
+"""Measures how the cost of generating grows with the number of new tokens, the batch size and the model size.
 
-Run by `bench`: `python -m bench.growth SIZE`.
+Usage: `python -m bench.growth SIZE`. `bench` runs it once per size.
 """
 
 import json
@@ -10,14 +10,14 @@ from bench import ours, shape
 from lib.evaluation import timing
 from lib.models import generation
 
-NEW_TOKENS = (32, 128, 384, 1020)  # with the start token and the prompt the last one fills GPT-2's 1,024
+NEW_TOKENS = (32, 128, 384, 1020)  # with the start token and the prompt, the last fills GPT-2's 1,024 positions
 BATCHES = (1, 2, 4, 8, 16, 32)
-AT = 64  # new tokens while batch or size change
+AT = 64  # new tokens while the batch or the model size varies
 REPEATS = 2
 
 
 def main(size: str) -> None:
-    """Prints the rows of one size as JSON: `by`, what was generated, the model's shape, and the warm calls' seconds."""
+    """Prints the rows of one model size as JSON."""
     causal_lm = ours.load("ours", size)
     causal_lm.compile(sampler="top_k")
     largest = size == next(iter(shape.SIZES))
@@ -30,6 +30,7 @@ def main(size: str) -> None:
 
 
 def _measured(causal_lm, by: str, new_tokens: int, batch: int) -> dict:
+    """Times `generate`. Returns what varies (`by`), the request, the model's shape and the seconds of later calls."""
     backbone = causal_lm.backbone
     prompt = generation.prompt_length(causal_lm, shape.PROMPT, new_tokens + 30)
     length = prompt + new_tokens

@@ -1,4 +1,4 @@
-"""How the peer lays out the same texts for training. NumPy only: `bench.peers` runs without `lib`."""
+"""Training batches of the same texts for transformers. NumPy only, since `bench.peers` runs without `lib`."""
 
 import numpy as np
 
@@ -6,19 +6,19 @@ IGNORED = -100  # the label that transformers leaves out of the loss
 
 
 def padded(found: dict, batch_size: int) -> list[tuple]:
-    """Batches of rows that are padded to the longest of them, as a data collator makes them.
+    """Makes batches of rows padded to the longest row, as a data collator of transformers does.
 
     Args:
-        found: `token_ids`, `labels` and `useful`, each `(texts, length)`, as `bench.shape.tokens` has them.
-        batch_size: Texts in a batch; the rest that fills none is left out.
+        found: `token_ids`, `labels` and `useful`, each of shape `(texts, length)`, from `bench.shape.tokens`.
+        batch_size: Texts per batch. An incomplete last batch is dropped.
 
     Returns:
-        For each batch token ids, labels and attention mask, `(batch_size, longest)`: transformers shifts the labels
-        itself, so that a row has a token more than one of KerasHub.
+        Token ids, labels and attention mask of each batch, of shape `(batch_size, longest)`. A row has one token more
+        than a row of KerasHub, since transformers shifts the labels itself.
     """
     token_ids = np.concatenate([found["token_ids"], found["labels"][:, -1:]], axis=1)
     counts = np.concatenate([np.ones((len(token_ids), 1), bool), found["useful"]], axis=1)
-    # KerasHub's last label of a short text is its end token, which a row holds as well.
+    # The last label of a short text is its end token, which the row contains too.
     labels = np.where(counts, token_ids, IGNORED)
     batches = []
     for start in range(0, len(token_ids) - batch_size + 1, batch_size):
@@ -28,17 +28,17 @@ def padded(found: dict, batch_size: int) -> list[tuple]:
 
 
 def packed(found: dict, batch_size: int, length: int) -> list[tuple]:
-    """The same texts end to end, cut into full rows, as transformers' `run_clm` does (`group_texts`).
+    """Concatenates the texts and cuts them into full rows, as `group_texts` in transformers' `run_clm` does.
 
-    A step has as many rows as the padded batch's tokens fill, so that it learns from about as many tokens.
+    The number of rows per step is chosen so that a step predicts about as many tokens as a padded batch.
 
     Args:
         found: As in `padded`.
-        batch_size: Texts in the padded batch.
-        length: Tokens in a row; all but the first are predicted.
+        batch_size: Texts in a padded batch.
+        length: Tokens per row. All but the first are predicted.
 
     Returns:
-        For each step token ids, the same as labels, and no attention mask.
+        Token ids of each step, of shape `(rows, length)`; the same array as labels; and None, for no attention mask.
     """
     texts = zip(found["token_ids"], found["labels"], found["useful"], strict=True)
     stream = np.concatenate([np.append(row[counts], labels[counts][-1]) for row, labels, counts in texts])

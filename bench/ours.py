@@ -1,7 +1,7 @@
-"""The sides that run on Keras: this project, and the blog post's own lines. Run by `bench`, see `protocol`.
+"""The two sides that run on Keras: this project and the blog post's own lines. `bench` starts them, see `protocol`.
 
-Usage: `python -m bench.ours SIDE WORK SIZE`, with SIDE `ours` (JAX, which `lib.core.backends` chooses for a CPU, and what
-`lib` makes of a model) or `post` (TensorFlow and KerasHub as they come), and WORK `generate`, `finetune` or `samplers`.
+Usage: `python -m bench.ours SIDE WORK SIZE`. SIDE is `ours` (JAX, with the changes that `lib` makes to a model) or
+`post` (KerasHub on TensorFlow, unchanged). WORK is `generate`, `finetune` or `samplers`.
 """
 
 import functools
@@ -9,16 +9,15 @@ import sys
 
 from bench import protocol
 from lib.core import backends, parameters, paths
-from lib.models import generation
 
-MAX_LENGTH = 201  # a start token, the prompt's three, and 197 new ones
+MAX_LENGTH = 201  # the start token, three prompt tokens and 197 new tokens
 LENGTH = 128
 EXACT = ", all in float32"
-SEEDS = (2024, 2025)  # of top-k in `samplers`
+SEEDS = (2024, 2025)  # for top-k in `samplers`
 
 
 def load(side: str, size: str):
-    """Loads the model as the side does. The post's `generate` is KerasHub's, this project's is `lib.models.decoding`'s."""
+    """Loads the model of a side. `generate` is KerasHub's for the post and `lib.models.decoding`'s for this project."""
     backends.select("tensorflow" if side == "post" else "jax")
     import keras_nlp
 
@@ -33,13 +32,14 @@ def load(side: str, size: str):
 
 
 def max_length(size: str) -> int:
-    """Tokens of a generated text, the prompt's included."""
+    """Returns the number of tokens of a generated text, prompt included."""
     return 40 if size == "tiny" else MAX_LENGTH
 
 
 def generating(causal_lm, size: str):
-    """Generates a batch with the default sampler, top-k 5. The task returns the number of new tokens."""
+    """Returns a task that generates a batch with the default sampler, top-k with k = 5, and counts the new tokens."""
     from bench import shape
+    from lib.models import generation
 
     def task(batch_size: int):
         prompts = [shape.PROMPT] * batch_size
@@ -51,10 +51,10 @@ def generating(causal_lm, size: str):
 
 
 def finetuning(side: str, causal_lm, tiny: bool) -> dict:
-    """Makes a task for each corpus: a pass over its training steps. It returns the tokens that were predicted.
+    """Returns a task per corpus that runs one pass over its training steps and counts the predicted tokens.
 
-    Where this side multiplies in bfloat16, there is another task for the poems, with all in float32. The texts are
-    tokenised beforehand.
+    If this project multiplies in bfloat16, another task trains on the poems with everything in float32. The texts are
+    tokenized beforehand.
     """
     import keras
     import numpy as np
@@ -90,22 +90,24 @@ def finetuning(side: str, causal_lm, tiny: bool) -> dict:
         for how, model in trained.items()
         for corpus in (("poems",) if how else ("poems", "prose"))
     }
-    causal_lm.preprocessor = None  # which would tokenise at every step
+    causal_lm.preprocessor = None  # it would tokenize at every step
     return tasks
 
 
 def sampling(side: str, causal_lm, tiny: bool):
-    """Generates greedily and with top-k, two seeds, from all prompts of notebook 03. The task returns how many texts.
+    """Returns a task that generates from all prompts of notebook 03, with greedy and with top-k for two seeds.
 
-    The post's way is `compile(sampler=...)` and a call of `generate` for each prompt.
+    The post's side calls `compile(sampler=...)`, then `generate` once per prompt. The task returns the number of texts.
     """
+    from lib.models import generation, samplers
+
     given = parameters.read_experiment(paths.EXPERIMENTS / ("smoke" if tiny else "cpu") / "03_greedy_vs_top_k.yaml")
     k, prompts, length = given.get("k", 5), given["prompts"], given["max_length"]
 
     def task():
         texts = 0
         for name, seeds in (("greedy", [None]), ("top_k", SEEDS)):
-            sampler = generation.make_sampler(name, 0, **({"k": k} if name == "top_k" else {}))
+            sampler = samplers.make_sampler(name, 0, **({"k": k} if name == "top_k" else {}))
             if side == "post":
                 causal_lm.compile(sampler=sampler)
             for seed in seeds:
@@ -121,7 +123,7 @@ def sampling(side: str, causal_lm, tiny: bool):
 
 
 def main(side: str, work: str, size: str) -> None:
-    """Serves the tasks of a work."""
+    """Serves the tasks of a workload."""
     answers = protocol.answers()
     causal_lm, tiny = load(side, size), size == "tiny"
     if work == "generate":

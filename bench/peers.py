@@ -1,7 +1,7 @@
-"""The side of Hugging Face transformers on PyTorch. Runs in an environment of its own; imports nothing of `lib`.
+"""The side of Hugging Face transformers on PyTorch. It runs in its own environment and imports nothing from `lib`.
 
-Usage: `python -m bench.peers WORK FOLDER`, with WORK `generate` or `finetune`, and FOLDER one with `poems.npz` and
-`prose.npz` (`bench.shape.tokens`). The model is GPT-2's shape with random weights, as transformers makes it.
+Usage: `python -m bench.peers WORK FOLDER`. WORK is `generate` or `finetune`. FOLDER contains `poems.npz` and
+`prose.npz`, written from `bench.shape.tokens`. The model has GPT-2's shape and random weights.
 """
 
 import functools
@@ -14,15 +14,15 @@ import transformers
 
 from bench import layouts, protocol
 
-PROMPT = [50256, 3666, 5296, 373]  # the start token, "My trip was"
+PROMPT = [50256, 3666, 5296, 373]  # the start token and "My trip was"
 NEW_TOKENS = 197
-READS = 64  # one pass alone takes hundredths of a second, which says more of the moment than of the machine
+READS = 64  # a single pass takes hundredths of a second, too short for a stable measurement
 BATCH_SIZE = 8
 LENGTH = 128
 
 
 def generating(model, batch_size: int) -> int:
-    """Generates a batch with top-k 5; returns the number of new tokens."""
+    """Generates a batch with top-k, k = 5. Returns the number of new tokens."""
     prompts = torch.tensor([PROMPT] * batch_size)
     with torch.no_grad():
         model.generate(
@@ -38,16 +38,16 @@ def generating(model, batch_size: int) -> int:
 
 
 def reading(weights: torch.Tensor) -> int:
-    """Reads as many bytes as the model has, on all cores, again and again; returns how many in all."""
+    """Reads a tensor as large as the model `READS` times on all cores. Returns the number of bytes read."""
     for _ in range(READS):
         weights.sum()
     return READS * weights.numel() * weights.element_size()
 
 
 def training(model, optimizer, bfloat16: bool, batches) -> int:
-    """Passes over the training steps; returns the tokens predicted. The model shifts the labels itself.
+    """Runs one pass over the training steps. Returns the number of predicted tokens.
 
-    With `bfloat16` it does what transformers' `Trainer` does with `bf16=True`.
+    `bfloat16` enables autocast, as transformers' `Trainer` does with `bf16=True`. The model shifts the labels itself.
     """
     predicted = 0
     for token_ids, labels, attention_mask in batches:
@@ -61,12 +61,12 @@ def training(model, optimizer, bfloat16: bool, batches) -> int:
 
 
 def tensors(batches: list[tuple]) -> list[tuple]:
-    """Batches of `layouts` as PyTorch takes them."""
+    """Converts batches of `layouts` to PyTorch tensors."""
     return [tuple(None if part is None else torch.tensor(part).long() for part in batch) for batch in batches]
 
 
 def main(work: str, folder: str) -> None:
-    """Serves the tasks of a work."""
+    """Serves the tasks of a workload."""
     answers = protocol.answers()
     transformers.set_seed(0)
     model = transformers.GPT2LMHeadModel(transformers.GPT2Config())
@@ -80,7 +80,7 @@ def main(work: str, folder: str) -> None:
         }
     else:
         model.train()
-        optimizer = torch.optim.AdamW(model.parameters(), lr=5e-5, fused=True)  # transformers' default
+        optimizer = torch.optim.AdamW(model.parameters(), lr=5e-5, fused=True)  # the default of transformers
         tasks = {}
         for corpus in ("poems", "prose"):
             found = dict(np.load(Path(folder) / f"{corpus}.npz"))

@@ -1,4 +1,4 @@
-"""How the bench talks to a side: lines of JSON over its standard input and output. Standard library only."""
+"""The protocol between the bench and a side: JSON lines on standard input and output. Standard library only."""
 
 import json
 import os
@@ -10,23 +10,23 @@ from pathlib import Path
 
 
 class SideFailed(Exception):
-    """A side that ended before it answered."""
+    """Raised if a side exits before it answers."""
 
 
 def answers():
-    """Keeps standard output for answers, and sends whatever else is written there to standard error. Call it first."""
+    """Reserves standard output for answers and redirects other output to standard error. Call this first."""
     kept = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     return kept
 
 
 def serve(tasks: dict[str, Callable[[], float]], answers) -> None:
-    """Answers requests until there are no more.
+    """Answers requests until standard input ends.
 
     Args:
-        tasks: For each name what to do; it returns the work done, such as the number of new tokens, once the device is
-            done with it.
-        answers: What the function of that name returned.
+        tasks: Maps a name to a function that does the task, waits for the device, and returns the amount of work, such
+            as the number of new tokens.
+        answers: The stream that `answers()` returned.
     """
     print(json.dumps({"tasks": list(tasks)}), file=answers)
     for line in sys.stdin:
@@ -37,12 +37,12 @@ def serve(tasks: dict[str, Callable[[], float]], answers) -> None:
 
 
 class Side:
-    """A process that serves tasks. Use it as a context.
+    """A process that serves tasks. Use it as a context manager.
 
     Args:
-        command: What to start.
-        log: Where its standard error goes.
-        without: Variables of this process that it is not given.
+        command: The command to start.
+        log: The file for its standard error.
+        without: Environment variables to remove.
     """
 
     def __init__(self, command: list[str], log: Path, without: tuple[str, ...] = ()):
@@ -74,7 +74,7 @@ class Side:
         self._log.close()
 
     def run(self, task: str) -> dict:
-        """Has a task done once. Returns `seconds` and `work`."""
+        """Runs a task once. Returns its `seconds` and `work`."""
         print(json.dumps(task), file=self._process.stdin)
         return self._answer()
 

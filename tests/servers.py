@@ -85,10 +85,10 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 def hugging_face(repositories: dict[str, dict[str, bytes]], status: int = 200):
-    """Answers as the Hugging Face Hub does to `snapshot_download`.
+    """Answers as the Hugging Face Hub does to `snapshot_download`, and to a request for a single file.
 
     Args:
-        repositories: Files by repository.
+        repositories: Files by repository: `owner/name` for a model, `datasets/owner/name` for a data set.
         status: What it answers to every request that is not a probe.
     """
 
@@ -110,8 +110,10 @@ def hugging_face(repositories: dict[str, dict[str, bytes]], status: int = 200):
                 for name, body in repositories[found[1]].items()
             ]
             return 200, {"Content-Type": "application/json"}, json.dumps(files).encode()
-        if found := re.fullmatch(r"/([^/]+/[^/]+)/resolve/\w+/(.+)", path):
-            body = repositories[found[1]][found[2]]
+        if found := re.fullmatch(r"/((?:datasets/)?[^/]+/[^/]+)/resolve/\w+/(.+)", path):
+            body = repositories.get(found[1], {}).get(found[2])
+            if body is None:
+                return 404, {"X-Error-Code": "EntryNotFound"}, b"{}"
             digest = hashlib.sha256(body).hexdigest()
             return 200, {"ETag": f'"{digest}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}, body
         return 404, {}, b"{}"

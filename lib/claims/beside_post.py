@@ -1,312 +1,238 @@
-"""The experiments' results beside the figures of the blog post, with the reason for each difference."""
+"""Each figure of the post beside the one measured here, and what their difference is explained by."""
 
-import pandas as pd
+import math
 
-from lib.core import paths, yaml_files
-from lib.core.errors import UserError
-from lib.evaluation import continuations, timing
-from lib.report import recorder, wording
+from lib.claims import post, rules
+from lib.claims.experiments import Experiments
+from lib.core.records import Beside, Estimate, Results, Timing
 
-NOTEBOOKS = ("01_baseline", "02_reddit_finetune", "03_greedy_vs_top_k", "04_tang_poetry", "05_from_scratch")
-FASTER = wording.say("speed_faster")
+SUBJECTS = ("stories", "poems")
 
 
-def blog_post() -> dict:
-    """The blog post's figures, from `experiments/blog_post.yaml`."""
-    return yaml_files.read(paths.EXPERIMENTS / "blog_post.yaml")
-
-
-def published(cells: pd.DataFrame) -> pd.DataFrame:
-    """Sets the repetition and the self-BLEU of Holtzman et al. beside the rows of `continuations.cells` that come nearest.
-
-    Returns:
-        `published` (the method there), `here` (the row), and for both `loops_percent` and `self_bleu_4`; only the
-        methods that are among the rows.
-    """
-    told = yaml_files.read(paths.EXPERIMENTS / "published.yaml")["holtzman"]
-    rows = cells.set_index("label")
-    return pd.DataFrame(
-        [
-            {
-                "published": row["method"],
-                "here": row["here"],
-                "loops_percent_published": float(row["repetition"]),
-                "loops_percent_here": float(rows.loc[row["here"], "loop"]),
-                "self_bleu_4_published": float(row["self_bleu_4"]),
-                "self_bleu_4_here": float(rows.loc[row["here"], "self_bleu_4"]),
-            }
-            for row in told["rows"]
-            if row["here"] in rows.index
-        ]
-    )
-
-
-def load_all(profile: str) -> dict[str, dict]:
-    """The `results.json` of the experiments of a profile, by notebook.
-
-    Raises:
-        UserError: If one of them has not been run.
-    """
-    loaded = {}
-    for notebook in NOTEBOOKS:
-        try:
-            loaded[notebook] = recorder.load(profile, notebook)
-        except FileNotFoundError:
-            raise UserError(
-                f"profile is {profile!r}, and there are no results of {notebook} in it. "
-                f"Run `make report NOTEBOOK={notebook} PROFILE={profile}` first."
-            ) from None
-    return loaded
-
-
-def rows(found: dict[str, dict], post: dict, language: str = "en") -> list[dict[str, str]]:
+def rows(found: Experiments, figures: dict) -> list[Beside]:
     """Sets the results beside the post's.
 
     Args:
-        found: What `load_all` returned.
-        post: What `blog_post` returned.
-        language: One of `wording.LANGUAGES`, for what is in the cells.
-
-    Returns:
-        Rows of `what`, `blog post`, `here` and `why they differ`; every figure and every reason comes from the two.
+        found: What `experiments.load` returned.
+        figures: What `post.blog_post` returned.
     """
-    baseline, reddit, samplers, tang, _ = (found[notebook]["metrics"] for notebook in NOTEBOOKS)
-    as_in_post, number = baseline["timing"][0], recorder.number
-    english, chinese, *_ = baseline["prompts"]
-    greedy, top_k, *_, people = samplers["cells"]
-    cold, warm = as_in_post["first_call_seconds"], as_in_post["warm"]["median"]
-    before, after = reddit["timing"]
-    warm_before, warm_after = before["warm"]["median"], after["warm"]["median"]
+    return [*_speed(found, figures), *_trainings(found, figures), *_texts(found, figures)]
 
-    def say(name: str, **values) -> str:
-        return wording.say(name, language, **values)
 
-    def row(name: str, blog: str, what: dict | None = None, here: dict | None = None, why: dict | None = None) -> dict:
-        return {
-            "what": say(f"what_{name}", **(what or {})),
-            "blog post": blog,
-            "here": say(f"here_{name}", **here) if here else "",
-            "why they differ": say(f"why_{name}", **(why or {})),
-        }
-
-    machine = say("machine_unknown", machine=_machine(found["01_baseline"], language))
-    other_step = say("another_step") if after["step"] != as_in_post["step"] else ""
-    table = [
-        row(
-            "call",
-            say("seconds", seconds=post["baseline"]["seconds"]),
-            {"tokens": as_in_post["max_length"]},
-            {"cold": number(cold), "warm": number(warm), "step": step(as_in_post, language)},
-            {"percent": 100 * (1 - warm / cold), "machine": machine},
+def _speed(found: Experiments, figures: dict) -> list[Beside]:
+    as_in_post, own = found.baseline.measured.as_in_post, found.reddit.measured.timing
+    first, later = as_in_post.first_call_seconds, as_in_post.later_calls.median_seconds
+    machine = _machine(found.baseline)
+    before, after = own.before.later_calls.median_seconds, own.after.later_calls.median_seconds
+    return [
+        Beside(
+            name="call",
+            post={"seconds": figures["baseline"]["seconds"], "tokens": as_in_post.max_length},
+            here={"first": first, "later": later, "step": as_in_post.step},
+            why={"compiling_percent": 100 * (1 - later / first), **machine},
         ),
-        row(
-            "rate",
-            say("post_rate", rate=post["baseline"]["tokens_per_second"]),
-            here={
-                "warm": number(as_in_post["tokens_per_second"]),
-                "cold": number(as_in_post["max_length"] / cold),
-            },
+        Beside(
+            name="rate",
+            post={"rate": figures["baseline"]["tokens_per_second"]},
+            here={"later": as_in_post.new_tokens_per_second, "first": as_in_post.max_length / first},
+            why={},
         ),
-        row(
-            "after",
-            say("seconds", seconds=post["reddit"]["seconds_after"]),
+        Beside(
+            name="after",
+            post={"seconds": figures["reddit"]["seconds_after"]},
             here={
-                "cold": number(after["first_call_seconds"]),
-                "warm": number(warm_after),
-                "tokens": after["max_length"],
-                "step": step(after, language),
+                "first": own.after.first_call_seconds,
+                "later": after,
+                "tokens": own.after.max_length,
+                "step": own.after.step,
             },
-            why={"step": other_step, "machine": machine},
+            why={"another_step": own.after.step != as_in_post.step, **machine},
         ),
-        row(
-            "speed_up",
-            say("times", times=number(post_speed_up(post))),
+        Beside(
+            name="speed_up",
+            post={"times": post.speed_up(figures)},
             here={
-                "times": number(warm_before / warm_after),
-                "before": number(warm_before),
-                "after": number(warm_after),
-                "step": step(after, language),
-                "verdict": verdict(found, language),
+                "times": before / after,
+                "before": before,
+                "after": after,
+                "step": own.after.step,
+                "speed": rules.compare_speed(own.before, own.after),
             },
-            why={"times": number(before["first_call_seconds"] / warm_after)},
+            why={"times": own.before.first_call_seconds / after},
         ),
     ]
-    for name, notebook, metrics, figures in (
-        ("stories", "02_reddit_finetune", reddit, post["reddit"]),
-        ("poems", "04_tang_poetry", tang, post["tang"]),
+
+
+def _trainings(found: Experiments, figures: dict) -> list[Beside]:
+    table = []
+    for subject, results, told in (
+        ("stories", found.reddit, figures["reddit"]),
+        ("poems", found.tang, figures["tang"]),
     ):
-        fit, held_out, texts = metrics["training"], metrics["held_out"], {"texts": say(name)}
-        post_batch = figures.get("batch_size") or figures["num_poems"] // figures["num_steps"]
-        what_ran = _what_ran(found[notebook], language)
+        measured = results.measured
+        training, held_out = measured.training, measured.held_out
+        batch = told.get("batch_size") or told["num_poems"] // told["num_steps"]
+        stand_ins = [stand_in.model_dump() for stand_in in results.stand_ins]
         table += [
-            row(
-                "step",
-                say("post_step", milliseconds=figures["step_milliseconds"], batch=post_batch),
-                texts,
-                {
-                    "milliseconds": number(fit["step_milliseconds"]),
-                    "batch": fit["batch_size"],
-                    "rate": number(fit["useful_tokens_per_second"]),
-                    "first": number(fit["first_step_seconds"]),
+            Beside(
+                name="step",
+                subject=subject,
+                post={"milliseconds": told["step_milliseconds"], "batch": batch},
+                here={
+                    "milliseconds": 1000 * training.later_steps.median_seconds,
+                    "batch": training.batch_size,
+                    "rate": training.useful_tokens_per_second,
+                    "first": training.first_step_seconds,
                 },
-                {"machine": machine},
+                why=_machine(found.baseline),
             ),
-            row(
-                "loss",
-                f"{figures['loss']}",
-                texts,
-                {"loss": number(fit["final_mean_loss"], 4)},
-                {
-                    "what_ran": what_ran,
-                    "here": fit["steps"] * fit["batch_size"],
-                    "post": figures["num_steps"] * post_batch,
-                    "useful": fit["useful_percent_if_padded"],
-                    "token_loss": number(fit["final_mean_token_loss"], 4),
+            Beside(
+                name="loss",
+                subject=subject,
+                post={"loss": told["loss"]},
+                here={"loss": training.final_mean_loss},
+                why={
+                    "stand_ins": stand_ins,
+                    "here": training.steps * training.batch_size,
+                    "post": told["num_steps"] * batch,
+                    "useful": training.useful_percent_if_padded,
+                    "token_loss": training.final_mean_token_loss,
                 },
             ),
-            row(
-                "accuracy",
-                f"{figures['accuracy']}",
-                texts,
-                {
-                    "accuracy": number(fit["final_mean_accuracy"], 4),
-                    "before": number(held_out["before"]["accuracy"], 4),
-                    "after": number(held_out["after"]["accuracy"], 4),
+            Beside(
+                name="accuracy",
+                subject=subject,
+                post={"accuracy": told["accuracy"]},
+                here={
+                    "accuracy": training.final_mean_accuracy,
+                    "before": held_out.before.accuracy,
+                    "after": held_out.after.accuracy,
                 },
-                {"what_ran": what_ran},
+                why={"stand_ins": stand_ins},
             ),
         ]
-    (poem_time,) = tang["timing"]
-    well_formed, rhyme, tones = (
-        {name: continuations.percent(form[f"{kind}_percent"], language) for name, form in tang["form"].items()}
-        for kind in ("well_formed", "rhyme", "alternating")
-    )
+    return table
+
+
+def _texts(found: Experiments, figures: dict) -> list[Beside]:
+    samplers, tang = found.samplers.measured, found.tang.measured
+    groups = {"greedy": samplers.greedy, "top_k": samplers.top_k, "people": samplers.people}
+    outcomes = {"chinese": found.baseline.measured.chinese, "english": found.baseline.measured.english}
+    forms = {"before": tang.form.before, "after": tang.form.after, "tang": tang.form.tang_poets}
+    forms["shuffled"] = tang.form.shuffled
+
+    def shares(name: str) -> dict[str, float | None]:
+        return {group: form.shares[name].value for group, form in forms.items()}
+
     return [
-        *table,
-        row(
-            "greedy",
-            say("post_greedy"),
-            here={"greedy": greedy, "top_k": top_k, "people": people},
-            why={"tokens": found["03_greedy_vs_top_k"]["parameters"]["max_length"]},
-        ),
-        row(
-            "chinese",
-            say("post_chinese"),
-            here={"chinese": chinese, "english": english},
-            why={"what_ran": _what_ran(found["01_baseline"], language)},
-        ),
-        row(
-            "poem",
-            say("post_poem", seconds=post["tang"]["seconds"]),
+        Beside(
+            name="greedy",
+            post={},
             here={
-                "cold": number(poem_time["first_call_seconds"]),
-                "warm": number(poem_time["warm"]["median"]),
-                **{name: well_formed[name] for name in ("after", "before", "tang")},
+                name: {"loops": group.loops, "texts": group.texts, "rep_4": group.metrics["rep_4"].value}
+                for name, group in groups.items()
             },
-            why={"machine": machine},
+            why={"tokens": found.samplers.parameters["max_length"]},
         ),
-        row("rhyme", say("post_rhyme"), here={"rhyme": rhyme, "tones": tones}),
+        Beside(
+            name="chinese",
+            post={},
+            here={
+                name: {"rep_4": outcome.rep_4_percent, "broken": outcome.broken_bytes}
+                for name, outcome in outcomes.items()
+            },
+            why={"stand_ins": [stand_in.model_dump() for stand_in in found.baseline.stand_ins]},
+        ),
+        Beside(
+            name="poem",
+            post={"seconds": figures["tang"]["seconds"]},
+            here={
+                "first": tang.timing.first_call_seconds,
+                "later": tang.timing.later_calls.median_seconds,
+                **shares("well_formed"),
+            },
+            why=_machine(found.baseline),
+        ),
+        Beside(name="rhyme", post={}, here={"rhyme": shares("rhyme"), "tones": shares("alternating")}, why={}),
     ]
 
 
-def post_speed_up(post: dict) -> float:
-    """How many times faster the post's call after fine-tuning was than its first call."""
-    return post["baseline"]["seconds"] / post["reddit"]["seconds_after"]
+def _machine(results: Results) -> dict:
+    machine = results.machine
+    where = machine.processor if machine.device == "CPU" else machine.device
+    return {"where": where, "backend": machine.keras.split(",")[0]}
 
 
-def verdict(found: dict[str, dict], language: str = "en") -> str:
-    """Whether generating got faster by fine-tuning, warm calls against warm calls. See `timing.compare`."""
-    return timing.compare(*found["02_reddit_finetune"]["metrics"]["timing"], language)
-
-
-def step(row: dict, language: str = "en") -> str:
-    """Whose decoding step ran in a row of `timing.measure`."""
-    return wording.say(f"step_{row['step']}", language)
-
-
-def rates(found: dict[str, dict], post: dict) -> list[dict]:
-    """Sets the post's tokens per second beside the calls that were timed here.
-
-    Args:
-        found: What `load_all` returned.
-        post: What `blog_post` returned.
+def rates(found: Experiments, figures: dict) -> list[dict]:
+    """Sets the post's tokens per second beside those of the calls that were timed here.
 
     Returns:
-        Rows of `call`, `seconds`, `as_the_post_counts` (all of `max_length` over the seconds) and `new_tokens_only`,
-        which the post does not tell.
+        Rows of `call`, a tuple of whose call it is (`"post"` or `"here"`), its label and whether it was a first or a
+        later one; `wide`; `seconds`; `as_the_post_counts` (all of `max_length` over the seconds); `new_tokens_only`,
+        None for the post, which does not tell.
     """
-    baseline, reddit = post["baseline"], post["reddit"]
+    baseline, reddit = figures["baseline"], figures["reddit"]
     table = [
         {
-            "call": f"blog post, {which}",
+            "call": ("post", label, state),
+            "wide": False,
             "seconds": seconds,
             "as_the_post_counts": float(rate),
-            "new_tokens_only": float("nan"),
+            "new_tokens_only": None,
         }
-        for which, seconds, rate in (
-            ("first call of all", baseline["seconds"], baseline["tokens_per_second"]),
-            ("after fine-tuning", reddit["seconds_after"], reddit["tokens_per_second_after"]),
+        for label, state, seconds, rate in (
+            ("before fine-tuning", "first", baseline["seconds"], baseline["tokens_per_second"]),
+            ("after fine-tuning", "later", reddit["seconds_after"], reddit["tokens_per_second_after"]),
         )
     ]
-    timed = found["01_baseline"]["metrics"]["timing"] + found["02_reddit_finetune"]["metrics"]["timing"]
-    for row in timed:
-        for state, seconds in (("cold", row["first_call_seconds"]), ("warm", row["warm"]["median"])):
+    own = found.reddit.measured.timing
+    for timing in filter(None, (*_baseline_timings(found), own.before, own.after)):
+        for state, seconds in (("first", timing.first_call_seconds), ("later", timing.later_calls.median_seconds)):
             table.append(
                 {
-                    "call": f"here, {row['label']}, {state}" + (", wide spread" if row["warm"]["wide"] else ""),
+                    "call": ("here", timing.label, state),
+                    "wide": state == "later" and timing.later_calls.wide,
                     "seconds": seconds,
-                    "as_the_post_counts": row["max_length"] / seconds,
-                    "new_tokens_only": row["new_tokens"] / seconds,
+                    "as_the_post_counts": timing.max_length / seconds,
+                    "new_tokens_only": timing.new_tokens / seconds,
                 }
             )
     return table
 
 
-def bits(found: dict[str, dict]) -> dict[str, float]:
-    """Bits per character on held-out texts, by text and model."""
-    reddit, tang, scratch = (found[name]["metrics"]["likelihood"] for name in NOTEBOOKS[1:2] + NOTEBOOKS[3:])
+def _baseline_timings(found: Experiments) -> tuple[Timing, Timing | None]:
+    return found.baseline.measured.as_in_post, found.baseline.measured.own_step
+
+
+def compiling(found: Experiments, figures: dict) -> dict[str, float]:
+    """How much of the post's speed-up compiling explains, going by what compiling costs here.
+
+    The speed-up `s` of a call after against a first call before is split into the factor that compiling makes,
+    `c = first / later`, and the rest: `log(c) / log(s)` of it, on the scale on which factors add up. 100 is all of it;
+    more means that compiling alone would make a larger one.
+
+    Returns:
+        `speed_up` of the post; `factor`, that of compiling here; `percent` that it explains; `change`, by how much
+        fine-tuning makes a later call faster here.
+    """
+    timing, own = found.baseline.measured.as_in_post, found.reddit.measured.timing
+    speed_up = post.speed_up(figures)
+    factor = timing.first_call_seconds / timing.later_calls.median_seconds
     return {
-        "stories, before": reddit["before"]["bits_per_character"],
-        "stories, fine-tuned": reddit["after"]["bits_per_character"],
-        "poems, before": tang["before"]["bits_per_character"],
-        "poems, fine-tuned": tang["after"]["bits_per_character"],
-        "poems, from scratch": scratch["bits_per_character"],
+        "speed_up": speed_up,
+        "factor": factor,
+        "percent": 100 * math.log(factor) / math.log(speed_up),
+        "change": own.before.later_calls.median_seconds / own.after.later_calls.median_seconds,
     }
 
 
-def poem_groups(found: dict[str, dict]) -> dict[str, dict]:
-    """What `poetry.summary` told of each group of poems."""
-    form = found["04_tang_poetry"]["metrics"]["form"]
+def bits(found: Experiments) -> dict[str, Estimate]:
+    """Bits per character on held-out texts, by texts and model."""
+    reddit, tang, scratch = found.reddit.measured, found.tang.measured, found.scratch.measured
     return {
-        "before": form["before"],
-        "fine-tuned": form["after"],
-        "from scratch": found["05_from_scratch"]["metrics"]["form"],
-        continuations.TANG: form["tang"],
-        continuations.CHANCE: form["shuffled"],
+        "stories_before": Estimate(value=reddit.likelihood.before.bits_per_character),
+        "stories_after": Estimate(value=reddit.likelihood.after.bits_per_character),
+        "poems_before": Estimate(value=tang.likelihood.before.bits_per_character),
+        "poems_after": Estimate(value=tang.likelihood.after.bits_per_character),
+        "poems_scratch": Estimate(value=scratch.likelihood.bits_per_character),
     }
-
-
-def compiling(found: dict[str, dict], post: dict) -> str:
-    """Says how much of the post's speed-up compiling explains, going by what compiling costs here."""
-    row = found["01_baseline"]["metrics"]["timing"][0]
-    cold, warm, speed_up = row["first_call_seconds"], row["warm"]["median"], post_speed_up(post)
-    before, after = (row["warm"]["median"] for row in found["02_reddit_finetune"]["metrics"]["timing"])
-    share = timing.compiling_explains(speed_up, cold, warm)
-    told = "all of it and more" if share > 100 else f"{share:.0f} % of it (as shares of the logarithm)"
-    return (
-        f"The post's call became {speed_up:.2f} times as fast, from {post['baseline']['seconds']} s to "
-        f"{post['reddit']['seconds_after']} s. Compiling alone makes the first call here {cold / warm:.2f} times as "
-        f"long as a warm one of the same model ({step(row)}), which explains {told}. "
-        f"Fine-tuning makes a warm call here "
-        f"{before / after:.2f} times as fast: {verdict(found)}."
-    )
-
-
-def _machine(content: dict, language: str) -> str:
-    facts = content["provenance"]
-    where = facts["processor"] if facts["device"] == "CPU" else facts["device"]
-    return wording.say("machine", language, where=where, backend=facts["Keras backend"].split(",")[0])
-
-
-def _what_ran(content: dict, language: str) -> str:
-    return wording.stand_ins(content["stand_ins"], language) or wording.say("same_as_the_post", language)

@@ -1,4 +1,8 @@
-"""Which engine Keras computes with, and how it is set up."""
+"""Choose what Keras computes with, and set it up.
+
+Keras reads its backend when it is imported, so this module imports Keras, JAX and TensorFlow inside its functions. It
+is the only module that does: all others that need them import them at the top, and are imported after `select`.
+"""
 
 import contextlib
 import os
@@ -218,3 +222,51 @@ def _set_up_tensorflow(deterministic: bool) -> bool:
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     return bool(gpus)
+
+
+def description() -> str:
+    """The backend and how it computes, in a few words; `""` where Keras was never imported."""
+    if "keras" not in sys.modules:
+        return ""
+    return str(selected or sys.modules["keras"].backend.backend())
+
+
+def device_name() -> str:
+    """The processor that Keras computes on, `"CPU"` or a GPU's name; `""` where Keras was never imported."""
+    if "keras" not in sys.modules:
+        return ""
+    if sys.modules["keras"].backend.backend() == "jax":
+        import jax
+
+        first = jax.devices()[0]
+        return "CPU" if first.platform == "cpu" else first.device_kind
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return "CPU"
+    return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
+
+
+def peak_gpu_memory_gib() -> float | None:
+    """The most memory of the GPU that was held so far, in GiB, as the backend counts it; None on a CPU."""
+    if selected is None or not selected.on_gpu:
+        return None
+    if selected.backend == "tensorflow":
+        import tensorflow as tf
+
+        return tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**30
+    import jax
+
+    return jax.devices()[0].memory_stats()["peak_bytes_in_use"] / 2**30
+
+
+def cpu_threads() -> int:
+    """The threads that may compute on the CPU: TensorFlow's setting if there is one, else the cores of this process."""
+    set_ = 0
+    if selected is not None and selected.backend == "tensorflow":
+        import tensorflow as tf
+
+        set_ = tf.config.threading.get_intra_op_parallelism_threads()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return set_ or cores

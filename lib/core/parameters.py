@@ -7,6 +7,7 @@ The cell tagged `parameters` holds a line for each: `name: type = default  # hel
 import ast
 import difflib
 import io
+import json
 import math
 import re
 import tokenize
@@ -14,8 +15,6 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-
-import nbformat
 
 from lib.core import paths, yaml_files
 from lib.core.errors import UserError
@@ -162,12 +161,14 @@ def declared(notebook: Path) -> dict[str, Parameter]:
         near = difflib.get_close_matches(notebook.stem, stems, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise UserError(f"There is no notebook {notebook.stem!r}; there are {', '.join(stems)}.{hint}")
-    cells = [
-        cell for cell in nbformat.read(notebook, as_version=4).cells if "parameters" in cell.metadata.get("tags", [])
-    ]
+    try:
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{paths.shown(notebook)} is not a notebook: it is cut off or not JSON.") from None
+    cells = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
     if len(cells) != 1:
         raise UserError(f"{paths.shown(notebook)} has {len(cells)} cells tagged 'parameters'; it must have one.")
-    return parse(cells[0].source)
+    return parse("".join(cells[0]["source"]))
 
 
 def parse(source: str) -> dict[str, Parameter]:

@@ -1,7 +1,7 @@
-"""What lies in the cache, and how to be rid of it.
+"""List and clear the download cache.
 
-`python -m lib.data.cache` (`make cache`) lists it; with `--clean` (`make clean-cache`) it is emptied. Needs nothing but
-Python itself, so that it also works where the environment is gone.
+`python -m lib.data.cache` (`make cache`) lists it, and `--clean` (`make clean-cache`) clears it. This module needs only
+the standard library, so it also works without the project's environment.
 """
 
 import os
@@ -13,23 +13,23 @@ from lib.core.errors import UserError
 
 
 def contents() -> list[tuple[str, int]]:
-    """Names and sizes, in bytes, of what lies in the cache, the largest first."""
+    """Return the names and sizes, in bytes, of the cache's entries, the largest first."""
     return sorted(((entry.name, paths.size(entry)) for entry in paths.cache().iterdir()), key=lambda row: -row[1])
 
 
 def clean() -> int:
-    """Removes all that lies in the cache.
+    """Remove everything in the cache.
 
     Returns:
-        How many bytes that freed.
+        The number of bytes freed.
 
     Raises:
-        UserError: If the cache is a folder that holds other things as well, or cannot be written.
+        UserError: If the cache is a folder that also holds other things, or if it is not writable.
     """
     folder = paths.cache()
     others = [place for base in (paths.home(), paths.ROOT) if base for place in (base, *base.parents)]
     if folder in others or (folder / ".git").exists():
-        raise UserError(f"The cache is {folder}, which holds other things as well; it is left as it is.")
+        raise UserError(f"The cache is {folder}, which also holds other things; it is left as it is.")
     freed = sum(bytes_ for _, bytes_ in contents())
     for entry in folder.iterdir():
         shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
@@ -37,7 +37,7 @@ def clean() -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """The command line. Returns the exit status."""
+    """Run the command line. Return the exit status."""
     return command_line.run(lambda: _main(arguments))
 
 
@@ -56,7 +56,7 @@ def _list() -> None:
     print(f"{sum(bytes_ for _, bytes_ in rows) / 1e6:10,.1f} MB  in all")
     for name in ("KAGGLEHUB_CACHE", "HF_HOME", "HF_HUB_CACHE", "TFDS_DATA_DIR"):
         if place := os.environ.get(name):
-            print(f"What {name} names, {place}, is kept apart, and not touched.")
+            print(f"{name} names {place}, a folder outside this cache; it is left as it is.")
 
 
 if __name__ == "__main__":

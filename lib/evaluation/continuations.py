@@ -1,54 +1,18 @@
-"""Texts judged by figures: generated ones beside what people wrote, of the same length and after the same words."""
+"""Judge texts that continue a prompt, a model's beside what people wrote after the same words."""
+
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
-from lib.core import progress
+from lib.core import chinese, progress
 from lib.core.errors import UserError
-from lib.evaluation import likelihood, metrics
-from lib.models import generation
-from lib.report import recorder, wording
+from lib.core.records import BatchTime, Estimate, PromptOutcome, Sample, TextGroup
+from lib.evaluation import likelihood, metrics, statistics
+from lib.models import byte_level
 
-PEOPLE, TANG, CHANCE = "people", "Tang poets", "shuffled"
-MEANS = {
-    "words": "words",
-    "rep_2": "rep-2 %",
-    "rep_3": "rep-3 %",
-    "rep_4": "rep-4 %",
-    "diversity": "diversity",
-    "loop": "ends in a loop %",
-    "longest_repeated": "longest repeated span (words)",
-    "copied": "longest copied span (words)",
-    "invalid": "invalid UTF-8 %",
-}
-FORM = {
-    "well_formed": "well formed %",
-    "regular_lines": "regular lines %",
-    "han": "Chinese characters %",
-    "rhyme": "rhyming pairs %",
-    "alternating": "alternating tones %",
-    "distinct": "distinct characters %",
-}
-FORM_EXPLAINED = (
-    "In brackets: 95 % bootstrap confidence intervals over the poems (Wilson's for well-formed ones, and for pairs if "
-    "none or all of them count). The tones of the line that the prompt begins are not judged. Not known: the share of "
-    "pairs that cannot be judged, since a character is not in the rhyme table or has readings of both tones. Longest "
-    "copied: the most characters in a row, after the prompt, that stand in another poem of the collection. Sense is "
-    "not judged."
-)
-EXPLAINED = (
-    "rep-n: n-grams of words that occurred before in the same text. Diversity: the product of 1 - rep-n for n = 2, 3, "
-    "4 (Su et al., 2022). A loop: a phrase of two words or more, three times or more, at the end (Holtzman et al., "
-    "2020). Longest repeated span: the longest run of words that a text has twice. In brackets: 95 % bootstrap "
-    "confidence intervals of the mean over the texts (for loops Wilson's)."
-)
-VARIETY_EXPLAINED = (
-    "Distinct-n: different n-grams of all texts together / their words (Li et al., 2016). Self-BLEU-4: BLEU of each "
-    "text against the others, lower is more varied (Zhu et al., 2018). Zipf: minus the slope of log frequency over log "
-    "rank. These depend on how many texts there are, so compare within the table. Copied: the longest run of words "
-    "that stands in a training text. Perplexity: of a text's tokens to the model that this page is about, averaged "
-    "over the texts in the logarithm; people's is not the lowest."
-)
+PEOPLE = "people"
+PEOPLE_CUT = "people, cut to that length"
 
 
 def openings(
@@ -79,7 +43,7 @@ def openings(
     rows, known = [], set(distinct_from or ())
     for text in texts:
         token_ids = np.asarray(tokenizer(text)).tolist()
-        prompt = generation.token_bytes(token_ids[:prompt_tokens], tokenizer).decode(errors="replace")
+        prompt = byte_level.token_bytes(token_ids[:prompt_tokens], tokenizer).decode(errors="replace")
         start = len(likelihood.prompt_tokens(causal_lm, prompt)) if prompt.strip() else 0
         if start >= max_length:
             raise UserError(
@@ -91,7 +55,7 @@ def openings(
             continue
         if distinct_from is not None:
             known.add(prompt)
-        content = generation.token_bytes(wanted, tokenizer)
+        content = byte_level.token_bytes(wanted, tokenizer)
         continuation = content.decode(errors="replace")
         rows.append(
             {
@@ -104,7 +68,7 @@ def openings(
                 "continuation": continuation,
                 "new_tokens": len(wanted),
                 "ended": False,
-                "invalid_bytes": metrics.invalid_bytes(content),
+                "invalid_bytes": byte_level.invalid_bytes(content),
                 "token_ids": wanted,
             }
         )
@@ -126,15 +90,31 @@ def shortened(people: pd.DataFrame, lengths, tokenizer) -> pd.DataFrame:
         tokenizer: The tokenizer that `openings` used.
 
     Returns:
-        The rows, labelled `"people, cut to that length"`.
+        The rows, labelled `PEOPLE_CUT`.
     """
     rows = []
     for row, length in zip(people.to_dict("records"), lengths, strict=True):
         row["token_ids"] = row["token_ids"][:length]
-        row["continuation"] = generation.token_bytes(row["token_ids"], tokenizer).decode(errors="replace")
-        row |= {"label": f"{PEOPLE}, cut to that length", "text": row["prompt"] + row["continuation"]}
+        row["continuation"] = byte_level.token_bytes(row["token_ids"], tokenizer).decode(errors="replace")
+        row |= {"label": PEOPLE_CUT, "text": row["prompt"] + row["continuation"]}
         rows.append(row | {"new_tokens": len(row["token_ids"])})
     return pd.DataFrame(rows)
+
+
+def invalid_percent(token_ids: Sequence[int], tokenizer) -> float:
+    """The share of the bytes behind some tokens that are not valid UTF-8 (RFC 3629): `100 * invalid / all`.
+
+    A byte-level token may begin or end within a character.
+
+    Args:
+        token_ids: The tokens' ids.
+        tokenizer: A KerasHub byte-level BPE tokenizer.
+
+    Returns:
+        Percent, 0 to 100; 0 without any bytes.
+    """
+    content = byte_level.token_bytes(token_ids, tokenizer)
+    return 100 * byte_level.invalid_bytes(content) / len(content) if content else 0.0
 
 
 def judge(samples: pd.DataFrame, causal_lm=None, training: list[str] = ()) -> pd.DataFrame:
@@ -159,6 +139,7 @@ def judge(samples: pd.DataFrame, causal_lm=None, training: list[str] = ()) -> pd
     if len(training):
         copied = metrics.longest_copied_spans(words, [metrics.word_tokens(text) for text in training])
     tokenizer = causal_lm.preprocessor.tokenizer if causal_lm is not None else None
+    of_text = [metric for metric in metrics.REGISTRY.values() if metric.of_text]
     for row, tokens, span in zip(samples.itertuples(), words, copied, strict=True):
         told = metrics.repetition(row.continuation)
         if told["loop_times"]:
@@ -166,15 +147,10 @@ def judge(samples: pd.DataFrame, causal_lm=None, training: list[str] = ()) -> pd
             told["loop_end"] += len(row.text) - len(row.continuation)
         rows.append(
             {
-                "words": len(tokens),
-                "rep_2": metrics.rep_n(tokens, 2),
-                "rep_3": metrics.rep_n(tokens, 3),
-                "diversity": metrics.diversity(tokens),
-                "loop": 100.0 * metrics.holtzman_repetition(tokens),
-                "longest_repeated": metrics.longest_repeated_span(tokens),
-                "copied": span,
-                "invalid": metrics.invalid_utf8_rate(row.token_ids, tokenizer) if tokenizer else float("nan"),
                 **told,
+                **{metric.name: metric.of_text(tokens) for metric in of_text},
+                "copied": span,
+                "invalid": invalid_percent(row.token_ids, tokenizer) if tokenizer else float("nan"),
             }
         )
     judged = samples.join(pd.DataFrame(rows, index=samples.index))
@@ -182,141 +158,125 @@ def judge(samples: pd.DataFrame, causal_lm=None, training: list[str] = ()) -> pd
     return judged
 
 
-def cells(judged: pd.DataFrame, by: str = "label") -> pd.DataFrame:
-    """Sums judged texts up, a row for each value of a column.
-
-    Returns:
-        The column itself and `texts`; for each of `MEANS` and for `perplexity` the mean over the texts and its 95 %
-        bootstrap interval, `_low` and `_high` (for perplexity all three are exponentials of those of the logarithm, for
-        `loop` it is Wilson's);
-        `distinct_1`, `distinct_2`, `self_bleu_4` and `zipf`, of all texts of the row together; and `loops`, the number
-        of texts that end in one. nan where there is nothing to judge.
-    """
-    rows = []
-    for name, texts in judged.groupby(by, sort=False):
-        tokens = [metrics.word_tokens(text) for text in texts["continuation"]]
-        row = {by: name, "texts": len(texts)}
-        for column in MEANS:
-            row |= _mean(column, texts[column].astype(float))
-        row["loops"] = int((texts["loop"] > 0).sum())
-        row["loop_low"], row["loop_high"] = (100 * end for end in metrics.share_interval(row["loops"], len(texts)))
-        with np.errstate(divide="ignore"):
-            row |= {
-                key: float(np.exp(value)) for key, value in _mean("perplexity", np.log(texts["perplexity"])).items()
-            }
-        row["distinct_1"], row["distinct_2"] = metrics.distinct_n(tokens, 1), metrics.distinct_n(tokens, 2)
-        row["self_bleu_4"] = metrics.self_bleu(tokens)
-        row["zipf"] = metrics.zipf_coefficient([token for own in tokens for token in own])
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def repetition_table(cells: pd.DataFrame, by: str = "label") -> pd.DataFrame:
-    """How much the texts of each row of `cells` repeat themselves, as a table to be shown."""
-    shown = pd.DataFrame({"texts by": cells[by], "texts": cells["texts"], "words": cells["words"]})
-    for column in ("rep_2", "rep_3", "rep_4", "diversity", "loop", "longest_repeated"):
-        shown[MEANS[column]] = with_intervals(cells, column)
-    return shown
-
-
-def variety_table(cells: pd.DataFrame, by: str = "label") -> pd.DataFrame:
-    """How varied, copied and likely the texts of each row of `cells` are, as a table to be shown."""
-    shown = pd.DataFrame({"texts by": cells[by], "perplexity": with_intervals(cells, "perplexity")})
-    names = {"distinct_1": "distinct-1", "distinct_2": "distinct-2", "self_bleu_4": "self-BLEU-4", "zipf": "Zipf"}
-    for column, name in names.items():
-        shown[name] = cells[column]
-    for column in ("copied", "invalid"):
-        shown[MEANS[column]] = with_intervals(cells, column)
-    return shown
-
-
-def with_intervals(table: pd.DataFrame, column: str) -> list[str]:
-    """A column's figures with their intervals, such as `"0.94 (0.92–0.96)"`."""
-    return [
-        with_interval(*row) for row in zip(table[column], table[f"{column}_low"], table[f"{column}_high"], strict=True)
-    ]
-
-
-def with_interval(mean: float, low: float, high: float) -> str:
-    """A figure with its interval; a dash where there is none."""
-    if np.isnan(mean):
-        return "–"
-    number = recorder.number
-    return number(mean) if np.isnan(low) else f"{number(mean)} ({number(low)}–{number(high)})"
-
-
-def percent(value: float, language: str = "en") -> str:
-    """A share for a sentence: `"12 %"`, or that there was nothing to judge."""
-    return wording.say("nothing_to_judge", language) if value is None or np.isnan(value) else f"{value:.0f} %"
-
-
-def form_table(form: pd.DataFrame) -> pd.DataFrame:
-    """The form of several groups of poems, as a table to be shown.
+def summarise(judged: pd.DataFrame, by: str = "label") -> dict[str, TextGroup]:
+    """Condenses judged texts, group by group.
 
     Args:
-        form: A column `poems by`, and for each group what `poetry.summary` returned.
+        judged: What `judge` returned.
+        by: The column that tells the groups apart.
+
+    Returns:
+        For each value of that column, in order, its group with all of `metrics.REGISTRY`: means over the texts with
+        bootstrap intervals (Wilson's for `loop`; the exponential of the mean logarithm for `perplexity`), or figures of
+        all texts together, without an interval.
     """
-    shown = form[["poems by", "poems"]].copy()
-    for column, name in FORM.items():
-        low, high = (form[f"{column}_{end}"] for end in ("low", "high"))
-        shown[name] = [with_interval(*row) for row in zip(form[f"{column}_percent"], low, high, strict=True)]
-    shown["pairs for rhyme"] = form["rhyme_pairs"]
-    shown["not known %"] = form["rhyme_unknown_percent"]
-    shown["pairs for tones"] = form["tone_pairs"]
-    shown["not known % "] = form["tone_unknown_percent"]
-    shown["longest copied"] = form["copied_longest"]
-    return shown
+    groups = {}
+    for name, texts in judged.groupby(by, sort=False):
+        words = [metrics.word_tokens(text) for text in texts["continuation"]]
+        loops = int((texts["loop"] > 0).sum())
+        told = {}
+        for metric in metrics.REGISTRY.values():
+            if metric.of_group:
+                told[metric.name] = Estimate(value=metric.of_group(words))
+            elif metric.name == "loop":
+                told[metric.name] = statistics.share(loops, len(texts))
+            elif metric.name == "perplexity":
+                told[metric.name] = _exponential(statistics.mean(np.log(texts["perplexity"].to_numpy(float))))
+            else:
+                told[metric.name] = statistics.mean(texts[metric.name].to_numpy(float))
+        groups[name] = TextGroup(label=name, texts=len(texts), loops=loops, metrics=told)
+    return groups
 
 
-def storable(content):
-    """Tables as lists of rows, and None for what is not a number, which JSON cannot hold."""
-    if isinstance(content, pd.DataFrame):
-        return storable(content.to_dict("records"))
-    if isinstance(content, dict):
-        return {key: storable(value) for key, value in content.items()}
-    if isinstance(content, list):
-        return [storable(value) for value in content]
-    return None if isinstance(content, float) and not np.isfinite(content) else content
-
-
-def finding(cells: pd.DataFrame, by: str = "label", language: str = "en") -> str:
-    """Says how the samplers stand to people, from rows of `cells`: in repetition, and in perplexity."""
-    people = cells[cells[by] == PEOPLE].iloc[0]
-    others = cells[cells[by] != PEOPLE]
-    alike = others[
-        (others["diversity_low"] <= people["diversity_high"]) & (others["diversity_high"] >= people["diversity_low"])
-    ]
-    nearest = others.loc[(np.log(others["perplexity"]) - np.log(people["perplexity"])).abs().idxmin()]
-    poorest = others.loc[others["diversity"].idxmin()]
-    return wording.say(
-        "finding",
-        language,
-        diversity=people["diversity"],
-        perplexity=people["perplexity"],
-        alike=wording.say("and", language).join(alike[by]) or wording.say("none", language),
-        poorest=poorest[by],
-        lowest=poorest["diversity"],
-        nearest=nearest[by],
-        near=nearest["perplexity"],
+def _exponential(estimate: Estimate) -> Estimate:
+    return Estimate(
+        **{name: None if value is None else float(np.exp(value)) for name, value in estimate.model_dump().items()}
     )
 
 
-def same_as_first(judged: pd.DataFrame, by: str = "label") -> str:
-    """Says how many texts of each row of a table are those of its first row, token by token."""
-    (first, texts), *others = judged.groupby(by, sort=False)
+def outcome(texts: pd.DataFrame, label: str) -> PromptOutcome:
+    """Condenses what was written after one prompt.
+
+    Args:
+        texts: Rows with `continuation`, `new_tokens` and `invalid_bytes`.
+        label: What the row is called.
+    """
+    together = "".join(texts["continuation"])
+    return PromptOutcome(
+        label=label,
+        texts=len(texts),
+        new_tokens=int(texts["new_tokens"].sum()),
+        tokens_per_character=texts["new_tokens"].sum() / max(1, len(together)),
+        rep_4_percent=float(np.mean([metrics.repetition(text)["rep_4"] for text in texts["continuation"]])),
+        broken_bytes=int(texts["invalid_bytes"].sum()),
+        chinese_percent=100 * len(chinese.characters(together)) / max(1, len(together)),
+    )
+
+
+def records(samples: pd.DataFrame) -> list[Sample]:
+    """Texts as they go into the results.
+
+    Args:
+        samples: Rows of `generation.generate_samples` or `openings`, judged or not.
+    """
+    return [
+        Sample(
+            label=row["label"],
+            prompt=row["prompt"],
+            sampler=row["sampler"],
+            seed=None if pd.isna(row["seed"]) else int(row["seed"]),
+            number=row["sample"],
+            text=row["text"].encode(errors="backslashreplace").decode(),
+            new_tokens=row["new_tokens"],
+            ended=row["ended"],
+            invalid_bytes=row["invalid_bytes"],
+            rep_4_percent=row.get("rep_4"),
+            looped_percent=row.get("looped"),
+            loop_end=None if pd.isna(row.get("loop_end")) else int(row["loop_end"]),
+        )
+        for row in samples.to_dict("records")
+    ]
+
+
+def same_as(judged: pd.DataFrame, label: str) -> dict[str, int]:
+    """Counts the texts of each other group that are those of one group, token by token.
+
+    Args:
+        judged: Rows with `label`, `prompt` and `token_ids`.
+        label: The group to compare with.
+    """
+    texts = judged[judged["label"] == label]
     tokens = dict(zip(texts["prompt"], texts["token_ids"], strict=True))
-    counts = {
+    return {
         name: sum(tokens.get(row.prompt) == row.token_ids for row in rows.itertuples())
-        for name, rows in others
-        if name != PEOPLE
+        for name, rows in judged.groupby("label", sort=False)
+        if name not in (label, PEOPLE)
     }
-    told = ", ".join(f"{name} {count} of {len(tokens)}" for name, count in counts.items() if count) or "none"
-    return f"Texts that are the same as those of {first}, token by token: {told}."
 
 
-def _mean(column: str, values) -> dict[str, float]:
-    values = np.asarray(values, float)
-    values = values[np.isfinite(values)]
-    low, high = metrics.interval(values)
-    mean = float(np.mean(values)) if len(values) else float("nan")
-    return {column: mean, f"{column}_low": low, f"{column}_high": high}
+def table(groups: Iterable[TextGroup]) -> pd.DataFrame:
+    """All metrics of some groups, a row a group, for a CSV file: each with its interval in `_low` and `_high`."""
+    return pd.DataFrame(
+        [
+            {"label": group.label, "texts": group.texts, "loops": group.loops}
+            | {
+                f"{name}{suffix}": getattr(estimate, end)
+                for name, estimate in group.metrics.items()
+                for suffix, end in (("", "value"), ("_low", "low"), ("_high", "high"))
+            }
+            for group in groups
+        ]
+    )
+
+
+def batch_times(judged: pd.DataFrame) -> list[BatchTime]:
+    """The time of each sampler's batch of texts, compiling included; people's texts are left out."""
+    return [
+        BatchTime(
+            label=label,
+            texts=len(texts),
+            new_tokens=int(texts["new_tokens"].sum()),
+            batch_seconds=texts["batch_seconds"].iloc[0],
+        )
+        for label, texts in judged[judged["label"] != PEOPLE].groupby("label", sort=False)
+    ]

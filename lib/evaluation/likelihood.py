@@ -1,12 +1,26 @@
-"""What a model makes of texts that are given: nats for each token, perplexity, bits per character."""
+"""Score given texts with a model: nats of each token, perplexity, bits per character."""
 
+import keras
 import numpy as np
 
 from lib.core import backends, progress
+from lib.core.records import Likelihood
 from lib.evaluation import metrics
-from lib.models import generation
+from lib.models import byte_level, generation
 
 ROWS = 4  # texts at a time; the logits of 4 texts of 200 tokens take 160 MB
+
+
+class _Nats(keras.Model):
+    """The negative log-likelihood of tokens. It shares a model's weights; `predict` compiles it on every backend."""
+
+    def __init__(self, causal_lm):
+        super().__init__(name="nats")
+        self.causal_lm = causal_lm
+
+    def call(self, inputs):
+        logits = keras.ops.cast(self.causal_lm(inputs), "float32")[:, :-1]
+        return keras.ops.sparse_categorical_crossentropy(inputs["token_ids"][:, 1:], logits, from_logits=True)
 
 
 def nats(causal_lm, rows: list) -> list[np.ndarray]:
@@ -19,20 +33,7 @@ def nats(causal_lm, rows: list) -> list[np.ndarray]:
     Returns:
         For each text the nats of its tokens from the second one on.
     """
-    import keras
-
-    class Nats(keras.Model):
-        """Shares the model's weights; `predict` compiles it on every backend."""
-
-        def __init__(self):
-            super().__init__(name="nats")
-            self.causal_lm = causal_lm
-
-        def call(self, inputs):
-            logits = keras.ops.cast(self.causal_lm(inputs), "float32")[:, :-1]
-            return keras.ops.sparse_categorical_crossentropy(inputs["token_ids"][:, 1:], logits, from_logits=True)
-
-    model = Nats()
+    model = _Nats(causal_lm)
     model.compile(jit_compile=backends.selected.xla if backends.selected else "auto")
     length = max([2, *map(len, rows)])  # of all batches, so that only one is compiled
     results = []
@@ -79,7 +80,7 @@ def prompt_tokens(causal_lm, text: str) -> list[int]:
     return np.asarray(inputs["token_ids"])[0][np.asarray(inputs["padding_mask"])[0].astype(bool)].tolist()
 
 
-def held_out(causal_lm, texts: list[str], max_length: int, given: int = 1, characters: int | None = None) -> dict:
+def held_out(causal_lm, texts: list[str], max_length: int, given: int = 1, characters: int | None = None) -> Likelihood:
     """How well a model predicts texts that it was not trained on.
 
     The first characters are given and not counted, since models differ in whether they begin with a start token. A
@@ -95,9 +96,7 @@ def held_out(causal_lm, texts: list[str], max_length: int, given: int = 1, chara
         characters: Characters that a text is cut to, so that models with other tokenizers see as much of it.
 
     Returns:
-        `texts`, `max_length`, `cut_to` (the argument `characters`), `tokens` and `characters` (those that are counted),
-        `nats` (of all of them), `loss` (nats per token), `perplexity` (its exponential), `bits_per_character`, and
-        `by_text`: the bits per character of each text, nan for one that has none to be counted.
+        The figures of all texts together, and the bits per character of each.
     """
     progress.note(f"likelihood of {len(texts)} held-out texts")
     tokenizer = causal_lm.preprocessor.tokenizer
@@ -106,7 +105,7 @@ def held_out(causal_lm, texts: list[str], max_length: int, given: int = 1, chara
     total, tokens, counted_characters, by_text = 0.0, 0, 0, []
     for text, row, own in zip(texts, rows, nats(causal_lm, rows), strict=True):
         beginning = len(text[:given].encode())
-        pieces = [generation.token_bytes([token], tokenizer) for token in row]
+        pieces = [byte_level.token_bytes([token], tokenizer) for token in row]
         begins = np.cumsum([0] + [len(piece) for piece in pieces[:-1]])
         counted = [
             place for place, begin in enumerate(begins) if place > 0 and begin >= beginning and len(pieces[place])
@@ -118,15 +117,15 @@ def held_out(causal_lm, texts: list[str], max_length: int, given: int = 1, chara
         total, tokens, counted_characters = total + here, tokens + len(counted), counted_characters + written
         by_text.append(metrics.bits_per_character(here, written))
     loss = total / tokens if tokens else float("nan")
-    return {
-        "texts": len(texts),
-        "max_length": max_length,
-        "cut_to": characters,
-        "tokens": tokens,
-        "characters": counted_characters,
-        "nats": total,
-        "loss": loss,
-        "perplexity": metrics.perplexity(loss),
-        "bits_per_character": metrics.bits_per_character(total, counted_characters),
-        "by_text": by_text,
-    }
+    return Likelihood(
+        texts=len(texts),
+        max_length=max_length,
+        cut_to=characters,
+        tokens=tokens,
+        characters=counted_characters,
+        nats=total,
+        loss=loss,
+        perplexity=metrics.perplexity(loss),
+        bits_per_character=metrics.bits_per_character(total, counted_characters),
+        by_text=by_text,
+    )

@@ -1,21 +1,23 @@
-"""Texts in figures: how much they repeat themselves, how varied they are, and what they copy.
+"""Measure how much texts repeat themselves, how varied they are, and what they copy.
 
-Tokens are whatever a text is cut into: words (`word_tokens`), characters, or a model's tokens.
+Tokens are whatever a text is cut into: words (`word_tokens`), characters, or a model's tokens. `REGISTRY` lists what
+the reports show, with unit and direction. To add a metric, write its function here and add a line to the registry.
 """
 
 import logging
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
+import sacrebleu
 
 from lib.core.chinese import HAN
 
 MAX_RANK = 5000
-RESAMPLES = 2000
 MIN_PHRASE = 2
 MIN_TIMES = 3
 
@@ -112,8 +114,6 @@ def self_bleu(texts: Sequence[Sequence[str]], n: int = 4) -> float:
     """
     if len(texts) < 2:
         return math.nan
-    import sacrebleu
-
     # It would advise `effective_order` once for each text; with that, short texts would be judged by other n-grams.
     logging.getLogger("sacrebleu").setLevel(logging.ERROR)
     bleu = sacrebleu.BLEU(max_ngram_order=n, tokenize="none", effective_order=False)
@@ -141,29 +141,6 @@ def zipf_coefficient(tokens: Sequence) -> float:
         return math.nan
     slope, _ = np.polyfit(np.log(np.arange(1, len(frequencies) + 1)), np.log(frequencies), 1)
     return -float(slope)
-
-
-def invalid_bytes(content: bytes) -> int:
-    """The number of bytes that are not part of valid UTF-8 (RFC 3629): all less those that decoding leaves."""
-    return len(content) - len(content.decode(errors="ignore").encode())
-
-
-def invalid_utf8_rate(token_ids: Sequence[int], tokenizer) -> float:
-    """The share of the bytes that tokens stand for that are not valid UTF-8: `100 * invalid_bytes / all`.
-
-    Source: this report; what valid UTF-8 is, RFC 3629 says. A byte-level token may begin or end within a character.
-
-    Args:
-        token_ids: The tokens' ids.
-        tokenizer: A KerasHub byte-level BPE tokenizer.
-
-    Returns:
-        Percent, 0 to 100; 0 without any bytes.
-    """
-    from lib.models import generation
-
-    content = generation.token_bytes(token_ids, tokenizer)
-    return 100 * invalid_bytes(content) / len(content) if content else 0.0
 
 
 def longest_copied_span(text: Sequence, corpus: Sequence[Sequence]) -> int:
@@ -242,52 +219,6 @@ def bits_per_character(nats: float, characters: int) -> float:
     return nats / (math.log(2) * characters) if characters else math.nan
 
 
-def interval(values: Sequence[float], level: float = 0.95, seed: int = 0) -> tuple[float, float]:
-    """The bootstrap confidence interval of a mean: quantiles of the means of 2,000 resamples (percentile method).
-
-    Source: Efron, Bootstrap Methods: Another Look at the Jackknife, 1979; Efron and Tibshirani, An Introduction to the
-    Bootstrap, 1993. For a handful of values it is too narrow.
-
-    Args:
-        values: The values; those that are nan are left out.
-        level: The share of the resamples' means that lie within, as a fraction.
-        seed: What the resampling depends on.
-
-    Returns:
-        Its lower and its upper end, in the values' unit; nan for fewer than two values.
-    """
-    from scipy import stats
-
-    values = np.asarray(values, float)
-    values = values[~np.isnan(values)]
-    if len(values) < 2:
-        return math.nan, math.nan
-    if np.all(values == values[0]):
-        return float(values[0]), float(values[0])
-    ends = stats.bootstrap(
-        (values,),
-        np.mean,
-        n_resamples=RESAMPLES,
-        confidence_level=level,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
-    return float(ends.low), float(ends.high)
-
-
-def share_interval(count: int, total: int, level: float = 0.95) -> tuple[float, float]:
-    """The confidence interval of a share, from 0 to 1, by Wilson's score method (1927); nan of nothing.
-
-    Unlike the bootstrap it has a width where all or none of the cases count.
-    """
-    from scipy import stats
-
-    if not total:
-        return math.nan, math.nan
-    told = stats.binomtest(int(count), int(total)).proportion_ci(confidence_level=level, method="wilson")
-    return float(told.low), float(told.high)
-
-
 def _grams(tokens: Sequence, n: int) -> list[tuple]:
     return [tuple(tokens[start : start + n]) for start in range(len(tokens) - n + 1)]
 
@@ -362,3 +293,79 @@ def repetition(text: str) -> dict:
         judged["loop_start"] = spans[loop.start][0]
         judged["loop_end"] = spans[loop.start + loop.period - 1][1]
     return judged
+
+
+class Better(StrEnum):
+    """Which values of a metric are good."""
+
+    LOWER = "lower"
+    HIGHER = "higher"
+    NEITHER = "neither"  # good is what is near people's
+
+
+class Table(StrEnum):
+    """The table of the reports that shows a metric."""
+
+    REPETITION = "repetition"
+    VARIETY = "variety"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a metric is called, and how it is computed.
+
+    Attributes:
+        name: Its name in the records.
+        label: Its name in tables.
+        unit: Of its values.
+        better: Which values are good.
+        table: The table that shows it.
+        of_text: Computes it from the words of one text; the records hold the mean over the texts.
+        of_group: Computes it from the words of all texts of a group together. A metric with neither needs more than
+            words, and is computed in `continuations`.
+    """
+
+    name: str
+    label: str
+    unit: str
+    better: Better
+    table: Table
+    of_text: Callable[[list[str]], float] | None = None
+    of_group: Callable[[list[list[str]]], float] | None = None
+
+
+def _repetition(name: str, label: str, unit: str, better: Better, of_text: Callable) -> Metric:
+    return Metric(name, label, unit, better, Table.REPETITION, of_text)
+
+
+def _variety(name: str, label: str, unit: str, better: Better, of_group: Callable | None = None) -> Metric:
+    return Metric(name, label, unit, better, Table.VARIETY, of_group=of_group)
+
+
+REGISTRY: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        _repetition("words", "words", "words", Better.NEITHER, len),
+        _repetition("rep_2", "rep-2 %", "percent", Better.LOWER, lambda tokens: rep_n(tokens, 2)),
+        _repetition("rep_3", "rep-3 %", "percent", Better.LOWER, lambda tokens: rep_n(tokens, 3)),
+        _repetition("rep_4", "rep-4 %", "percent", Better.LOWER, lambda tokens: rep_n(tokens, 4)),
+        _repetition("diversity", "diversity", "fraction", Better.HIGHER, diversity),
+        _repetition(
+            "loop", "ends in a loop %", "percent", Better.LOWER, lambda tokens: 100.0 * holtzman_repetition(tokens)
+        ),
+        _repetition("longest_repeated", "longest repeated span (words)", "words", Better.LOWER, longest_repeated_span),
+        _variety("perplexity", "perplexity", "tokens", Better.NEITHER),
+        _variety("distinct_1", "distinct-1", "fraction", Better.HIGHER, lambda texts: distinct_n(texts, 1)),
+        _variety("distinct_2", "distinct-2", "fraction", Better.HIGHER, lambda texts: distinct_n(texts, 2)),
+        _variety("self_bleu_4", "self-BLEU-4", "fraction", Better.LOWER, self_bleu),
+        _variety(
+            "zipf",
+            "Zipf",
+            "none",
+            Better.NEITHER,
+            lambda texts: zipf_coefficient([token for tokens in texts for token in tokens]),
+        ),
+        _variety("copied", "longest copied span (words)", "words", Better.LOWER),
+        _variety("invalid", "invalid UTF-8 %", "percent", Better.LOWER),
+    )
+}

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from lib.core import chinese
-from lib.evaluation import metrics, prosody
+from lib.core.records import PoemForm, PoemLine
+from lib.evaluation import metrics, prosody, statistics
 
-RESAMPLES = 2000
+SHARES = ("well_formed", "regular_lines", "han", "rhyme", "alternating", "distinct")  # percent, see `summary`
 
 
 def is_well_formed(poem: str) -> bool:
@@ -94,92 +95,57 @@ def shuffled(poems: list[str], seed: int) -> list[str]:
     return [re.sub(f"[{chinese.HAN}]", lambda _: next(dealt), poem) for poem in poems]
 
 
-def summary(judged: pd.DataFrame) -> dict[str, float]:
-    """Sums up what `judge` returned for a group of poems.
+def summary(judged: pd.DataFrame) -> PoemForm:
+    """Condenses what `judge` returned for a group of poems.
 
-    Returns:
-        `poems` (how many); for `well_formed`, `regular_lines`, `han` and `distinct` the mean over the poems in percent,
-        `_percent`, and its 95 % interval, `_low` and `_high` (bootstrap; of `well_formed`, a share, Wilson's); for
-        `rhyme` and `alternating` the same of the pairs of all poems together that could be judged, resampled by poem;
-        `rhyme_pairs` and `tone_pairs` (how many that are), `rhyme_unknown_percent` and `tone_unknown_percent` (of all
-        pairs: those that could not);
-        `copied_mean` and `copied_longest`. nan where there is nothing to judge.
+    `well_formed`, `regular_lines`, `han` and `distinct` are means over the poems, with a bootstrap interval
+    (`well_formed`, a share of the poems, with Wilson's). `rhyme` and `alternating` are shares of the pairs of all poems
+    together that could be judged, resampled by poem.
     """
-    told = {"poems": len(judged)}
-    for column in ("well_formed", "regular_lines", "han", "distinct"):
-        values = judged[column].to_numpy(float) * (100 if column == "well_formed" else 1)
-        mean = float(values.mean()) if len(values) else float("nan")
-        ends = metrics.interval(values)
-        if column == "well_formed":
-            ends = tuple(100 * end for end in metrics.share_interval(judged[column].sum(), len(judged)))
-        told |= _with_interval(column, mean, ends)
+    shares = {"well_formed": statistics.share(int(judged["well_formed"].sum()), len(judged))}
+    for column in ("regular_lines", "han", "distinct"):
+        shares[column] = statistics.mean(judged[column].to_numpy(float))
+    pairs = {}
     for name, part, whole, unknown in (
         ("rhyme", "rhymes", "rhyme_pairs", "rhyme_unknown"),
         ("alternating", "alternating", "tone_pairs", "tone_unknown"),
     ):
         parts, wholes, lost = (judged[column].to_numpy(int) for column in (part, whole, unknown))
-        told |= _with_interval(name, _ratio(parts, wholes), _ratio_interval(parts, wholes))
-        told |= {whole: int(wholes.sum()), f"{unknown}_percent": _ratio(lost, wholes + lost)}
+        shares[name] = statistics.ratio(parts, wholes)
+        pairs |= {whole: int(wholes.sum()), f"{unknown}_percent": statistics.ratio(lost, wholes + lost).value}
     copied = judged["copied"].dropna().astype(float)
-    return told | {"copied_mean": float(copied.mean()), "copied_longest": float(copied.max())}
+    return PoemForm(
+        poems=len(judged),
+        shares={name: shares[name] for name in SHARES},
+        copied_mean=copied.mean(),
+        copied_longest=copied.max(),
+        **pairs,
+    )
 
 
-def _with_interval(name: str, percent: float, interval: tuple[float, float]) -> dict[str, float]:
-    return {f"{name}_percent": percent, f"{name}_low": float(interval[0]), f"{name}_high": float(interval[1])}
-
-
-def _ratio(parts: np.ndarray, wholes: np.ndarray) -> float:
-    return float(100 * parts.sum() / wholes.sum()) if wholes.sum() else float("nan")
-
-
-def _ratio_interval(parts: np.ndarray, wholes: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """The 95 % interval of `_ratio`; nan unless two poems have pairs.
-
-    By bootstrap over poems, resamples without pairs left out; where none or all of the pairs count, which leaves that
-    no width, by Wilson's method over pairs.
-    """
-    if np.count_nonzero(wholes) < 2:
-        return float("nan"), float("nan")
-    if parts.sum() in (0, wholes.sum()):
-        return tuple(100 * end for end in metrics.share_interval(parts.sum(), wholes.sum()))
-    random = np.random.default_rng(seed)
-    drawn = (random.integers(len(parts), size=len(parts)) for _ in range(RESAMPLES))
-    ratios = [_ratio(parts[rows], wholes[rows]) for rows in drawn]
-    return tuple(np.nanpercentile(ratios, [2.5, 97.5]))
-
-
-def annotated(poem: str) -> pd.DataFrame:
-    """Shows line by line what `judge` counts.
-
-    Returns:
-        A row for each line: `line` (without its mark); `characters` (Chinese ones); `length` (`"as it should be"` if
-        they are five or seven, nothing else, and as many as in the first line, else `"wrong"`); `tones`, see
-        `prosody.tone_pattern`; `alternates` (`"yes"`, `"no"` if a pair does not, `"unknown"` if none is known not to,
-        `"–"` if the line is not regular); for even lines `rhyme_character`, `rhyme_group` (`"unknown"` if none) and,
-        from the second of them on, `rhymes` with the one before (`"yes"`, `"no"`, `"unknown"`), else `""`.
-    """
+def annotated(poem: str) -> list[PoemLine]:
+    """Says line by line what `judge` counts."""
     parts = chinese.clauses(poem)
     rhymes = {number: found for number, *found in _even_lines(parts)}
-    columns = ["line", "characters", "length", "tones", "alternates", "rhyme_character", "rhyme_group", "rhymes"]
     rows = []
     for number, line in enumerate(parts, 1):
         regular = _is_regular(line)
         pairs = prosody.alternations(line)
-        alternates = False if False in pairs else None if None in pairs else True
         character, rhyme = rhymes.get(number, ("", None))
         rows.append(
-            {
-                "line": line,
-                "characters": len(chinese.characters(line)),
-                "length": "as it should be" if regular and len(line) == len(parts[0]) else "wrong",
-                "tones": prosody.tone_pattern(line),
-                "alternates": _answer(alternates) if regular else "–",
-                "rhyme_character": character if re.fullmatch(f"[{chinese.HAN}]", character) else "",
-                "rhyme_group": "、".join(sorted(prosody.rhyme_groups(character))) or ("unknown" if character else ""),
-                "rhymes": _answer(rhyme) if number > 2 and character else "",
-            }
+            PoemLine(
+                line=line,
+                characters=len(chinese.characters(line)),
+                regular=regular and len(line) == len(parts[0]),
+                tones=prosody.tone_pattern(line),
+                alternates=None if not regular else False if False in pairs else None if None in pairs else True,
+                rhyme_character=character if re.fullmatch(f"[{chinese.HAN}]", character) else "",
+                rhyme_groups=sorted(prosody.rhyme_groups(character)),
+                rhymes=rhyme,
+                is_rhyme_line=number > 2 and bool(character),
+            )
         )
-    return pd.DataFrame(rows, columns=columns)
+    return rows
 
 
 def _even_lines(parts: list[str]) -> list[tuple[int, str, bool | None]]:
@@ -189,5 +155,27 @@ def _even_lines(parts: list[str]) -> list[tuple[int, str, bool | None]]:
     return [(2 * index, *found) for index, found in enumerate(zip(ends, rhymes, strict=False), 1)]
 
 
-def _answer(value: bool | None) -> str:
-    return {True: "yes", False: "no", None: "unknown"}[value]
+def by_prompt(samples: pd.DataFrame, training: list[str]) -> dict[str, pd.DataFrame]:
+    """Judges poems prompt by prompt.
+
+    Args:
+        samples: Rows with `prompt` and `text`.
+        training: Poems from which they may be copied.
+
+    Returns:
+        What `judge` returned, by prompt.
+    """
+    return {
+        prompt: judge(list(poems["text"]), training, given=len(prompt))
+        for prompt, poems in samples.groupby("prompt", sort=False)
+    }
+
+
+def summaries(judged: dict[str, pd.DataFrame]) -> dict[str, PoemForm]:
+    """The form of the poems of each prompt, from what `by_prompt` returned."""
+    return {prompt: summary(poems) for prompt, poems in judged.items()}
+
+
+def together(judged: dict[str, pd.DataFrame]) -> PoemForm:
+    """The form of the poems of all prompts, from what `by_prompt` returned."""
+    return summary(pd.concat(judged.values()))

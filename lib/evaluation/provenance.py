@@ -1,4 +1,4 @@
-"""What a report was made with: code, packages, machine, seeds and data."""
+"""Record what a report was made with: code, packages, machine."""
 
 import datetime
 import hashlib
@@ -10,6 +10,7 @@ import sys
 from importlib import metadata
 
 from lib.core import backends, environment, paths
+from lib.core.records import Machine, PeakMemoryOf
 from lib.models import memory
 
 PACKAGES = (
@@ -27,37 +28,35 @@ PACKAGES = (
 )
 
 
-def collect() -> dict[str, str]:
-    """Gathers what a reader needs to run the same again.
-
-    Returns:
-        Names and values, in the order in which they should be shown: code, Python, Keras' backend and device (where
-        Keras is used), machine, packages and locks. No user, host or path is among them.
-    """
-    facts = {
-        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "code": commit(),
-        "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
-        "processor": f"{processor()}, {os.cpu_count()} cores",
-        "memory": f"{memory_gib():.0f} GiB, of which this notebook used {peak_memory_gib():.1f} GiB at its peak"
-        + ("; freed memory is kept" if memory.keeps_freed() else ""),
+def collect() -> Machine:
+    """Gathers what a reader needs to run the same again: code, packages, machine."""
+    commit, changed, why_not = code()
+    locks = {
+        lock: hashlib.sha256((paths.ROOT / "requirements" / f"{lock}.txt").read_bytes()).hexdigest()[:16]
+        for lock in ("cpu", "gpu")
     }
-    if "keras" in sys.modules:
-        keras = sys.modules["keras"]
-        facts["Keras backend"] = str(backends.selected or keras.backend.backend())
-        facts["device"] = device(keras.backend.backend())
-    if aside := environment.set_aside():
-        facts["environment variables set aside"] = ", ".join(aside)
-    for package in PACKAGES:
-        facts[package] = metadata.version(package)
-    for lock in ("cpu", "gpu"):
-        content = (paths.ROOT / "requirements" / f"{lock}.txt").read_bytes()
-        facts[f"{lock} lock"] = "SHA-256 " + hashlib.sha256(content).hexdigest()[:16]
-    return facts
+    return Machine(
+        date=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        commit=commit,
+        code_changed=changed,
+        no_commit_because=why_not,
+        python=platform.python_version(),
+        system=f"{platform.system()} {platform.machine()}",
+        processor=processor(),
+        cores=os.cpu_count() or 1,
+        memory_gib=memory_gib(),
+        peak_memory_gib=peak_memory_gib(),
+        keeps_freed_memory=memory.keeps_freed(),
+        keras=backends.description(),
+        device=backends.device_name(),
+        variables_set_aside=environment.set_aside(),
+        packages={package: metadata.version(package) for package in PACKAGES},
+        locks=locks,
+    )
 
 
-def commit() -> str:
-    """The commit that the code is at, and whether it was changed since."""
+def code() -> tuple[str | None, bool, str]:
+    """The commit that the code is at, whether it was changed since, and why the commit is not known, or `""`."""
 
     def git(*arguments: str) -> str:
         # In a container the checkout may belong to another user, which git refuses unless told that it is meant.
@@ -68,26 +67,10 @@ def commit() -> str:
     try:
         head = git("rev-parse", "--short=12", "HEAD")
     except FileNotFoundError:
-        return "unknown (git is not installed)"
+        return None, False, "git is not installed"
     if not head:
-        return "unknown (not a git checkout)"
-    changed = git("status", "--porcelain", "--", ".", ":!outputs", ":!README*")
-    return f"commit {head}" + (", with changes" if changed else "")
-
-
-def device(backend: str) -> str:
-    """The processor that a Keras backend computes on, in a few words."""
-    if backend == "jax":
-        import jax
-
-        first = jax.devices()[0]
-        return "CPU" if first.platform == "cpu" else first.device_kind
-    import tensorflow as tf
-
-    gpus = tf.config.list_physical_devices("GPU")
-    if not gpus:
-        return "CPU"
-    return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
+        return None, False, "not a git checkout"
+    return head, bool(git("status", "--porcelain", "--", ".", ":!outputs", ":!README*")), ""
 
 
 def processor() -> str:
@@ -112,3 +95,12 @@ def peak_memory_gib() -> float:
     """The most main memory that this process has held so far (its resident set), in GiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**30 if sys.platform == "darwin" else 2**20)
+
+
+def peak_memory() -> tuple[float, PeakMemoryOf]:
+    """The most memory held so far, in GiB, and what it is of: the GPU as the backend counts it, or this process."""
+    on_gpu = backends.peak_gpu_memory_gib()
+    if on_gpu is None:
+        return peak_memory_gib(), PeakMemoryOf.PROCESS
+    by_tensorflow = backends.selected.backend == "tensorflow"
+    return on_gpu, PeakMemoryOf.TENSORFLOW_GPU if by_tensorflow else PeakMemoryOf.JAX_GPU

@@ -1,6 +1,5 @@
-"""Wall-clock times that say what they measured: the first call, which compiles, apart from the warm ones."""
+"""Time calls of `generate` and steps of a training, the first one, which compiles, apart from the later ones."""
 
-import os
 import time
 from collections.abc import Callable
 
@@ -9,71 +8,34 @@ import pandas as pd
 
 from lib.core import backends, chinese, progress
 from lib.core.errors import UserError
-from lib.report import wording
+from lib.core.records import CallState, DecodingStep, LossCurve, Spread, Timing, Training
+from lib.evaluation import provenance, statistics
+from lib.models import decoding, generation, samplers
 
-COLD = "cold: first call, compiles"
-WARM = "warm"
-FIRST_TOKEN = "warm, one new token"
-STEADY = 0.05  # a spread is narrow if the median absolute deviation is at most this share of the median,
-TAIL = 0.25  # and the 90th percentile is above the median by at most this share of it
 LIMIT = 2  # calls are repeated at most this many times as often as asked for
-RULE = (
-    "The first call compiles and stands apart. Warm calls are made until their median absolute deviation (MAD) is at "
-    f"most {100 * STEADY:.0f} % of their median and their 90th percentile at most {100 * TAIL:.0f} % above it: at "
-    "least {fewest} of them, at most {most}. Where the spread is still wider then, it is flagged as wide."
-)
-FORMULAS = (
-    "Time to first token: a warm call of the same batch that makes a single new token. Time per output token = (warm "
-    "call - time to first token) / (new tokens of a text - 1). KerasHub's first pass covers all positions of a text, "
-    "new ones included; what it takes for those counts with the tokens after the first. New tokens per second = new "
-    "tokens of all texts / warm call; the prompt is not counted. All are medians over the calls."
-)
-
-
-def spread(seconds) -> dict:
-    """Condenses repeated measurements.
-
-    Args:
-        seconds: One or more of them.
-
-    Returns:
-        `n`, `median`, `p90` (the 90th percentile, interpolated), `mad` (the median absolute deviation from the median,
-        unscaled) and `wide` (whether that is more than `STEADY` of the median, or the 90th percentile more than `TAIL`
-        above it, or there is one measurement alone).
-    """
-    samples = np.asarray(seconds, float)
-    median = float(np.median(samples))
-    mad, p90 = float(np.median(np.abs(samples - median))), float(np.percentile(samples, 90))
-    return {
-        "n": len(samples),
-        "median": median,
-        "p90": p90,
-        "mad": mad,
-        "wide": bool(len(samples) < 2 or mad > STEADY * median or p90 > (1 + TAIL) * median),
-    }
 
 
 def repeat(call: Callable, fewest: int, label: str) -> list[float]:
-    """Times a warm call as often as the rule asks for, see `RULE`.
+    """Times a call again and again, until the spread is narrow or `LIMIT * fewest` calls are made.
 
     Args:
         call: What to call, without arguments. It must return only when the device is done.
         fewest: The number of calls to begin with.
-        label: What is told meanwhile.
+        label: What the terminal shows meanwhile.
 
     Returns:
         The seconds of every call.
     """
     seconds = []
     while _more(seconds, fewest):
-        progress.note(f"timing {label}, warm call {len(seconds) + 1}")
+        progress.note(f"timing {label}, later call {len(seconds) + 1}")
         seconds.append(stopwatch(call))
     return seconds
 
 
 def _more(seconds: list[float], fewest: int) -> bool:
-    """Whether the rule asks for another warm call."""
-    return len(seconds) < fewest or (spread(seconds)["wide"] and len(seconds) < LIMIT * fewest)
+    """Whether the rule asks for another call."""
+    return len(seconds) < fewest or (statistics.spread(seconds).wide and len(seconds) < LIMIT * fewest)
 
 
 def stopwatch(call: Callable) -> float:
@@ -83,34 +45,23 @@ def stopwatch(call: Callable) -> float:
     return time.perf_counter() - start
 
 
-def measure(causal_lm, prompts: list[str], max_length: int, fewest: int, label: str, load_seconds=None) -> dict:
+def measure(causal_lm, prompts: list[str], max_length: int, fewest: int, label: str, load_seconds=None) -> Timing:
     """Times `generate`, with early stopping off, so that every call makes the same number of new tokens.
 
-    `generate` returns text, which is only there once the device is done.
+    `generate` returns text, so it returns only once the device is done.
 
     Args:
-        causal_lm: A `keras_nlp.models.CausalLM`; the sampler is the one that it was compiled with. If it generated
-            before, throw its compiled function away first (`generation.use_sampler`): the first call is to be cold.
+        causal_lm: A `keras_nlp.models.CausalLM` with the sampler that it was compiled with. If it generated before,
+            throw its compiled function away first (`generation.use_sampler`), so that the first call compiles.
         prompts: One batch of them.
         max_length: Tokens in a text, the prompt's included; at least two more than the longest prompt has.
-        fewest: Warm calls to begin with, see `RULE`.
-        label: What the row is of, such as `"before fine-tuning"`.
+        fewest: Later calls to begin with, see `repeat`.
+        label: What was timed, such as `"before fine-tuning"`.
         load_seconds: How long the model took to load, if that was measured.
-
-    Returns:
-        A row: `label`, `step` (whose decoding step ran), `sampler`, `batch_size`, `prompt_tokens` (of the longest
-        prompt, a start token included), `max_length`, `new_tokens` (of all texts together), `load_seconds`,
-        `first_call_seconds`, `warm` (`spread` of the seconds), `first_token` (`spread` of the seconds to the first
-        token), `seconds_per_output_token`, `tokens_per_second`, `chinese_characters_per_second` (of what was written
-        after the prompt), `peak_memory_gib`, `peak_memory_of`, `device`, `precision`, `xla`, `deterministic`,
-        `threads`, and `samples`: the seconds of every call, by `COLD`, `WARM` and `FIRST_TOKEN`.
 
     Raises:
         UserError: If there is no room for two new tokens.
     """
-    from lib.evaluation import provenance
-    from lib.models import decoding, generation
-
     lengths = [generation.prompt_length(causal_lm, prompt, max_length) for prompt in prompts]
     if max(lengths) + 2 > max_length:
         raise UserError(
@@ -123,8 +74,8 @@ def measure(causal_lm, prompts: list[str], max_length: int, fewest: int, label: 
         written.append(causal_lm.generate(prompts, max_length=length, stop_token_ids=None))
 
     progress.note(f"timing {label}, first call")
-    cold = stopwatch(call)
-    warm = repeat(call, fewest, label)
+    first = stopwatch(call)
+    later = repeat(call, fewest, label)
     characters = [
         sum(len(chinese.characters(text[len(prompt) :])) for text, prompt in zip(texts, prompts, strict=True))
         for texts in written[1:]
@@ -132,208 +83,146 @@ def measure(causal_lm, prompts: list[str], max_length: int, fewest: int, label: 
     one_more = max(lengths) + 1
     call(one_more)  # another length is compiled anew
     first_token = repeat(lambda: call(one_more), fewest, f"{label}, first token")
-    memory_gib, memory_of = peak_memory()
+    memory_gib, memory_of = provenance.peak_memory()
     settings = backends.selected
-    row = {
+    facts = {
         "label": label,
-        "step": "this project's" if decoding.uses_own_step(causal_lm) else "KerasHub's",
-        "sampler": generation.describe(causal_lm.sampler),
+        "step": DecodingStep.OWN if decoding.uses_own_step(causal_lm) else DecodingStep.KERASHUB,
+        "sampler": samplers.describe(causal_lm.sampler),
         "batch_size": len(prompts),
         "prompt_tokens": max(lengths),
         "max_length": max_length,
         "new_tokens": sum(max_length - length for length in lengths),
         "chinese_characters": float(np.median(characters)),
         "load_seconds": load_seconds,
-        "first_call_seconds": cold,
+        "first_call_seconds": first,
         "peak_memory_gib": memory_gib,
         "peak_memory_of": memory_of,
-        "device": provenance.device(settings.backend),
+        "device": backends.device_name(),
         "precision": settings.precision,
         "xla": settings.xla,
         "deterministic": settings.deterministic,
-        "threads": threads(),
-        "samples": {COLD: [cold], WARM: warm, FIRST_TOKEN: first_token},
+        "threads": backends.cpu_threads(),
     }
-    return row | _speeds(row)
+    return _timing(facts, {CallState.FIRST: [first], CallState.LATER: later, CallState.FIRST_TOKEN: first_token})
 
 
-def _speeds(row: dict) -> dict:
-    """What follows from the samples of a row."""
-    warm, first_token = spread(row["samples"][WARM]), spread(row["samples"][FIRST_TOKEN])
-    later_tokens = row["max_length"] - row["prompt_tokens"] - 1
-    return {
-        "warm": warm,
-        "first_token": first_token,
-        "seconds_per_output_token": (warm["median"] - first_token["median"]) / later_tokens,
-        "tokens_per_second": row["new_tokens"] / warm["median"],
-        "chinese_characters_per_second": row["chinese_characters"] / warm["median"],
-    }
+def _timing(facts: dict, seconds: dict[CallState, list[float]]) -> Timing:
+    """A record from what is known of some calls, with the figures that follow from their seconds."""
+    later = statistics.spread(seconds[CallState.LATER])
+    first_token = statistics.spread(seconds[CallState.FIRST_TOKEN])
+    later_tokens = facts["max_length"] - facts["prompt_tokens"] - 1
+    return Timing(
+        **facts,
+        seconds=seconds,
+        later_calls=later,
+        first_token=first_token,
+        seconds_per_output_token=(later.median_seconds - first_token.median_seconds) / later_tokens,
+        new_tokens_per_second=facts["new_tokens"] / later.median_seconds,
+        chinese_characters_per_second=facts["chinese_characters"] / later.median_seconds,
+    )
 
 
-def measure_in_turn(causal_lm, rows: list[dict], weights: list, prompts: list[str], fewest: int) -> None:
-    """Times warm calls of a model with one set of weights and with another, in turn, and puts them into their rows.
+def measure_in_turn(causal_lm, timings: list[Timing], weights: list, prompts: list[str], fewest: int) -> list[Timing]:
+    """Times later calls of a model with several sets of weights, in turn.
 
     Between two calls that are minutes apart a machine may well get slower or faster by a tenth; calls that alternate
     see the same machine.
 
     Args:
         causal_lm: The model, whose `generate` is compiled already. It keeps the last of the weights.
-        rows: A row of `measure` for each set of weights, of the same prompts and `max_length`. Their warm calls and
-            those to the first token are replaced, with what follows from them.
-        weights: For each row, what the model's `get_weights` returned.
+        timings: What `measure` returned for each set of weights, with the same prompts and `max_length`.
+        weights: For each of them, what the model's `get_weights` returned.
         prompts: The batch that they were measured with.
-        fewest: Rounds to begin with; they go on as long as `RULE` asks for more in any of the rows.
+        fewest: Rounds to begin with; they go on as long as `repeat` would go on for any of them.
+
+    Returns:
+        The timings, with the later calls and those to the first token replaced.
     """
 
     def call(length: int):
         causal_lm.generate(prompts, max_length=length, stop_token_ids=None)
 
-    first_token, warm = ([[] for _ in rows] for _ in range(2))
-    while any(_more(samples, fewest) for samples in warm):
-        progress.note(f"timing in turn, round {len(warm[0]) + 1}")
-        for index, row in enumerate(rows):
+    first_token, later = ([[] for _ in timings] for _ in range(2))
+    while any(_more(seconds, fewest) for seconds in later):
+        progress.note(f"timing in turn, round {len(later[0]) + 1}")
+        for index, timing in enumerate(timings):
             causal_lm.set_weights(weights[index])
-            one_more = row["prompt_tokens"] + 1
+            one_more = timing.prompt_tokens + 1
             call(one_more)  # the first call with other weights joins matrices
             first_token[index].append(stopwatch(lambda length=one_more: call(length)))
-            warm[index].append(stopwatch(lambda length=row["max_length"]: call(length)))
-    for index, row in enumerate(rows):
-        row["samples"] |= {WARM: warm[index], FIRST_TOKEN: first_token[index]}
-        row.update(_speeds(row))
+            later[index].append(stopwatch(lambda length=timing.max_length: call(length)))
+    derived = {
+        "seconds",
+        "later_calls",
+        "first_token",
+        "seconds_per_output_token",
+        "new_tokens_per_second",
+        "chinese_characters_per_second",
+    }
+    return [
+        _timing(
+            timing.model_dump(exclude=derived),
+            timing.seconds | {CallState.LATER: later[index], CallState.FIRST_TOKEN: first_token[index]},
+        )
+        for index, timing in enumerate(timings)
+    ]
 
 
-def calls(rows: list[dict]) -> pd.DataFrame:
-    """Every timed call of some rows of `measure`.
+def calls(timings: list[Timing]) -> pd.DataFrame:
+    """Lists every timed call.
 
     Returns:
-        `label`, `state` (`COLD`, `WARM` or `FIRST_TOKEN`), `call` (from 1 in each state), `seconds`, `new_tokens`.
+        `label`, `state` (a `CallState`), `call` (from 1 in each state), `seconds`, `new_tokens`.
     """
     return pd.DataFrame(
         [
             {
-                "label": row["label"],
-                "state": state,
+                "label": timing.label,
+                "state": state.value,
                 "call": call,
                 "seconds": seconds,
-                "new_tokens": row["batch_size"] if state == FIRST_TOKEN else row["new_tokens"],
+                "new_tokens": timing.batch_size if state is CallState.FIRST_TOKEN else timing.new_tokens,
             }
-            for row in rows
-            for state, samples in row["samples"].items()
-            for call, seconds in enumerate(samples, 1)
+            for timing in timings
+            for state, several in timing.seconds.items()
+            for call, seconds in enumerate(several, 1)
         ]
     )
 
 
-def speeds(rows: list[dict]) -> pd.DataFrame:
-    """Rows of `measure` as a table to be shown: seconds and tokens per second."""
-    return pd.DataFrame(
-        [
-            {
-                "label": row["label"],
-                "decoding_step": row["step"],
-                "first_call_s": row["first_call_seconds"],
-                "warm_median_s": row["warm"]["median"],
-                "p90_s": row["warm"]["p90"],
-                "MAD_s": row["warm"]["mad"],
-                "warm_calls": row["warm"]["n"],
-                "spread": "wide" if row["warm"]["wide"] else "narrow",
-                "new_tokens": row["new_tokens"],
-                "new_tokens_per_s": row["tokens_per_second"],
-            }
-            for row in rows
-        ]
-    )
-
-
-def latencies(rows: list[dict]) -> pd.DataFrame:
-    """Rows of `measure` as a table to be shown: the first token and those after it, loading, memory, Chinese."""
-    return pd.DataFrame(
-        [
-            {
-                "label": row["label"],
-                "load_s": float("nan") if row["load_seconds"] is None else row["load_seconds"],
-                "time_to_first_token_ms": 1000 * row["first_token"]["median"],
-                "its_spread": "wide" if row["first_token"]["wide"] else "narrow",
-                "time_per_output_token_ms": 1000 * row["seconds_per_output_token"],
-                "Chinese_characters_per_s": row["chinese_characters_per_second"],
-                "peak_memory_GiB": row["peak_memory_gib"],
-            }
-            for row in rows
-        ]
-    )
-
-
-def conditions(row: dict, fewest: int) -> str:
-    """What a table of rows was measured with, in sentences: the machine, the rule and the formulas."""
-    xla = "on" if row["xla"] else "off"
-    return (
-        f"{kind_of_run(row['deterministic'])}, on {row['device']} with {row['threads']} threads, {row['precision']}, "
-        f"XLA {xla}; sampler {row['sampler']}, batch {row['batch_size']}, {row['prompt_tokens']} tokens in the prompt, "
-        f"start token included. {RULE.format(fewest=fewest, most=LIMIT * fewest)} {FORMULAS} "
-        f"Peak memory: of {row['peak_memory_of']}."
-    )
-
-
-def kind_of_run(deterministic: bool) -> str:
-    """Says whether a run was there to be timed or to be repeated exactly; the second is slower, and may not use XLA."""
-    return "A deterministic run, whose times are no measure of speed" if deterministic else "A timed run"
-
-
-def compare(before: dict, after: dict, language: str = "en") -> str:
-    """Says in words whether warm calls got faster.
+def training(log, batch_size: int, length: int, positions: int, useful: float) -> Training:
+    """Condenses the steps of a training.
 
     Args:
-        before: A row of `measure`, to compare with.
-        after: The row to judge.
-        language: One of `wording.LANGUAGES`.
-
-    Returns:
-        `"the same within the spread of the calls"` if the medians differ by less than a tenth or the two ranges
-        overlap; else `"faster"` or `"slower"`.
+        log: The `fitting.StepLog` that watched it.
+        batch_size: Texts in a step.
+        length: Tokens that each text is cut to, and in a padded batch padded to.
+        positions: Positions that a part of a step computes, see `packing.filled`.
+        useful: The share of those that hold a token to be predicted, as a fraction.
     """
-    old, new = before["samples"][WARM], after["samples"][WARM]
-    ratio = np.median(new) / np.median(old)
-    if abs(ratio - 1) < 0.1 or (min(old) <= max(new) and min(new) <= max(old)):
-        return wording.say("speed_same", language)
-    return wording.say("speed_faster" if ratio < 1 else "speed_slower", language)
-
-
-def compiling_explains(speed_up: float, cold: float, warm: float) -> float:
-    """How much of a speed-up compiling explains, in percent.
-
-    The speed-up `s` of a call after against a first call before is split into the factor that compiling makes,
-    `c = cold / warm`, and the rest: `log(c) / log(s)` of it, on the scale on which factors add up. 100 is all of it;
-    more than that means that compiling alone would make a larger one.
-
-    Args:
-        speed_up: The factor to be explained, more than 1.
-        cold: The seconds of a first call.
-        warm: The seconds of a warm call of the same model.
-    """
-    return float(100 * np.log(cold / warm) / np.log(speed_up))
-
-
-def peak_memory() -> tuple[float, str]:
-    """The most memory held so far, in GiB, and what it is of: the GPU as the backend counts it, or the process."""
-    from lib.evaluation import provenance
-
-    settings = backends.selected
-    on_gpu = settings is not None and settings.on_gpu
-    if on_gpu and settings.backend == "tensorflow":
-        import tensorflow as tf
-
-        return tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**30, "the GPU, as TensorFlow counts it"
-    if on_gpu:
-        import jax
-
-        return jax.devices()[0].memory_stats()["peak_bytes_in_use"] / 2**30, "the GPU, as JAX counts it"
-    return provenance.peak_memory_gib(), "the whole process so far (its resident set)"
-
-
-def threads() -> int:
-    """The threads that may compute on the CPU: TensorFlow's setting if there is one, else the cores of this process."""
-    import tensorflow as tf
-
-    set_ = tf.config.threading.get_intra_op_parallelism_threads() if backends.selected.backend == "tensorflow" else 0
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return set_ or cores
+    table = log.table()
+    seconds = table["seconds"].tolist()
+    later: Spread = statistics.spread(seconds[1:] or seconds)
+    positions *= log.parts
+    tokens, padded = useful * positions, batch_size * length
+    last = table.iloc[-1]
+    return Training(
+        steps=len(table),
+        batch_size=batch_size,
+        texts_at_a_time=batch_size // log.parts,
+        seconds=sum(seconds),
+        first_step_seconds=seconds[0],
+        later_steps=later,
+        padded_tokens_per_second=padded / later.median_seconds,
+        useful_tokens_per_second=tokens / later.median_seconds,
+        positions=positions,
+        useful_percent=100 * useful,
+        useful_percent_if_padded=100 * tokens / padded,
+        peak_memory_gib=provenance.peak_memory()[0],
+        step_seconds=seconds,
+        final_mean_loss=last["mean_loss"],
+        final_mean_token_loss=last["mean_token_loss"],
+        final_mean_accuracy=last["mean_accuracy"],
+        curve=LossCurve(**{name: table[name].tolist() for name in LossCurve.model_fields}),
+    )

@@ -1,20 +1,21 @@
-"""Generating on JAX with a decoding step of its own: KerasHub's tokens, in less time.
+"""Generate on JAX with a decoding step of this project: the same tokens as KerasHub's step, in less time.
 
-Generating a token reads every weight once, so that memory bandwidth is the limit. KerasHub's step stays well below it:
-it multiplies by query, key and value matrices one after the other, carries a single stacked cache that is taken apart
-and put together again at every token, and runs its first pass over all of `max_length`. Here the three matrices are
-joined (and Llama's gates), every layer has a cache of its own that is written in place, and the first pass covers the
-prompt alone, without the product with the vocabulary. For a single text all matrices are also turned, since XLA on a
-CPU reads a matrix at the full bandwidth when it lies output by output and is multiplied in a loop of its own (35 GB/s
-on an AMD EPYC of 2022, where sums read 35, against 17 to 25 otherwise). What is joined or turned is made once for all
-calls with the same weights, and takes as much memory again as the layers' attention, or for a single text as all of
-the layers. Notebook 01 measures what that brings.
+A new token reads every weight once, so memory bandwidth limits the speed. KerasHub's step stays well below that limit.
+It multiplies by the query, key and value matrices one after the other; it carries a single stacked cache, which it
+takes apart and puts together at every token; and its first pass computes all of `max_length`. Here the three matrices
+are one (and so are Llama's gate and up matrices), each layer has its own cache, which is written in place, and the
+first pass computes the prompt only, without the product with the vocabulary.
 
-The sampling loop is KerasHub's own (`Sampler.__call__`), with its random state, so a seed draws the same tokens.
+For a single text all matrices are also transposed: XLA on a CPU reads a matrix at the full bandwidth if it is stored
+output by output and multiplied in a loop of its own (35 GB/s on an AMD EPYC of 2022, where sums read 35, against 17 to
+25 otherwise). The fused and transposed matrices are made once for all calls with the same weights. They take as much
+memory again as the attention weights of the layers, or for a single text as all weights of the layers. Notebook 01
+measures the gain.
+
+The sampling loop is KerasHub's (`Sampler.__call__`), with its random state, so a seed draws the same tokens.
 """
 
 import math
-import types
 import weakref
 
 import jax
@@ -22,33 +23,32 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from lib.models import jax_forward, samplers
+from lib.models import jax_forward, kerashub_private, samplers
 
-BUCKET = 16  # the first pass is compiled for prompts whose lengths round up to the same multiple of this
+BUCKET = 16  # the first pass is compiled once for all prompts whose lengths round up to the same multiple of this
 
 
 def speed_up(causal_lm):
-    """Has a model's `generate` use the decoding step of this module wherever it can.
+    """Make a model's `generate` use the decoding step of this module if possible. Only the speed changes.
 
-    It can on JAX, in float32, for GPT-2 and Llama models, with the samplers that choose token after token: greedy,
-    random, top-k, top-p and the two of `samplers`. Everything else (TensorFlow, 16 bits, beam search, contrastive
-    search, other models) goes on as KerasHub has it. Nothing but speed changes.
+    It is possible on JAX, in float32, for GPT-2 and Llama models, with the samplers that choose token after token:
+    greedy, random, top-k, top-p and the two that `samplers` defines. Otherwise (on TensorFlow, in 16 bits, with beam or
+    contrastive search, for other models) `generate` stays KerasHub's.
 
     Args:
-        causal_lm: A `keras_nlp.models.CausalLM`; its compiled generate function is thrown away.
+        causal_lm: A `keras_nlp.models.CausalLM`. Its compiled generate function is discarded.
 
     Returns:
         The same model.
     """
-    if jax_forward.of(causal_lm) is not None:
-        causal_lm.make_generate_function = types.MethodType(_make_generate_function, causal_lm)
-        causal_lm.generate_function = None
+    if jax_forward.architecture_of(causal_lm) is not None:
+        kerashub_private.replace_make_generate_function(causal_lm, _make_generate_function)
     return causal_lm
 
 
 def uses_own_step(causal_lm) -> bool:
-    """Whether `generate` of this model, with the sampler that it has now, uses the decoding step of this module."""
-    if getattr(causal_lm.make_generate_function, "__func__", None) is not _make_generate_function:
+    """Tell whether `generate` of a model, with its current sampler, uses the decoding step of this module."""
+    if not kerashub_private.has_make_generate_function(causal_lm, _make_generate_function):
         return False
     return samplers.token_by_token(causal_lm.sampler) and not causal_lm.run_eagerly
 
@@ -57,24 +57,25 @@ def _make_generate_function(causal_lm):
     if not uses_own_step(causal_lm):
         return type(causal_lm).make_generate_function(causal_lm)
     if causal_lm.generate_function is None:
-        causal_lm.generate_function = _generate_function(jax_forward.of(causal_lm), causal_lm.sampler)
+        causal_lm.generate_function = _generate_function(jax_forward.architecture_of(causal_lm), causal_lm.sampler)
     return causal_lm.generate_function
 
 
 def _generate_function(architecture, sampler):
-    """Makes the function that `generate` calls with a batch of token ids.
+    """Make the function that `generate` calls with a batch of token ids.
 
     Args:
-        architecture: What `jax_forward.of` returned.
-        sampler: The sampler; its random state is read before a call and written back after it.
+        architecture: The model's architecture, see `jax_forward.architecture_of`.
+        sampler: The sampler. Its random state is read before each call and written back after it.
 
     Returns:
-        A function of `inputs` (`token_ids`, int `(batch, max_length)`, and `padding_mask`, the same shape) and
-        `stop_token_ids`, which returns the same two filled in, as `CausalLM.generate_step` does.
+        A function of `inputs` (`token_ids`, int `(batch, max_length)`, and `padding_mask`, of the same shape) and
+        `stop_token_ids`. It returns `token_ids` and `padding_mask` with the new tokens, as `CausalLM.generate_step`
+        does.
     """
 
-    def compiled(weights, matrices, state, token_ids, padding_mask, stop_token_ids, prefill):
-        weights = jax_forward.joined(weights, matrices)
+    def compiled(weights, fused, state, token_ids, padding_mask, stop_token_ids, prefill):
+        weights = jax_forward.with_fused(weights, fused)
         batch, max_length = token_ids.shape
         heads, size = architecture.num_key_value_heads, architecture.head_dim
         keys, values = jnp.zeros((batch * heads, max_length, size)), jnp.zeros((batch * heads, max_length, size))
@@ -96,19 +97,19 @@ def _generate_function(architecture, sampler):
                 stop_token_ids=stop_token_ids,
             )
         state = [scope.get_current_value(variable) for variable in sampler.variables]
-        return filled, _kept(filled, padding_mask, stop_token_ids), state
+        return filled, _until_stop(filled, padding_mask, stop_token_ids), state
 
     compiled = jax.jit(compiled, static_argnames=("stop_token_ids", "prefill"))
-    matrices = _Cached(jax.jit(architecture.matrices, static_argnames="turned"))
+    fused = _CachedByWeights(jax.jit(architecture.fused, static_argnames="transposed"))
 
     def generate(inputs, stop_token_ids=None):
         token_ids = jnp.asarray(np.asarray(inputs["token_ids"]), "int32")
         padding_mask = np.asarray(inputs["padding_mask"]).astype(bool)
         shortest = int(padding_mask.sum(axis=1).min())
         weights = architecture.weights()
-        filled, kept, state = compiled(
+        filled, padding_mask, state = compiled(
             weights,
-            matrices(weights, turned=len(token_ids) == 1),
+            fused(weights, transposed=len(token_ids) == 1),
             [variable.value for variable in sampler.variables],
             token_ids,
             jnp.asarray(padding_mask),
@@ -117,37 +118,39 @@ def _generate_function(architecture, sampler):
         )
         for variable, value in zip(sampler.variables, state, strict=True):
             variable.assign(value)
-        return {"token_ids": filled, "padding_mask": kept}
+        return {"token_ids": filled, "padding_mask": padding_mask}
 
     return generate
 
 
-class _Cached:
-    """A function of weights that keeps its result for as long as it is called with the same arrays and options.
+class _CachedByWeights:
+    """A function of weights that keeps its result while it is called with the same arrays and options.
 
-    It holds the arrays weakly, so that it does not keep those of a model alive that is trained further; once one of
-    them is gone, the result can no longer be asked for, and goes too.
+    It keeps weak references to the arrays, so that it does not keep the weights of a model alive that is trained
+    further. Once one of the arrays is gone, no call can ask for the result any more, and it is dropped too.
     """
 
     def __init__(self, function):
-        self._function, self._of, self._options, self._result = function, [], None, None
+        self._function, self._arrays, self._options, self._result = function, [], None, None
 
     def __call__(self, weights, **options):
         arrays = jax.tree.leaves(weights)
-        same = len(self._of) == len(arrays) and all(was() is now for was, now in zip(self._of, arrays, strict=True))
+        same = len(self._arrays) == len(arrays) and all(
+            kept() is array for kept, array in zip(self._arrays, arrays, strict=True)
+        )
         if not same or options != self._options or self._result is None:
-            self._give_up()  # so that the memory is free before it is needed anew
+            self._drop()  # frees its memory before the new result needs it
             result = self._function(weights, **options)
-            self._of, self._options = [weakref.ref(array, self._give_up) for array in arrays], options
+            self._arrays, self._options = [weakref.ref(array, self._drop) for array in arrays], options
             self._result = result
         return self._result
 
-    def _give_up(self, _=None):
+    def _drop(self, _=None):
         self._result = None
 
 
-def _kept(token_ids, padding_mask, stop_token_ids):
-    """Marks the tokens up to and with a row's first new stop token; all, if there are no stop tokens."""
+def _until_stop(token_ids, padding_mask, stop_token_ids):
+    """Mark the tokens of each row up to and including its first new stop token, or all if there are no stop tokens."""
     if stop_token_ids is None:
         return jnp.ones_like(padding_mask)
     stops = (jnp.isin(token_ids, jnp.asarray(stop_token_ids)) & ~padding_mask).astype("int32")
@@ -155,32 +158,33 @@ def _kept(token_ids, padding_mask, stop_token_ids):
 
 
 def _forward(architecture, weights, token_ids, caches, start):
-    """Runs the layers over some tokens whose predecessors' keys and values are in the caches.
+    """Run the layers over some tokens. The caches hold the keys and values of the tokens before them.
 
     Args:
-        architecture: What `jax_forward.of` returned.
-        weights: Its weights, joined.
+        architecture: The model's architecture, see `jax_forward.architecture_of`.
+        weights: Its weights, see `jax_forward.with_fused`.
         token_ids: int `(batch, tokens)`.
-        caches: For each layer its keys and values, `(batch * key-value heads, max_length, head_dim)` each, a layout
-            that XLA reads and writes in place.
+        caches: The keys and values of each layer, `(batch * key-value heads, max_length, head_dim)` each. XLA reads
+            and writes this layout in place.
         start: The position of the first of the tokens.
 
     Returns:
-        The hidden states before the last norm, `(batch, tokens, hidden_dim)`, and the caches with the tokens' own keys
-        and values written in.
+        The hidden states before the last norm, `(batch, tokens, hidden_dim)`, and the caches with the keys and values
+        of these tokens added.
     """
 
     @jax.jit  # traced once for all layers; the compiled program is the same
-    def through(layer, x, keys, values, start):
-        query, key, value = architecture.project(layer, x)
-        query, key = architecture.rotate(query, start), jax_forward.by_head(architecture.rotate(key, start))
+    def run_layer(layer, x, keys, values, start):
+        query, key, value = architecture.query_key_value(layer, x)
+        query, key = architecture.rotate(query, start), jax_forward.heads_first(architecture.rotate(key, start))
         keys = jax.lax.dynamic_update_slice_in_dim(keys, key, start, axis=1)
-        values = jax.lax.dynamic_update_slice_in_dim(values, jax_forward.by_head(value), start, axis=1)
-        return architecture.finish(layer, x, jax_forward.attention(query, keys, values, start)), (keys, values)
+        values = jax.lax.dynamic_update_slice_in_dim(values, jax_forward.heads_first(value), start, axis=1)
+        attended = jax_forward.attention(query, keys, values, start)
+        return architecture.after_attention(layer, x, attended), (keys, values)
 
     x = architecture.embed(weights, token_ids, start + jnp.arange(token_ids.shape[1]))
     updated = []
     for layer, (keys, values) in zip(weights["layers"], caches, strict=True):
-        x, kept = through(layer, x, keys, values, start)
-        updated.append(kept)
+        x, cache = run_layer(layer, x, keys, values, start)
+        updated.append(cache)
     return x, updated

@@ -1,26 +1,28 @@
-"""How much memory a model needs, estimated before it is loaded."""
+"""Estimate how much memory a model needs, before it is loaded. This module needs no Keras."""
 
 import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from lib.core import backends
 from lib.core.errors import UserError
 
 GIB = 2**30
 RUNTIME = {"main memory": 2 * GIB, "GPU": GIB}  # Python, TensorFlow and JAX; the CUDA context and its libraries
-KEPT = 1.75  # times what equation 1 counts: Keras keeps more of a layer, as measured with TensorFlow and JAX on a CPU
-LOGITS_COPIES = 4  # the logits, the softmax and their gradients are alive together
-FREED_KEPT = 1.2  # times what is needed, where freed memory is kept and has gaps between what is used
-MALLOC = ("MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_ARENA_MAX")  # how the Makefile has glibc keep it
-CONFIGURATION = (  # names of layers, width, heads and vocabulary in config.json, as KerasHub and Hugging Face have them
+ACTIVATIONS_FACTOR = 1.75  # Keras keeps more of a layer than equation 1 counts, by measurements on a CPU
+LOGITS_COPIES = 4  # the logits, the softmax and their gradients exist at the same time
+FRAGMENTATION_FACTOR = 1.2  # freed memory that is kept has gaps
+MALLOC = ("MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_ARENA_MAX")  # the Makefile sets them to keep memory
+CONFIGURATION = (  # names of layers, width, heads and vocabulary in config.json, of KerasHub and of Hugging Face
     ("num_layers", "n_layer", "num_hidden_layers"),
     ("hidden_dim", "n_embd", "hidden_size"),
     ("num_heads", "num_query_heads", "n_head", "num_attention_heads"),
     ("vocabulary_size", "vocab_size"),
 )
-CONTAINER_LIMITS = (  # limit and use, as control groups of version 2 and 1 tell them
+CONTAINER_LIMITS = (  # limit and use in control groups of version 2 and 1
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
 )
@@ -29,14 +31,14 @@ _gpu_free_at_first: int | None = None
 
 @dataclass(frozen=True)
 class Shape:
-    """What the memory of a GPT-2-like model depends on.
+    """The numbers on which the memory of a GPT-2-like model depends.
 
     Attributes:
-        num_layers: Transformer layers.
-        hidden_dim: Width of the hidden states.
-        num_heads: Attention heads.
-        vocabulary_size: Tokens in the vocabulary.
-        parameters: Weights in all.
+        num_layers: The number of transformer layers.
+        hidden_dim: The width of the hidden states.
+        num_heads: The number of attention heads.
+        vocabulary_size: The number of tokens in the vocabulary.
+        parameters: The number of weights.
     """
 
     num_layers: int
@@ -65,12 +67,12 @@ KNOWN = {
 
 @dataclass(frozen=True)
 class Need:
-    """Something that is going to be done with a model.
+    """A use of a model that needs memory.
 
     Attributes:
-        training: Whether it is trained; else it generates.
-        batch_size: Texts at a time.
-        length: Tokens in each, the prompt's included.
+        training: Whether the model is trained; else it generates.
+        batch_size: The number of texts at a time.
+        length: The number of tokens in each text, prompt included.
     """
 
     training: bool
@@ -79,32 +81,32 @@ class Need:
 
 
 def generating(batch_size: int, length: int) -> Need:
-    """Generating so many texts at a time, each so many tokens long."""
+    """Describe generating a batch of texts, each with this number of tokens."""
     return Need(False, batch_size, length)
 
 
 def training(batch_size: int, length: int) -> Need:
-    """Training on so many texts of so many tokens at a time. A batch may be halved, down to a single text."""
+    """Describe training on batches of texts, each with this number of tokens. A batch may be halved repeatedly."""
     return Need(True, batch_size, length)
 
 
 def estimate(shape: Shape, need: Need, precision: str = "float32", accumulating: bool = False) -> int:
-    """Estimates the memory that a model needs, in bytes, without the runtime's own.
+    """Estimate the memory that a model needs, in bytes, without that of the runtime.
 
-    With w bytes for a value (4, or 2 with a mixed precision), b texts of s tokens, L layers of width h with a heads, a
-    vocabulary of V and P weights:
+    With w bytes per value (4, or 2 in mixed precision), b texts of s tokens, L layers of width h with a heads, a
+    vocabulary of V tokens and P weights:
 
-    - weights: 4 P, and another 2 P for their 16-bit copies if the precision is mixed;
-    - training with Adam: 12 P more for the gradients and two moments (Rajbhandari et al., ZeRO, 2020, section 3), 4 P
-      more where gradients are accumulated; the activations, 1.75 L b s (h (16 w + 2) + a s (2 w + 1)) (Korthikanti et
-      al., Reducing Activation Recomputation, 2022, equation 1, there with w = 2 and without the factor); the logits,
-      b s V in float32, four times;
+    - weights: 4 P, and in mixed precision 2 P more for their 16-bit copies;
+    - training with Adam: 12 P for the gradients and two moments (Rajbhandari et al., ZeRO, 2020, section 3), and 4 P
+      more if gradients are accumulated; the activations, 1.75 L b s (h (16 w + 2) + a s (2 w + 1)) (Korthikanti et al.,
+      Reducing Activation Recomputation, 2022, equation 1, there with w = 2 and without the factor); the logits, b s V
+      in float32, four times;
     - generating: keys and values, 2 L b s h w, twice since a step copies them; the logits of the prompt, which KerasHub
       computes for all s positions, b s V in float32, twice.
 
     Args:
-        shape: The model's.
-        need: What is done with it.
+        shape: The model's shape.
+        need: The use of the model.
         precision: Keras' dtype policy.
         accumulating: Whether gradients are accumulated over several batches.
     """
@@ -117,27 +119,27 @@ def estimate(shape: Shape, need: Need, precision: str = "float32", accumulating:
         return weights + 2 * (2 * layers * positions * hidden * width) + 2 * logits
     optimizer = shape.parameters * (12 + (4 if accumulating else 0))
     layer = hidden * (16 * width + 2) + heads * need.length * (2 * width + 1)
-    return weights + optimizer + int(KEPT * layers * positions * layer) + LOGITS_COPIES * logits
+    return weights + optimizer + int(ACTIVATIONS_FACTOR * layers * positions * layer) + LOGITS_COPIES * logits
 
 
 def keeps_freed() -> bool:
-    """Whether this process keeps the main memory that it frees (mallopt(3)), as the Makefile tells it to."""
+    """Tell whether this process keeps the main memory that it frees (mallopt(3)), as the Makefile sets it."""
     return os.environ.get(MALLOC[0]) == "0"
 
 
 def needed(shape: Shape, need: Need, where: str, accumulating: bool = False) -> int:
-    """Estimates the memory that a process needs, in bytes: `estimate`, what is kept for later, and the runtime.
+    """Estimate the memory that a process needs, in bytes: `estimate`, freed memory that is kept, and the runtime.
 
-    Where `decoding` generates it lays matrices out anew: all of the layers' 12 L h² weights for a single text, those of
-    attention, a third of them, for several.
+    `decoding` copies matrices to another layout: all 12 L h² weights of the layers for a single text, and those of the
+    attention, a third of them, for several texts.
 
     Args:
-        shape: The model's.
-        need: What is done with it.
+        shape: The model's shape.
+        need: The use of the model.
         where: `"GPU"` or `"main memory"`.
         accumulating: Whether gradients are accumulated over several batches.
     """
-    kept = FREED_KEPT if where == "main memory" and keeps_freed() else 1
+    kept = FRAGMENTATION_FACTOR if where == "main memory" and keeps_freed() else 1
     copied = 0
     if not need.training and _precision() == "float32" and backends.selected and backends.selected.backend == "jax":
         copied = 4 * 12 * shape.num_layers * shape.hidden_dim**2 // (1 if need.batch_size == 1 else 3)
@@ -145,10 +147,10 @@ def needed(shape: Shape, need: Need, where: str, accumulating: bool = False) -> 
 
 
 def available() -> tuple[int, str]:
-    """The memory that this process can have, in bytes, and where: `"GPU"` or `"main memory"`.
+    """Return the memory that this process can use, in bytes, and where: `"GPU"` or `"main memory"`.
 
-    What it holds already is part of it: of a GPU, what was free when this was first asked; of main memory, its resident
-    set and what is free. A limit set on this process's control group (as a container's) counts as well.
+    It includes the memory that the process already uses. On a GPU, it is what was free at the first call; in main
+    memory, it is the resident set and what is free. The limit of the control group, such as a container's, applies too.
     """
     global _gpu_free_at_first
     if backends.selected and backends.selected.on_gpu:
@@ -156,8 +158,6 @@ def available() -> tuple[int, str]:
             _gpu_free_at_first = int(mebibytes) * 2**20
         if _gpu_free_at_first is not None:
             return _gpu_free_at_first, "GPU"
-    import psutil
-
     own = psutil.Process().memory_info().rss
     free = psutil.virtual_memory().available + own
     for limit, used in CONTAINER_LIMITS:
@@ -167,15 +167,15 @@ def available() -> tuple[int, str]:
 
 
 def check(preset: str, shape: Shape | None, needs: tuple[Need, ...]) -> None:
-    """Refuses what the memory cannot hold.
+    """Check that there is enough memory.
 
     Args:
         preset: The model's name, for the message.
-        shape: Its shape; where it is not known, nothing is checked.
-        needs: What is going to be done with it. Training needs only hold a single text at a time.
+        shape: Its shape. If it is None, nothing is checked.
+        needs: The uses of the model. For training, a single text at a time must fit.
 
     Raises:
-        UserError: With what is needed, what there is, and what to do.
+        UserError: If there is not. The message says how much is needed, how much is free, and what helps.
     """
     if shape is None or not needs:
         return
@@ -201,12 +201,12 @@ def check(preset: str, shape: Shape | None, needs: tuple[Need, ...]) -> None:
 
 
 def largest_batch(shape: Shape | None, batch_size: int, length: int) -> int:
-    """The largest half, quarter, ... of a batch that the memory is estimated to hold in training; 1 at the least.
+    """Estimate the largest part of a batch, by halving it, for which the memory suffices in training. It is at least 1.
 
     Args:
-        shape: The model's; where it is not known, the whole batch is returned.
-        batch_size: Texts in the whole batch.
-        length: Tokens in each.
+        shape: The model's shape. If it is None, the whole batch is returned.
+        batch_size: The number of texts in the whole batch.
+        length: The number of tokens in each text.
     """
     if shape is None:
         return batch_size
@@ -220,12 +220,12 @@ def largest_batch(shape: Shape | None, batch_size: int, length: int) -> int:
 
 
 def half(size: int, batch_size: int) -> int:
-    """The largest part of a batch that divides it evenly and is at most half of `size`."""
+    """Return the largest divisor of `batch_size` that is at most half of `size`; 1 at the least."""
     return max(part for part in range(1, max(1, size // 2) + 1) if batch_size % part == 0)
 
 
 def shape_of(folder: Path) -> Shape | None:
-    """The shape of the model in a preset folder, from its configuration; None if it is not GPT-2's or Llama's kind."""
+    """Read the shape of the model in a preset folder. Return None for a model that is unlike GPT-2 and Llama."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Finding, loading and saving the language models."""
+"""Find, load and save pretrained language models."""
 
 import difflib
 import json
@@ -6,14 +6,16 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import keras_nlp
+
 from lib.core import paths, progress
 from lib.core.errors import UserError
+from lib.core.records import StandIn
 from lib.data import hubs
-from lib.models import convert_smollm2, memory
+from lib.models import decoding, memory, stand_ins  # the last one registers SmolLM2's classes for `from_preset`
 
 NONE = "none"
-ORIGIN_FILE = "origin.json"  # beside the weights of a model that `save` wrote
-STAND_INS = {"smollm2_135m": "SmolLM2-135M-Instruct", "tiny_random": "tiny random GPT-2"}
+ORIGIN_FILE = "origin.json"  # what `save` records beside the weights
 # OpenAI's weights in Hugging Face's format, which KerasHub converts. The preset tuned on CNN/Daily Mail has none.
 OPENAI = {
     "gpt2_base_en": "hf://openai-community/gpt2",
@@ -26,51 +28,48 @@ POST_PRESETS = (*OPENAI, "gpt2_base_en_cnn_dailymail")
 
 @dataclass
 class Model:
-    """Where a model was found.
+    """A model that was found, and is ready to be loaded.
 
     Attributes:
-        handle: What `from_preset` takes.
-        name: What a reader should call it.
-        stand_ins: What stands in for what, a line each: the model itself, or what it was fine-tuned from and on.
-        attempts: What was tried before, a line each, with the reason why it failed.
-        source: Where it came from: a hub's handle, a package, or a folder.
+        handle: The argument for `from_preset`.
+        name: Its name in the reports.
+        stand_ins: What was used in place of what: the model itself, or the model and texts that it was trained from.
+        attempts: The sources that were tried before, each with the reason why it failed.
+        source: The source: a hub's handle, a package, or a folder.
     """
 
     handle: str
     name: str
-    stand_ins: list[str] = field(default_factory=list)
+    stand_ins: list[StandIn] = field(default_factory=list)
     attempts: list[str] = field(default_factory=list)
     source: str = ""
 
 
 def find(preset: str, stand_in_name: str = NONE, *needs: memory.Need) -> Model:
-    """Finds a preset, and fetches it if need be.
+    """Find a preset, and download it if need be.
 
-    A preset's name stands for these sources, tried in this order: what lies in a hub's cache; KerasHub's own preset on
-    Kaggle; the same on Hugging Face; OpenAI's weights on Hugging Face, which KerasHub converts. If all fail, it is the
-    stand-in, if one is named.
+    The name of a preset has these sources, tried in this order: the cache of a hub, KerasHub's preset on Kaggle, the
+    same preset on Hugging Face, and OpenAI's weights on Hugging Face, which KerasHub converts. If all of them fail, the
+    stand-in is used, if one is named.
 
     Args:
-        preset: A KerasHub preset name (`gpt2_base_en`), a `kaggle://` or `hf://` handle, or a preset folder's path.
-        stand_in_name: What to use where a preset of a hub cannot be had: a key of `STAND_INS`, or `"none"`. A
-            misspelt name or a missing folder is an error all the same.
-        needs: What is going to be done with it. Whether the memory holds that is estimated before anything is fetched.
+        preset: The name of a KerasHub preset (`gpt2_base_en`), a `kaggle://` or `hf://` handle, or the path of a preset
+            folder.
+        stand_in_name: The model to use if no source of a preset can be reached: a key of `stand_ins.STAND_INS`, or
+            `"none"`. A misspelt name or a missing folder is an error even if a stand-in is named.
+        needs: What the model will be used for. Their memory is estimated before anything is downloaded.
 
     Returns:
-        The first source that answers.
+        The model from the first source that can be used.
 
     Raises:
         UserError: If there is no such preset, none of its sources can be used and no stand-in is named, or the memory
-            cannot hold it.
+            is too small for it.
     """
-    from lib.models import smollm2  # noqa: F401  (from_preset must know the stand-in's classes)
-
-    if stand_in_name not in (NONE, *STAND_INS):
-        raise UserError(f"stand_in is {stand_in_name!r}; allowed are {', '.join((NONE, *STAND_INS))}.")
-    if preset in STAND_INS:
-        return _checked(
-            Model(str(convert_smollm2.folder(preset)), STAND_INS[preset], source=_package(preset)), preset, needs
-        )
+    if stand_in_name not in (NONE, *stand_ins.STAND_INS):
+        raise UserError(f"stand_in is {stand_in_name!r}; allowed are {', '.join((NONE, *stand_ins.STAND_INS))}.")
+    if preset in stand_ins.STAND_INS:
+        return _checked(_stand_in(preset), preset, needs)
     if "://" not in preset and (preset not in known_presets()):
         return _checked(_local(preset), preset, needs)
     attempts, handles = [], _handles(preset)
@@ -95,23 +94,24 @@ def find(preset: str, stand_in_name: str = NONE, *needs: memory.Need) -> Model:
             f"preset is {preset!r}, and none of its sources can be used. "
             + " ".join(f"Tried {attempt}." for attempt in attempts)
             + " Check the network, set preset to a local preset folder, or name a stand-in"
-            + f" (stand_in: {', '.join(STAND_INS)})."
+            + f" (stand_in: {', '.join(stand_ins.STAND_INS)})."
         )
-    folder, name = convert_smollm2.folder(stand_in_name), STAND_INS[stand_in_name]
-    stand_ins = [f"{name} in place of {preset}"]
-    return _checked(Model(str(folder), name, stand_ins, attempts, _package(stand_in_name)), name, needs)
+    model = _stand_in(stand_in_name)
+    model.stand_ins, model.attempts = [StandIn(used=model.name, requested=preset)], attempts
+    return _checked(model, model.name, needs)
 
 
 def load_causal_lm(preset: str, sequence_length: int, stand_in_name: str = NONE):
-    """Loads a language model with its preprocessor, as the blog post does.
+    """Find and load a pretrained language model with its preprocessor, as the blog post does.
 
     Args:
         preset: See `find`.
-        sequence_length: The length, in tokens, that training texts are cut or padded to.
+        sequence_length: The length in tokens to which training texts are cut or padded.
         stand_in_name: See `find`.
 
     Returns:
-        A `keras_nlp.models.CausalLM` with float32 weights, its preprocessor attached.
+        A `keras_nlp.models.CausalLM` with float32 weights and its preprocessor, its `generate` sped up
+        (`decoding.speed_up`).
 
     Raises:
         UserError: See `find`.
@@ -120,37 +120,31 @@ def load_causal_lm(preset: str, sequence_length: int, stand_in_name: str = NONE)
 
 
 def load(model: Model, sequence_length: int):
-    """Loads a model that `find` found, and speeds up its `generate`. See `load_causal_lm` and `decoding.speed_up`."""
-    import keras_nlp
-
-    from lib.models import decoding
-
+    """Load a model that `find` returned. See `load_causal_lm`."""
     preprocessor = keras_nlp.models.CausalLMPreprocessor.from_preset(model.handle, sequence_length=sequence_length)
     return decoding.speed_up(keras_nlp.models.CausalLM.from_preset(model.handle, preprocessor=preprocessor))
 
 
-def save(causal_lm, folder: Path, name: str = "", stand_ins: list[str] | None = None) -> None:
-    """Saves a model as a preset; `from_preset` loads it back with identical logits.
+def save(causal_lm, folder: Path, name: str = "", stand_ins: list[StandIn] | None = None) -> None:
+    """Save a model as a preset. Loaded again, it computes the same logits.
 
     Args:
         causal_lm: The model.
-        folder: Where to; what lay there is replaced.
-        name: What a reader should call the model. It is kept beside the weights, for `find` to read.
-        stand_ins: What stood in for what when it was made; kept as well, so that no later report passes it off as
-            something else.
+        folder: The folder to make. If it exists, it is replaced.
+        name: The model's name in the reports. It is recorded beside the weights, for `find`.
+        stand_ins: What was used in place of what when the model was trained. It is recorded too, so that every report
+            on the model can say so.
     """
     folder = Path(folder)
     if folder.exists():
         shutil.rmtree(folder)
     causal_lm.save_to_preset(str(folder))
-    origin = {"name": name or folder.name, "stand_ins": stand_ins or []}
+    origin = {"name": name or folder.name, "stand_ins": [stand_in.model_dump() for stand_in in stand_ins or []]}
     (folder / ORIGIN_FILE).write_text(json.dumps(origin, ensure_ascii=False), encoding="utf-8")
 
 
 def known_presets() -> list[str]:
-    """The names of all presets of language models that KerasHub knows."""
-    import keras_nlp
-
+    """List the names of KerasHub's presets of language models."""
     return sorted(keras_nlp.models.CausalLM.presets)
 
 
@@ -159,10 +153,8 @@ def _local(preset: str) -> Model:
     if (folder / "config.json").is_file():
         if problem := hubs.problem_with(folder):
             raise UserError(f"preset is {preset!r}, a folder that cannot be loaded: {problem}. Fetch or make it anew.")
-        origin = {"name": paths.shown(folder), "stand_ins": []}
-        if (folder / ORIGIN_FILE).is_file():
-            origin = json.loads((folder / ORIGIN_FILE).read_text(encoding="utf-8"))
-        return Model(str(folder), **{"source": f"folder {paths.shown(folder)}"} | origin)
+        name, used = _origin(preset, folder)
+        return Model(str(folder), name, used, source=f"folder {paths.shown(folder)}")
     if preset.startswith("outputs/"):
         notebook = folder.parent.name
         raise UserError(
@@ -176,10 +168,23 @@ def _local(preset: str) -> Model:
     )
 
 
-def _handles(preset: str) -> list[str]:
-    """The addresses of a preset, in the order in which they are tried."""
-    import keras_nlp
+def _origin(preset: str, folder: Path) -> tuple[str, list[StandIn]]:
+    """Read the name and the stand-ins that `save` recorded. Without a record, the name is the folder's."""
+    file = folder / ORIGIN_FILE
+    if not file.is_file():
+        return paths.shown(folder), []
+    try:
+        origin = json.loads(file.read_text(encoding="utf-8"))
+        return origin["name"], [StandIn.model_validate(stand_in) for stand_in in origin["stand_ins"]]
+    except (ValueError, TypeError, KeyError):
+        raise UserError(
+            f"preset is {preset!r}, a model that was saved by an older version of this code. "
+            f"Run `make report NOTEBOOK={folder.parent.name}` anew."
+        ) from None
 
+
+def _handles(preset: str) -> list[str]:
+    """List the handles of a preset in the order in which they are tried."""
     if "://" in preset:
         scheme, name = preset.split("://", 1)
         slashes = {"kaggle": (3, 4), "hf": (1,)}.get(scheme, ())
@@ -193,14 +198,12 @@ def _handles(preset: str) -> list[str]:
 
 
 def _checked(model: Model, preset: str, needs: tuple[memory.Need, ...]) -> Model:
-    """Checks that the memory holds what is going to be done with a model that lies on the disk."""
+    """Check that there is enough memory for a model on the disk. Return the model."""
     memory.check(preset, memory.shape_of(Path(model.handle)), needs)
     return model
 
 
-def _package(stand_in_name: str) -> str:
-    return (
-        f"package {convert_smollm2.PACKAGE} {convert_smollm2.VERSION}"
-        if stand_in_name == "smollm2_135m"
-        else "made here"
-    )
+def _stand_in(name: str) -> Model:
+    """Make a stand-in, if it is not in the cache. See `stand_ins.folder`."""
+    made = stand_ins.STAND_INS[name]
+    return Model(str(stand_ins.folder(name)), made.title, source=made.source)

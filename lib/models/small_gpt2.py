@@ -1,37 +1,36 @@
-"""A small GPT-2 with a token for every character, trained from nothing."""
+"""Make a small GPT-2 with a token for every character, to be trained from scratch."""
+
+import keras_nlp
 
 from lib.core.errors import UserError
-from lib.models import convert_smollm2
+from lib.models import byte_level, decoding
 
 END = "<|endoftext|>"
-SENTENCE_END = "。？！"
+SENTENCE_ENDS = "。？！"
 
 
 def make(texts: list[str], sequence_length: int, num_layers: int, num_heads: int, hidden_dim: int):
-    """Makes a GPT-2 with random weights whose tokenizer has a token for every character of some texts.
+    """Make a GPT-2 with random weights, and a tokenizer with a token for every character of some texts.
 
-    It is KerasHub's own in every part, so that it is saved as a preset and loaded as any other. Nothing is dropped in
-    training, since a short training sees hardly a text twice.
+    All its classes are KerasHub's, so it is saved and loaded like any other preset. It has no dropout, since a short
+    training hardly sees a text twice.
 
     Args:
         texts: The texts whose characters become tokens.
-        sequence_length: The most tokens of a text, start token included; training texts are cut or padded to it.
-        num_layers: Transformer layers.
-        num_heads: Attention heads in each.
+        sequence_length: The number of positions, in tokens, start token included. Training texts are cut or padded to
+            it.
+        num_layers: The number of transformer layers.
+        num_heads: The number of attention heads in each layer.
         hidden_dim: The width of the hidden states, a multiple of `num_heads`. Feed-forward layers are four times as
             wide.
 
     Returns:
-        A `keras_nlp.models.GPT2CausalLM` with its preprocessor, its `generate` sped up (`decoding.speed_up`). What is
-        random is drawn from Keras' global seed.
+        A `keras_nlp.models.GPT2CausalLM` with its preprocessor, its `generate` sped up (`decoding.speed_up`). The
+        weights depend on the seed that `keras.utils.set_random_seed` set.
 
     Raises:
-        UserError: If `hidden_dim` cannot be divided among the heads.
+        UserError: If `hidden_dim` is not a multiple of `num_heads`.
     """
-    import keras_nlp
-
-    from lib.models import decoding
-
     if hidden_dim % num_heads:
         raise UserError(
             f"hidden_dim is {hidden_dim} and num_heads {num_heads}; the first must be a multiple of the second, such "
@@ -55,20 +54,20 @@ def make(texts: list[str], sequence_length: int, num_layers: int, num_heads: int
 
 
 def vocabulary(texts: list[str]) -> tuple[list[str], list[str]]:
-    """A byte-level BPE vocabulary with a token for every character of some texts.
+    """Build a byte-level BPE vocabulary with a token for every character of some texts.
 
-    The bytes of a character are merged from the left; characters whose first bytes are the same share those merges. In
-    UTF-8 a byte that begins a character never stands inside one, so no merge joins parts of two characters, and their
-    order does not matter. Single bytes are tokens too: whatever else is written is spelled with them.
+    The bytes of a character are merged from the left. Characters with the same first bytes share those merges. In UTF-8
+    the first byte of a character never occurs inside one, so no merge joins parts of two characters, and the order of
+    the merges does not matter. Single bytes are tokens too, so any other text can be written with them.
 
     Args:
         texts: The texts.
 
     Returns:
-        The tokens in the order of their ids, GPT-2's end token last, and the merges as `GPT2Tokenizer` takes them.
+        The tokens in the order of their ids, GPT-2's end token last; and the merges for `GPT2Tokenizer`.
     """
-    symbols = convert_smollm2.byte_characters()
-    merges = {}  # a dict, not a set, which has another order in every process
+    symbols = byte_level.byte_characters()
+    merges = {}  # a dictionary, since the order of a set differs between processes
     for character in sorted(set().union(*texts)):
         spelled = [symbols[byte] for byte in character.encode()]
         for end in range(1, len(spelled)):
@@ -77,17 +76,17 @@ def vocabulary(texts: list[str]) -> tuple[list[str], list[str]]:
 
 
 def beginnings(texts: list[str], most: int) -> list[str]:
-    """Cuts each text after the last of its sentences that fits, so that a model does not learn to stop within one.
+    """Cut each text after its last sentence that fits, so that a model does not learn to stop within a sentence.
 
     Args:
         texts: The texts.
-        most: Characters that may be left.
+        most: The maximum length in characters.
 
     Returns:
-        The texts; one whose first sentence is longer than that is cut within it.
+        The texts. If even the first sentence is too long, it is cut.
     """
     cut = []
     for text in texts:
-        end = max(text.rfind(mark, 0, most) for mark in SENTENCE_END) + 1
+        end = max(text.rfind(mark, 0, most) for mark in SENTENCE_ENDS) + 1
         cut.append(text if len(text) <= most else text[: end or most])
     return cut

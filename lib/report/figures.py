@@ -1,23 +1,24 @@
-"""The figures of the reports. Each function returns a matplotlib figure and its alternative text."""
+"""Draw the figures of the reports. Each function returns a matplotlib figure and its alternative text."""
 
 import itertools
 import math
+import warnings
+from pathlib import Path
 
 import matplotlib
-import matplotlib.pyplot as plt
-import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from lib.evaluation import continuations, timing
-from lib.report import fonts
+from lib.core import chinese
+from lib.core.records import CallState, LossCurve, PoemForm, TextGroup, Timing
 
 matplotlib.rcdefaults()  # whatever the reader's matplotlibrc says
 matplotlib.rcParams.update(
     {
         "figure.figsize": (7.5, 3.4),
         "figure.dpi": 150,
-        "savefig.bbox": "tight",
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.grid": True,
@@ -25,85 +26,96 @@ matplotlib.rcParams.update(
         "grid.alpha": 0.25,
         "font.size": 10,
         "legend.frameon": False,
-        "font.family": fonts.families(),
         "text.parse_math": False,  # a label may hold any text
+        "svg.fonttype": "none",  # text stays text: the reader's fonts have Chinese characters, this machine's may not
         "svg.hashsalt": "report",  # the same figure is the same file
     }
 )
+TANG, CHANCE = "Tang poets", "shuffled"  # the groups of poems that are drawn as ceiling and floor
 BLUE, ORANGE, GREY = "#2f6db3", "#d9822b", "#9aa0a8"
+WIDER = 0.5  # em by which a Chinese character is wider than what stands for it where this machine has no font for it
 
 
-def call_times(rows: list[dict]):
-    """The seconds of each timed call, the first one in another colour.
+def save(figure: Figure, file: Path) -> None:
+    """Writes a figure as SVG, all of its text inside it whatever font the reader has."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # of this machine; the reader's decides
+        box = figure.get_tightbbox().padded(0.1)
+        labels = [(len(chinese.characters(text.get_text())), text.get_fontsize()) for text in figure.findobj(Text)]
+        spare = max(count * size for count, size in labels) * WIDER / 72
+        box = Bbox.from_extents(box.x0 - spare, box.y0, box.x1, box.y1)
+        figure.savefig(file, metadata={"Date": None}, bbox_inches=box)
 
-    Args:
-        rows: Rows of `timing.measure`; the first calls and the warm ones are drawn.
-    """
-    heights = [1 + len(row["samples"][timing.WARM]) for row in rows]
-    figure, axes = plt.subplots(
-        len(rows), figsize=(7.5, 0.8 + sum(0.45 + 0.25 * height for height in heights)), sharex=True, squeeze=False
-    )
+
+def call_times(timings: list[Timing]) -> tuple[Figure, str]:
+    """The seconds of each timed call, the first one in another colour."""
+    seconds = [timing.seconds[CallState.FIRST] + timing.seconds[CallState.LATER] for timing in timings]
+    figure = Figure(figsize=(7.5, 0.8 + sum(0.45 + 0.25 * len(calls) for calls in seconds)))
+    panels = figure.subplots(len(timings), sharex=True, squeeze=False)[:, 0]
     told = []
-    for row, axis in zip(rows, axes[:, 0], strict=True):
-        seconds = row["samples"][timing.COLD] + row["samples"][timing.WARM]
-        axis.barh(range(1, len(seconds) + 1), seconds, color=[ORANGE] + [BLUE] * (len(seconds) - 1))
-        axis.set_yticks(range(1, len(seconds) + 1), [f"call {call}" for call in range(1, len(seconds) + 1)])
-        axis.invert_yaxis()
-        axis.set_title(row["label"], loc="left", fontsize=10)
-        axis.grid(axis="y", visible=False)
-        told.append(f"{row['label']}: {', '.join(f'{second:.1f}' for second in seconds)}")
-    axes[-1, 0].set_xlabel("seconds")
+    for timing, calls, axes in zip(timings, seconds, panels, strict=True):
+        axes.barh(range(1, len(calls) + 1), calls, color=[ORANGE] + [BLUE] * (len(calls) - 1))
+        axes.set_yticks(range(1, len(calls) + 1), [f"call {call}" for call in range(1, len(calls) + 1)])
+        axes.invert_yaxis()
+        axes.set_title(timing.label, loc="left", fontsize=10)
+        axes.grid(axis="y", visible=False)
+        told.append(f"{timing.label}: {', '.join(f'{second:.1f}' for second in calls)}")
+    panels[-1].set_xlabel("seconds")
     figure.tight_layout()
     return figure, f"Bar chart of the seconds of each call. {'; '.join(told)}. The first call compiles."
 
 
-def loss_curve(steps: pd.DataFrame):
-    """The training loss by step, with the means that Keras prints.
-
-    Args:
-        steps: `training.StepLog.table()`.
-    """
-    figure, axes = plt.subplots()
-    axes.plot(steps["step"], steps["loss"], color=GREY, linewidth=1, label="each step (padding included)")
-    axes.plot(steps["step"], steps["mean_loss"], color=BLUE, label="mean so far, as Keras prints it")
-    axes.plot(steps["step"], steps["mean_token_loss"], color=ORANGE, label="mean so far, per token")
+def loss_curve(curve: LossCurve) -> tuple[Figure, str]:
+    """The training loss by step, with the means that Keras prints."""
+    figure = Figure()
+    axes = figure.subplots()
+    steps = range(1, len(curve.loss) + 1)
+    axes.plot(steps, curve.loss, color=GREY, linewidth=1, label="each step (padding included)")
+    axes.plot(steps, curve.mean_loss, color=BLUE, label="mean so far, as Keras prints it")
+    axes.plot(steps, curve.mean_token_loss, color=ORANGE, label="mean so far, per token")
     axes.set(xlabel="step", ylabel="loss (nats)", ylim=(0, None))
     axes.legend()
-    first, last = steps.iloc[0], steps.iloc[-1]
     return figure, (
-        f"Training loss by step. The mean per token starts at {first['mean_token_loss']:.2f} and ends at "
-        f"{last['mean_token_loss']:.2f}; as Keras prints it, it ends at {last['mean_loss']:.2f}."
+        f"Training loss by step. The mean per token starts at {curve.mean_token_loss[0]:.2f} and ends at "
+        f"{curve.mean_token_loss[-1]:.2f}; as Keras prints it, it ends at {curve.mean_loss[-1]:.2f}."
     )
 
 
-def repetition_by_perplexity(cells: pd.DataFrame):
-    """rep-4 against perplexity, a point for each sampler and a star for people, with their intervals.
+def repetition_by_perplexity(groups: list[TextGroup], people: str) -> tuple[Figure, str]:
+    """rep-4 against perplexity, a point for each group and a star for people, with their intervals.
 
     Args:
-        cells: What `continuations.cells` returned, by label.
+        groups: The groups, those of the samplers and of people.
+        people: The label of people's group.
     """
-    cells = cells.sort_values("perplexity")
-    figure, axes = plt.subplots(figsize=(7.5, 4.6))
-    for row in cells.itertuples():
-        people = row.label == continuations.PEOPLE
-        colour = ORANGE if people else BLUE
-        axes.plot([row.perplexity_low, row.perplexity_high], [row.rep_4] * 2, color=colour, linewidth=1, alpha=0.3)
-        axes.plot([row.perplexity] * 2, [row.rep_4_low, row.rep_4_high], color=colour, linewidth=1, alpha=0.3)
-        axes.plot(row.perplexity, row.rep_4, "*" if people else "o", color=colour, markersize=15 if people else 6)
+    points = [(group.label, group.metrics["perplexity"], group.metrics["rep_4"]) for group in groups]
+    points = sorted((point for point in points if point[1].value is not None), key=lambda point: point[1].value)
+    figure = Figure(figsize=(7.5, 4.6))
+    axes = figure.subplots()
+    for label, perplexity, rep_4 in points:
+        colour = ORANGE if label == people else BLUE
+        if perplexity.has_interval:
+            axes.plot([perplexity.low, perplexity.high], [rep_4.value] * 2, color=colour, linewidth=1, alpha=0.3)
+        if rep_4.has_interval:
+            axes.plot([perplexity.value] * 2, [rep_4.low, rep_4.high], color=colour, linewidth=1, alpha=0.3)
+        marker, size = ("*", 15) if label == people else ("o", 6)
+        axes.plot(perplexity.value, rep_4.value, marker, color=colour, markersize=size)
     axes.set(xscale="log", xlabel="perplexity to the model (log scale)", ylabel="rep-4 (%)", ylim=(-3, None))
-    ticks = [value for value in (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500) if _between(value, cells)]
+    lowest, highest = points[0][1].value, points[-1][1].value
+    ticks = [tick for tick in (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500) if 0.7 * lowest <= tick <= 1.4 * highest]
     axes.set_xticks(ticks, ticks)
     axes.minorticks_off()
     axes.margins(x=0.12, y=0.2)
-    _label(axes, [(row.label, row.perplexity, row.rep_4) for row in cells.itertuples()])
-    told = "; ".join(f"{row.label}: {row.rep_4:.0f} % at {row.perplexity:.1f}" for row in cells.itertuples())
+    _label(axes, [(label, perplexity.value, rep_4.value) for label, perplexity, rep_4 in points])
+    told = "; ".join(f"{label}: {rep_4.value:.0f} % at {perplexity.value:.1f}" for label, perplexity, rep_4 in points)
     return figure, f"Repeated four-word phrases against perplexity. {told}."
 
 
 def _label(axes, points: list[tuple[str, float, float]]) -> None:
     """Writes a label beside each point, as near as is free of other points and labels, with a line to its point."""
-    axes.figure.canvas.draw()
-    renderer = axes.figure.canvas.get_renderer()
+    canvas = FigureCanvasAgg(axes.figure)
+    canvas.draw()
+    renderer = canvas.get_renderer()
     corners = [axes.transData.transform((x, y)) for _, x, y in points]
     taken = [Bbox.from_bounds(x - 12, y - 12, 24, 24) for x, y in corners]
     for text, x, y in points:
@@ -115,74 +127,76 @@ def _label(axes, points: list[tuple[str, float, float]]) -> None:
             )
             label.update_positions(renderer)
             box = Text.get_window_extent(label, renderer).padded(2)  # without the line
-            inside = axes.get_window_extent()
+            inside = axes.get_window_extent(renderer)
             if inside.contains(box.x0, box.y0) and inside.contains(box.x1, box.y1) and not box.count_overlaps(taken):
                 break
             label.remove()
         else:
-            box = axes.annotate(text, (x, y), fontsize=8).get_window_extent()
+            box = axes.annotate(text, (x, y), fontsize=8).get_window_extent(renderer)
         taken.append(box)
 
 
-def _between(value: float, cells: pd.DataFrame) -> bool:
-    return 0.7 * cells["perplexity"].min() <= value <= 1.4 * cells["perplexity"].max()
-
-
-def speed(post_seconds: list[float], cold: list[float], warm: list[float]):
-    """The time of a call before and after fine-tuning: as the post timed it, and cold and warm here.
+def speed(post_seconds: list[float], first: list[float], later: list[float]) -> tuple[Figure, str]:
+    """The time of a call before and after fine-tuning: as the post timed it, and first and later calls here.
 
     Args:
         post_seconds: The post's two times.
-        cold: The cold calls before and after.
-        warm: The warm calls before and after.
+        first: The first calls before and after.
+        later: The medians of the later calls before and after.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(7.5, 3.2))
+    figure = Figure(figsize=(7.5, 3.2))
+    left, right = figure.subplots(1, 2)
     left.bar(["before", "after"], post_seconds, 0.5, color=GREY)
     left.set(title="Blog post, as it timed", ylabel="seconds for one call")
-    right.bar([-0.2, 0.8], cold, 0.4, color=ORANGE, label="cold: compiles")
-    right.bar([0.2, 1.2], warm, 0.4, color=BLUE, label="warm")
-    right.set(title="Here", ylim=(0, 1.35 * max(cold)))
+    right.bar([-0.2, 0.8], first, 0.4, color=ORANGE, label="first call: compiles")
+    right.bar([0.2, 1.2], later, 0.4, color=BLUE, label="later calls")
+    right.set(title="Here", ylim=(0, 1.35 * max(first)))
     right.set_xticks([0, 1], ["before", "after"])
     right.legend()
-    told = [" and ".join(f"{seconds:.1f}" for seconds in pair) for pair in (post_seconds, cold, warm)]
-    return figure, f"Seconds before and after fine-tuning. Post: {told[0]}. Here, cold: {told[1]}; warm: {told[2]}."
+    told = [" and ".join(f"{seconds:.1f}" for seconds in pair) for pair in (post_seconds, first, later)]
+    return figure, (
+        f"Seconds before and after fine-tuning. Post: {told[0]}. Here, first calls: {told[1]}; later calls: {told[2]}."
+    )
 
 
-def poem_form(groups: dict[str, dict]):
+def poem_form(groups: dict[str, PoemForm]) -> tuple[Figure, str]:
     """How well formed, rhymed and alternating several groups of poems are, with their intervals.
 
     Args:
-        groups: For each group what `poetry.summary` returned, None where there was nothing to judge.
+        groups: By name; `TANG` and `CHANCE` have colours of their own.
     """
     measures = {"well_formed": "well formed", "rhyme": "pairs that rhyme", "alternating": "tones that alternate"}
-    figure, panels = plt.subplots(1, 3, figsize=(7.5, 0.9 + 0.36 * len(groups)), sharey=True)
+    figure = Figure(figsize=(7.5, 0.9 + 0.36 * len(groups)))
+    panels = figure.subplots(1, 3, sharey=True)
     told = []
     for axes, (measure, title) in zip(panels, measures.items(), strict=True):
-        for place, (name, summary) in enumerate(groups.items()):
-            share, low, high = (summary[f"{measure}_{part}"] for part in ("percent", "low", "high"))
-            if share is None or math.isnan(share):
+        for place, (name, form) in enumerate(groups.items()):
+            share = form.shares[measure]
+            if share.value is None:
                 continue
-            colour = ORANGE if name == continuations.TANG else GREY if name == continuations.CHANCE else BLUE
-            axes.barh(place, share, 0.6, color=colour)
-            if low is not None and not math.isnan(low):
-                axes.plot([low, high], [place, place], color="black", linewidth=1)
-            told.append(f"{title}, {name}: {share:.0f}")
+            axes.barh(place, share.value, 0.6, color={TANG: ORANGE, CHANCE: GREY}.get(name, BLUE))
+            if share.has_interval:
+                axes.plot([share.low, share.high], [place, place], color="black", linewidth=1)
+            told.append(f"{title}, {name}: {share.value:.0f}")
         axes.set(title=title, xlim=(0, 100), xlabel="%")
         axes.title.set_fontsize(10)
         axes.grid(axis="y", visible=False)
     panels[0].set_yticks(range(len(groups)), list(groups))
     panels[0].invert_yaxis()
-    figure.tight_layout()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.tight_layout()
     return figure, f"Form of the poems, in percent. {'; '.join(told)}."
 
 
-def bits_per_character(bits: dict[str, float]):
+def bits_per_character(bits: dict[str, float]) -> tuple[Figure, str]:
     """Bits per character on held-out texts; fewer is better.
 
     Args:
-        bits: By text and model, in the order in which they are drawn.
+        bits: By texts and model, in the order in which they are drawn.
     """
-    figure, axes = plt.subplots(figsize=(7.5, 0.9 + 0.36 * len(bits)))
+    figure = Figure(figsize=(7.5, 0.9 + 0.36 * len(bits)))
+    axes = figure.subplots()
     axes.barh(list(bits), list(bits.values()), 0.6, color=BLUE)
     for place, value in enumerate(bits.values()):
         axes.text(value, place, f" {value:.2f}", va="center", fontsize=9)

@@ -1,18 +1,19 @@
-"""Writes figures into the READMEs, each block between its two marks, so that they state no others: `make readme`.
+"""Write figures into the READMEs, each block between its two marks: `make readme`.
 
-The results are those of the committed run; the texts shown are the first of each kind, not the best. The memory that
+The results are those of the committed run. The texts shown are the first of each kind, not the best. The memory that
 the presets need is what `lib.models.memory` estimates.
 """
 
 import json
 import sys
+from pathlib import Path
 
-import pandas as pd
-
-from lib.claims import beside_post, post_claims
-from lib.core import chinese, command_line, paths
+from lib.claims import experiments, judgement
+from lib.core import chinese, command_line, paths, records
+from lib.core.records import Results, Sample
 from lib.models import memory
-from lib.report import escaping, recorder, wording
+from lib.report import escaping, phrases, views, wording
+from lib.report.numbers import number
 
 PROFILE = "cpu"
 FILES = {"en": "README.md", "zh": "README.zh-CN.md"}
@@ -35,7 +36,7 @@ def memory_block() -> str:
         }
         gib = {name: f"{(bytes_ + memory.RUNTIME['GPU']) / memory.GIB:.1f} GiB" for name, bytes_ in needed.items()}
         rows.append({"preset": f"`{preset}`", "parameters": f"{shape.parameters / 1e6:,.0f} M", **gib})
-    return _table(rows, tuple(rows[0]))
+    return _table(rows, {name: name for name in rows[0]})
 
 
 def bench_block() -> str:
@@ -60,99 +61,117 @@ def bench_block() -> str:
         f"Measured on {machine['processor']}, {machine['date'][:10]}, beside {machine['peers']}; "
         "the post's lines are KerasHub on TensorFlow. "
     )
-    how = "Above 1 this project is faster; `make all` is the time now over the time before, and again in seconds. "
+    how = "Above 1 this project is faster. "
     report = "[The report](outputs/bench/bench/report.html) also tells how the cost grows."
-    return where + how + report + "\n\n" + _table(rows, tuple(rows[0]))
+    return where + how + report + "\n\n" + _table(rows, {name: name for name in rows[0]})
 
 
 def _ratio(row: dict) -> str:
     """The median of a row's ratios with the lowest and the highest, if there is more than one."""
     if not row["ratios"]:
         return "not measured"
-    low, median, high = (recorder.number(row[f"ratio_{which}"]) for which in ("low", "median", "high"))
+    low, median, high = (number(row[f"ratio_{which}"]) for which in ("low", "median", "high"))
     return f"{median} ({low} to {high})" if len(row["ratios"]) > 1 else f"{median}, once"
 
 
 def finding_block(language: str = "en") -> str:
-    """What the summary of `outputs/cpu` says; in English where it was made before it had other languages."""
-    summary = recorder.load(PROFILE, "00_summary")
-    return summary.get(wording.key("answer", language)) or summary["answer"]
+    """What the summary of `outputs/cpu` says."""
+    return phrases.answer(records.load(_folder() / "00_summary" / "results.json"), language)
 
 
 def results_block(language: str = "en") -> str:
     """The results of `outputs/cpu` as Markdown."""
-    found, post = beside_post.load_all(PROFILE), beside_post.blog_post()
-    summary = recorder.load(PROFILE, "00_summary")
-    figures = [f"![{figure['alt']}](outputs/{PROFILE}/00_summary/{figure['file']})" for figure in summary["figures"]]
-    facts = found["01_baseline"]["provenance"]
-    stand_ins = wording.stand_ins(summary["stand_ins"], language)
+    found, judged = experiments.load(PROFILE), judgement.of_profile(PROFILE)
+    summary = records.load(_folder() / "00_summary" / "results.json")
+    page = views.Page(summary, _folder() / "00_summary", language)
+    figures = [f"![{views.described(page, file)[0]}](outputs/{PROFILE}/00_summary/{file})" for file in summary.figures]
+    machine = found.baseline.machine
+    stand_ins = phrases.stand_ins(summary.stand_ins, language)
     ran = wording.say(
-        "readme_ran", language, where=facts["processor"], backend=facts["Keras backend"], date=facts["date"][:10]
+        "readme_ran",
+        language,
+        where=f"{machine.processor}, {machine.cores} cores",
+        backend=machine.keras,
+        date=machine.date[:10],
     )
-    claims, compared = post_claims.table(found, post, language), beside_post.rows(found, post, language)
     parts = [
         ran + (wording.say("readme_stand_ins", language, stand_ins=stand_ins) if stand_ins else ""),
         _table(
-            claims.to_dict("records"),
-            ("the post says", "here", "because"),
-            [wording.say(name, language) for name in ("heading_claim", "heading_here", "heading_because")],
+            [phrases.claim(claim, language) for claim in judged.claims],
+            {"says": "heading_claim", "verdict": "heading_here", "because": "heading_because"},
+            language,
         ),
         _table(
-            compared,
-            ("what", "blog post", "here"),
-            [wording.say(name, language) for name in ("heading_what", "heading_post", "heading_run")],
+            [phrases.beside(row, language) for row in judged.beside_post],
+            {"what": "heading_what", "post": "heading_post", "here": "heading_run"},
+            language,
         ),
         wording.say("readme_why", language, file=f"outputs/{PROFILE}/00_summary/report.html"),
         *figures,
         f"### {wording.say('readme_samples', language)}",
-        *_samples(language),
+        *_samples(found, language),
         f"### {wording.say('readme_minutes', language)}",
         _table(
             [
                 {
-                    "report": f"[{wording.say(f'title_{name}', language)}](outputs/{PROFILE}/{name}/report.html)",
-                    "minutes": f"{content['minutes']:.1f}",
+                    "report": f"[{phrases.title(results.notebook, language)}]"
+                    f"(outputs/{PROFILE}/{results.notebook}/report.html)",
+                    "minutes": f"{results.minutes:.1f}",
                 }
-                for name, content in {"00_summary": summary, **found}.items()
+                for results in (summary, *found.all())
             ],
-            ("report", "minutes"),
-            [wording.say(name, language) for name in ("heading_report", "heading_minutes")],
+            {"report": "heading_report", "minutes": "heading_minutes"},
+            language,
         ),
     ]
     return "\n\n".join(parts)
 
 
-def _samples(language: str) -> list[str]:
-    baseline, reddit, samplers, tang, scratch = (
-        pd.read_csv(paths.outputs() / PROFILE / name / "samples.csv", keep_default_na=False)
-        for name in beside_post.NOTEBOOKS
-    )
-    parts = []
+def _folder() -> Path:
+    return paths.outputs() / PROFILE
 
-    def show(name: str, text: str, **values) -> None:
-        parts.extend([wording.say(f"readme_{name}", language, **values), _quote(text)])
 
-    for prompt, rows in baseline.groupby("prompt", sort=False):
-        show("pretrained", rows.iloc[0]["text"], prompt=prompt, sampler=rows.iloc[0]["sampler"])
-    first = reddit[reddit["prompt"] == reddit["prompt"][0]].drop_duplicates("label")
-    for row in first[first["label"].str.startswith("after")].itertuples():
-        show("stories", row.text, sampler=row.sampler)
-    greedy = samplers.iloc[0]
-    show("greedy", greedy["text"], sampler=greedy["label"])
-    for (label, prompt), rows in tang.groupby(["label", "prompt"], sort=False):
-        if label.startswith("after"):
-            show("poem", "\n".join(chinese.lines(rows.iloc[0]["text"])), prompt=prompt)
-    for prompt, rows in scratch[scratch["label"] == "from scratch"].groupby("prompt", sort=False):
-        show("poem_from_scratch", "\n".join(chinese.lines(rows.iloc[0]["text"])), prompt=prompt)
-    return parts
+def _samples(found: experiments.Experiments, language: str) -> list[str]:
+    """The first text of each kind."""
+    told: list[str] = []
+
+    def show(name: str, sample: Sample, poem: bool = False) -> None:
+        told.append(wording.say(f"readme_{name}", language, prompt=sample.prompt, sampler=sample.sampler))
+        told.append(_quote("\n".join(chinese.lines(sample.text)) if poem else sample.text))
+
+    for sample in _first_of_each_prompt(found.baseline.measured.samples):
+        show("pretrained", sample)
+    show("stories", _of(found.reddit, "after fine-tuning")[0])
+    show("greedy", found.samplers.measured.samples[0])
+    for sample in _first_of_each_prompt(_of(found.tang, "after fine-tuning")):
+        show("poem", sample, poem=True)
+    for sample in _first_of_each_prompt(_of(found.scratch, "from scratch")):
+        show("poem_from_scratch", sample, poem=True)
+    return told
+
+
+def _of(results: Results, label: str) -> list[Sample]:
+    return [sample for sample in results.measured.samples if sample.label == label]
+
+
+def _first_of_each_prompt(samples: list[Sample]) -> list[Sample]:
+    return list({sample.prompt: sample for sample in reversed(samples)}.values())[::-1]
 
 
 def _quote(text: str) -> str:
     return "\n".join(f"> {escaping.as_markdown(line)}  " for line in text.splitlines())
 
 
-def _table(rows: list[dict], columns: tuple[str, ...], names: list[str] | None = None) -> str:
-    lines = [" | ".join(names or columns), " | ".join("---" for _ in columns)]
+def _table(rows: list[dict], columns: dict[str, str], language: str | None = None) -> str:
+    """A table as Markdown.
+
+    Args:
+        rows: Values by column.
+        columns: Which of them are shown, with their headings.
+        language: Where the headings are names in `wording.yaml`: in which language.
+    """
+    headings = [wording.say(name, language) if language else name for name in columns.values()]
+    lines = [" | ".join(headings), " | ".join("---" for _ in columns)]
     lines += [" | ".join(_in_a_cell(str(row[column])) for column in columns) for row in rows]
     return "\n".join(f"| {line} |" for line in lines)
 

@@ -1,57 +1,110 @@
-"""From an executed notebook to an HTML report, and from the reports to their index."""
+"""Make the pages of a profile from its results: a report for each, and their index.
 
-import json
+Usage: `python -m lib.report.site --profile cpu` (`make render`) makes all pages anew, and runs no notebook.
+"""
+
+import argparse
 import re
 import sys
 from pathlib import Path
 
-import jinja2
 import nbconvert
 import nbformat
 
-from lib.claims import beside_post, post_claims
-from lib.core import chinese, paths
+from lib.claims import judgement
+from lib.core import command_line, paths, records
 from lib.core.errors import UserError
-from lib.report import escaping, recorder, wording
+from lib.core.records import Judgement, Results
+from lib.report import escaping, executed, html, numbers, phrases, views, wording
 
-TEMPLATE = Path(__file__).parent / "template"
 SUMMARY = "00_summary"
+RESULTS = "results.json"
+CLAIMS = "claims.json"
 LINKS = re.compile("<!-- links -->.*?<!-- end of links -->", re.DOTALL)
-SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])|(?<=[。！？])(?=.)")
+
+
+def render(profile: str) -> Path:
+    """Makes all pages of a profile anew.
+
+    Args:
+        profile: The folder of `outputs/`.
+
+    Returns:
+        The index in English.
+
+    Raises:
+        UserError: If there are no reports, or their results or executed notebooks cannot be read.
+    """
+    folder = paths.outputs() / profile
+    reports = sorted(file.parent for file in folder.glob(f"*/{RESULTS}"))
+    if not reports:
+        raise UserError(
+            f"There are no reports in {paths.on_terminal(folder)} to render. Run `make all PROFILE={profile}` first."
+        )
+    for report in reports:
+        render_report(report)
+    return render_index(profile)
+
+
+def render_report(folder: Path) -> None:
+    """Makes `report.html` in a report's folder, from its `results.json` and its executed notebook.
+
+    The views in the executed notebook are brought up to date as well, so that it says what the page says.
+    """
+    results, kept = records.load(folder / RESULTS), folder / executed.NAME
+    if not kept.is_file():
+        raise UserError(
+            f"{folder.name} has no {executed.NAME}, which its page is made from. Run `make report NOTEBOOK="
+            f"{results.notebook} PROFILE={results.profile}` anew."
+        )
+    notebook = nbformat.read(kept, as_version=4)
+    source = paths.NOTEBOOKS / f"{results.notebook}.ipynb"
+    if source.is_file():
+        executed.with_prose_of(notebook, nbformat.read(source, as_version=4))
+    executed.redraw(notebook, views.Page(results, folder))
+    executed.write(notebook, kept)
+    paths.write(folder / "report.html", _page(notebook, results, folder))
+
+
+def _page(notebook, results: Results, folder: Path) -> str:
+    first, more = phrases.headline(phrases.answer(results))
+    report = {
+        "title": title(results.notebook),
+        "headline": first,
+        "more": more,
+        "contents": _contents(notebook),
+        "files": sorted(path.name for path in folder.iterdir() if path.suffix in (".csv", ".json", ".ipynb")),
+        "stand_ins": phrases.stand_ins(results.stand_ins),
+        "changed": {name: numbers.parameter(value) for name, value in results.changed.items()},
+        "sources": _sources(results),
+        "machine": results.machine,
+        "code": phrases.code(results.machine),
+        "minutes": results.minutes,
+        "notebook": results.notebook,
+        "profile": results.profile,
+    }
+    _split_title(notebook)
+    # nbconvert's own templates are named too, or a reader's of the same name would come first.
+    own = [str(html.TEMPLATE.parent), str(Path(sys.prefix) / "share" / "jupyter" / "nbconvert" / "templates")]
+    exporter = nbconvert.HTMLExporter(template_name=html.TEMPLATE.name, extra_template_basedirs=own)
+    exporter.register_filter("visible", escaping.visible)
+    page, _ = exporter.from_notebook_node(notebook, resources={"report": report})
+    return page
+
+
+def _sources(results: Results) -> list[tuple[str, str]]:
+    """The models and texts of a report, for its first screen."""
+    told = []
+    for model in results.models:
+        source = f" ({model.source})" if model.source else ""
+        told.append(("Model", f"{model.name}{source}, {model.parameters:,} parameters"))
+    return told + [("Texts", f"{corpus.name} ({corpus.source})") for corpus in results.corpora]
 
 
 def title(notebook: str) -> str:
     """A notebook's title: the first line of its first cell."""
     cells = nbformat.read(paths.NOTEBOOKS / f"{notebook}.ipynb", as_version=4).cells
     return cells[0].source.splitlines()[0].lstrip("# ")
-
-
-def headline(answer: str) -> tuple[str, str]:
-    """An answer's first sentence, and the others."""
-    first, *more = SENTENCE_END.split(answer, maxsplit=1)
-    return first, "".join(more)
-
-
-def render_report(executed: Path, folder: Path) -> None:
-    """Writes `report.html` into a result folder.
-
-    Args:
-        executed: The executed notebook.
-        folder: The folder with its `results.json`.
-    """
-    content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    notebook = nbformat.read(executed, as_version=4)
-    content["title"] = title(content["notebook"])
-    content["files"] = recorder.output_files(folder)
-    content["headline"], content["more"] = headline(content["answer"])
-    content["contents"] = _contents(notebook)
-    _split_title(notebook)
-    # nbconvert's own templates are named too, or a reader's of the same name would come first.
-    folders = [str(TEMPLATE.parent), str(Path(sys.prefix) / "share" / "jupyter" / "nbconvert" / "templates")]
-    exporter = nbconvert.HTMLExporter(template_name=TEMPLATE.name, extra_template_basedirs=folders)
-    exporter.register_filter("visible", escaping.visible)
-    page, _ = exporter.from_notebook_node(notebook, resources={"report": content})
-    (folder / "report.html").write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
 def _contents(notebook) -> list[dict[str, str]]:
@@ -64,7 +117,7 @@ def _contents(notebook) -> list[dict[str, str]]:
 
 
 def _split_title(notebook) -> None:
-    """Puts the title into a cell of its own, so that the finding can stand right below it."""
+    """Puts the title into a cell of its own, so that the answer can stand right below it."""
     first = notebook.cells[0]
     heading, _, rest = first.source.partition("\n")
     first.source = heading
@@ -72,22 +125,19 @@ def _split_title(notebook) -> None:
 
 
 def render_index(profile: str) -> Path:
-    """Writes a profile's `index.html`, and `index.zh.html` in Chinese; links the reports to each other.
+    """Makes a profile's `index.html` and `index.zh.html`, judges its claims, and links the reports to each other.
 
-    The index has a card for each published report, the blog post's claims and figures beside those here.
+    The index has a card for each published report and, once the experiments and the summary have run, the post's claims
+    and figures beside those here. What is judged goes to `claims.json`.
 
     Returns:
-        The file in English.
+        The index in English.
     """
     folder = paths.outputs() / profile
-    reports = [_card(file) for file in sorted(folder.glob("*/results.json"))]
-    _link(folder, [report["folder"] for report in reports])
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATE), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["visible"] = escaping.visible
-    environment.filters["language"] = chinese.language
-    template = environment.get_template("site.html.j2")
+    reports = {file.parent.name: records.load(file) for file in sorted(folder.glob(f"*/{RESULTS}"))}
+    _link(folder, reports)
+    judged = _judge(profile)
+    template = html.environment().get_template("site.html.j2")
     for language in wording.LANGUAGES:
         page = template.render(
             profile=profile,
@@ -95,12 +145,25 @@ def render_index(profile: str) -> Path:
             languages=[(name, wording.NAMES[name], wording.TAGS[name], index_name(name)) for name in wording.LANGUAGES],
             tag=wording.TAGS[language],
             say=lambda name, language=language, **values: wording.say(name, language, **values),
-            style=(TEMPLATE / "style.css").read_text(encoding="utf-8"),
-            cards=[_told(report, language) for report in reports],
-            **_beside_the_post(profile, language),
+            style=(html.TEMPLATE / "style.css").read_text(encoding="utf-8"),
+            cards=[_card(folder / name, results, language) for name, results in reports.items()],
+            claims=[phrases.claim(claim, language) for claim in judged.claims] if judged else [],
+            figures=[phrases.beside(row, language) for row in judged.beside_post] if judged else [],
         )
         paths.write(folder / index_name(language), page)
     return folder / index_name("en")
+
+
+def _judge(profile: str) -> Judgement | None:
+    """Judges a profile's claims and writes them down; None before all of its notebooks have run."""
+    if not (paths.outputs() / profile / SUMMARY / RESULTS).is_file():
+        return None
+    try:
+        judged = judgement.of_profile(profile)
+    except UserError:
+        return None
+    paths.write(paths.outputs() / profile / CLAIMS, records.dump(judged))
+    return judged
 
 
 def index_name(language: str) -> str:
@@ -108,51 +171,34 @@ def index_name(language: str) -> str:
     return "index.html" if language == "en" else f"index.{language}.html"
 
 
-def _card(file: Path) -> dict:
-    """What the index needs of a report."""
-    content = json.loads(file.read_text(encoding="utf-8"))
-    content["folder"] = file.parent.name
-    content["differs"] = [f"{name}: {recorder.shown(value)}" for name, value in content.get("changed", {}).items()]
-    figures = [figure for figure in content["figures"] if (file.parent / figure["file"]).is_file()]
-    content["figure"] = None
-    if figures and content["notebook"] != SUMMARY:
-        content["figure"] = {**figures[-1], "data": recorder.data_uri(file.parent / figures[-1]["file"])}
-    return content
-
-
-def _told(report: dict, language: str) -> dict:
-    """A card in a language."""
-    first, more = headline(report.get(wording.key("answer", language)) or report["answer"])
-    try:
-        heading = wording.say(f"title_{report['notebook']}", language)
-    except KeyError:
-        heading = title(report["notebook"])
-    if report["notebook"] == SUMMARY:  # whose findings are the table above
-        more = ""
-    stand_ins = wording.stand_ins(report["stand_ins"], language)
-    return {**report, "title": heading, "headline": first, "more": more, "stand_ins": stand_ins}
-
-
-def _beside_the_post(profile: str, language: str) -> dict:
-    """The post's claims and figures, once the experiments and the summary have run."""
-    summary = paths.outputs() / profile / SUMMARY / "results.json"
-    try:
-        found = beside_post.load_all(profile) if summary.is_file() else {}
-    except UserError:
-        found = {}
-    if not found:
-        return {"claims": [], "figures": []}
-    post = beside_post.blog_post()
+def _card(folder: Path, results: Results, language: str) -> dict:
+    """What the index shows of a report."""
+    first, more = phrases.headline(phrases.answer(results, language))
+    heading = phrases.title(results.notebook, language)
+    pictures = [folder / file for file in results.figures if (folder / file).is_file()]
+    is_summary = results.notebook == SUMMARY  # whose findings are the tables of the index
     return {
-        "claims": post_claims.table(found, post, language).to_dict("records"),
-        "figures": beside_post.rows(found, post, language),
+        "folder": folder.name,
+        "title": title(results.notebook) if heading == results.notebook else heading,
+        "headline": first,
+        "more": "" if is_summary else more,
+        "differs": [f"{name}: {numbers.parameter(value)}" for name, value in results.changed.items()],
+        "picture": html.data_uri(pictures[-1]) if pictures and not is_summary else None,
+        "stand_ins": phrases.stand_ins(results.stand_ins, language),
+        "took": wording.say(
+            "index_took",
+            language,
+            minutes=f"{results.minutes:.1f}",
+            date=results.machine.date,
+            code=phrases.code(results.machine),
+        ),
     }
 
 
-def _link(folder: Path, names: list[str]) -> None:
+def _link(folder: Path, reports: dict[str, Results]) -> None:
     """Writes into every report the links to its neighbours that exist."""
-    order = [name for name in names if "@" not in name]
-    for name in names:
+    order = [name for name in reports if "@" not in name]
+    for name in reports:
         report = folder / name / "report.html"
         if not report.is_file():
             continue
@@ -163,7 +209,8 @@ def _link(folder: Path, names: list[str]) -> None:
         elif (original := name.partition("@")[0]) in order:
             around = [("up", "The report itself:", [original])]
         links = [
-            f'<a rel="{rel}" href="../{other}/report.html">{sign} {escaping.as_html(_title_of(folder / other))}</a>'
+            f'<a rel="{rel}" href="../{other}/report.html">{sign} '
+            f"{escaping.as_html(title(reports[other].notebook))}</a>"
             for rel, sign, others in around
             for other in others
         ]
@@ -173,5 +220,20 @@ def _link(folder: Path, names: list[str]) -> None:
             paths.write(report, linked)
 
 
-def _title_of(folder: Path) -> str:
-    return title(json.loads((folder / "results.json").read_text(encoding="utf-8"))["notebook"])
+def main(arguments: list[str] | None = None) -> int:
+    """The command line. Returns the exit status."""
+    return command_line.run(lambda: _main(arguments))
+
+
+def _main(arguments: list[str] | None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m lib.report.site", description="Make all pages of a profile anew, without running a notebook."
+    )
+    parser.add_argument("--profile", default="cpu", help="the folder of outputs/ that holds the reports")
+    options = parser.parse_args(arguments)
+    print(f"Pages: {paths.on_terminal(render(options.profile))}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,19 +1,21 @@
-"""Training for a fixed time: how many steps fit into it, and what ends a training whose time is up."""
+"""Train for a fixed time: estimate how many steps fit into it, and stop when it is up."""
 
 import time
 
+import keras
 import numpy as np
 
 
 def steps_within(seconds: float, probe_seconds: list[float]) -> int:
-    """How many training steps fit into a time, judged by some that were made to find out.
+    """Estimate how many training steps fit into a time, from the times of a few probe steps.
 
     Args:
-        seconds: The time for all, the steps of the probe and two times compiling included.
-        probe_seconds: The seconds of the steps of the probe. The first one compiled, as the first of the run will.
+        seconds: The total time, including the probe steps and two compilations.
+        probe_seconds: The times of the probe steps in seconds. The first one compiles, as the first step of the
+            training will.
 
     Returns:
-        The steps, at least 2.
+        The number of steps, at least 2.
     """
     first, *later = probe_seconds
     step = float(np.mean(later[len(later) // 3 :] or [first]))  # the first ones may still warm up
@@ -21,17 +23,14 @@ def steps_within(seconds: float, probe_seconds: list[float]) -> int:
 
 
 def stop_after(seconds: float, trainee):
-    """Ends a training with the step in which its time is up, should the machine have got slower than the probe said.
+    """Make a Keras callback that stops a training after the step in which its time is up.
+
+    It takes effect if the machine has become slower than it was during the probe steps.
 
     Args:
-        seconds: The time, from the beginning of `fit`.
-        trainee: What is trained.
-
-    Returns:
-        A Keras callback.
+        seconds: The time from the beginning of `fit`.
+        trainee: The model that is trained.
     """
-    import keras
-
     ends = []
 
     def check(batch, logs):

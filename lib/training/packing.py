@@ -1,19 +1,20 @@
-"""Fine-tuning on JAX without padding: the texts of a step lie end to end.
+"""Fine-tune on JAX without padding: the texts of a step are packed end to end.
 
-A padded batch computes its padding too, which in short texts is a third or more of it. Here the products with the
-weights, nearly all of the work, run over the texts' own tokens, laid end to end. Attention runs text by text, each laid
-out at its own place, so that no text sees another and positions begin anew in each. Loss, accuracy and gradients are
-those of the padded batch (tested); only the order of summation differs. Where `backends.select` says so, training
-multiplies values rounded to bfloat16, see `jax_forward.rounded_product`; evaluating never does.
+A padded batch computes its padding too, which for short texts is a third of it or more. Here the products with the
+weights, nearly all of the work, run over the packed tokens of the texts. Attention runs text by text in the padded
+layout, so no text sees another, and positions begin anew in each. Loss, accuracy and gradients are those of the padded
+batch (tested); only the order of summation differs. If `backends.select` chose it, training rounds the factors of
+matrix products to bfloat16, see `jax_forward.bf16_product`; evaluation never does.
 
-The texts of a run are dealt out so that every step has nearly the same number of tokens, since XLA compiles for one.
-So the steps hold other texts than those of a padded run with the same seed.
+The texts of a run are dealt out so that all steps have nearly the same number of tokens, since XLA compiles for one
+number. So the steps hold other texts than those of a padded run with the same seed.
 """
 
 import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
+import tensorflow as tf
 
 from lib.core import backends
 from lib.data import corpora
@@ -23,20 +24,20 @@ ROUND = 8  # the tokens of a step are rounded up to a multiple of this
 
 
 def trainee(causal_lm, length: int):
-    """What to `compile` and `fit` in order to fine-tune a model.
+    """Return the model to `compile` and `fit` in order to fine-tune a language model.
 
     Args:
         causal_lm: A `keras_nlp.models.CausalLM` with its preprocessor.
-        length: Tokens that a text is cut to, the preprocessor's `sequence_length`.
+        length: The maximum length of a text in tokens, the preprocessor's `sequence_length`.
 
     Returns:
-        A `Packed` that shares the model's weights, where `architectures` knows the model and it can be used; else the
-        model itself.
+        A `Packed` that shares the model's weights, if `jax_forward` has the model's architecture and can be used; else
+        the model itself.
     """
-    architecture = jax_forward.of(causal_lm)
+    architecture = jax_forward.architecture_of(causal_lm)
     if architecture is None or (architecture.dropout and isinstance(architecture, jax_forward.Llama)):
-        return causal_lm  # KerasHub's Llama drops other values than `Packed` does
-    return Packed(causal_lm, length, rounded=backends.selected is not None and backends.selected.products == "bfloat16")
+        return causal_lm  # KerasHub's Llama has its dropout at other places than `Packed`
+    return Packed(causal_lm, length, bf16=backends.selected is not None and backends.selected.products == "bfloat16")
 
 
 class Packed(keras.Model):
@@ -44,63 +45,65 @@ class Packed(keras.Model):
 
     Args:
         causal_lm: The model whose weights are trained.
-        length: Tokens that a text is cut to.
-        rounded: Whether training multiplies in bfloat16, see `jax_forward.rounded_product`. Evaluating never does.
+        length: The maximum length of a text in tokens.
+        bf16: Whether training rounds the factors of matrix products to bfloat16, see `jax_forward.bf16_product`.
+            Evaluation never does.
     """
 
-    def __init__(self, causal_lm, length: int, rounded: bool = False):
+    def __init__(self, causal_lm, length: int, bf16: bool = False):
         super().__init__()
         self.causal_lm, self.length = causal_lm, length
-        self._evaluated, self._trained = jax_forward.of(causal_lm), jax_forward.of(causal_lm, rounded)
+        self._evaluated = jax_forward.architecture_of(causal_lm)
+        self._trained = jax_forward.architecture_of(causal_lm, bf16)
         self._seeds = keras.random.SeedGenerator(int(keras.random.randint((), 0, 2**31 - 1)))
         self.built = True
 
     def call(self, inputs, training=False):
-        """Computes the logits of packed texts.
+        """Compute the logits of packed texts.
 
         Args:
-            inputs: `token_ids`, int `(tokens,)`; `places`, int `(tokens,)`, where each lies in the padded batch, its
-                rows one after another; `sources`, int `(texts * length,)`, the token at each of those places. Where
-                there is none, both point past the end.
-            training: Whether values are dropped.
+            inputs: `token_ids`, int `(tokens,)`; `padded_index`, int `(tokens,)`, the index of each token in the
+                flattened padded batch; and `packed_index`, int `(texts * length,)`, the index in `token_ids` of the
+                token at each position of the flattened padded batch. An index past the end stands for no token.
+            training: Whether to apply dropout.
 
         Returns:
             Logits `(tokens, vocabulary_size)`.
         """
         architecture = self._trained if training else self._evaluated
-        places, sources = inputs["places"], inputs["sources"]
-        rows = len(sources) // self.length
+        padded_index, packed_index = inputs["padded_index"], inputs["packed_index"]
+        rows = len(packed_index) // self.length
         seeds = [None] * (1 + len(self.causal_lm.backbone.transformer_layers))
         if training and architecture.dropout:
             seeds = jax.random.split(jax.random.wrap_key_data(self._seeds.next()), len(seeds))
 
         @jax.jit  # traced once for all layers; the compiled program is the same
-        def through(layer, x, places, sources, seed):
-            drop = self._dropout(seed)
+        def run_layer(layer, x, padded_index, packed_index, seed):
+            dropout = self._dropout(seed)
             query, key, value = (
-                _moved(part, sources, places).reshape(rows, self.length, *part.shape[1:])
-                for part in architecture.project(layer, x)
+                _take_rows(part, packed_index, padded_index).reshape(rows, self.length, *part.shape[1:])
+                for part in architecture.query_key_value(layer, x)
             )
-            keys = jax_forward.by_head(architecture.rotate(key, 0))
-            query, values = architecture.rotate(query, 0), jax_forward.by_head(value)
-            mixed = jax_forward.attention(query, keys, values, 0, drop)
-            return architecture.finish(layer, x, _moved(mixed.reshape(rows * self.length, -1), places, sources), drop)
+            keys = jax_forward.heads_first(architecture.rotate(key, 0))
+            query, values = architecture.rotate(query, 0), jax_forward.heads_first(value)
+            attended = jax_forward.attention(query, keys, values, 0, dropout).reshape(rows * self.length, -1)
+            return architecture.after_attention(layer, x, _take_rows(attended, padded_index, packed_index), dropout)
 
         weights = architecture.weights()
-        weights = jax_forward.joined(weights, architecture.matrices(weights))
-        x = self._dropout(seeds[0])(architecture.embed(weights, inputs["token_ids"], places % self.length))
+        weights = jax_forward.with_fused(weights, architecture.fused(weights))
+        x = self._dropout(seeds[0])(architecture.embed(weights, inputs["token_ids"], padded_index % self.length))
         for layer, seed in zip(weights["layers"], seeds[1:], strict=True):
-            x = through(layer, x, places, sources, seed)
+            x = run_layer(layer, x, padded_index, packed_index, seed)
         return architecture.logits(weights, x)
 
     def _dropout(self, seed):
-        """A function that drops values at random, others at each call; without a seed, one that drops none.
+        """Make a dropout function that draws anew at each call. Without a seed it drops nothing.
 
-        16 bits decide on a value, so half the random numbers of `keras.random.dropout`.
+        It draws 16 random bits for each value, half as many as `keras.random.dropout`.
         """
         if seed is None:
             return jax_forward.no_dropout
-        seeds, drop = iter(jax.random.split(seed, 3)), round(2**16 * self._trained.dropout)  # a layer drops thrice
+        seeds, drop = iter(jax.random.split(seed, 3)), round(2**16 * self._trained.dropout)  # a layer has 3 dropouts
 
         def dropped(x):
             words = jax.random.bits(next(seeds), (-(-x.size // 2),), "uint32")
@@ -111,27 +114,27 @@ class Packed(keras.Model):
 
 
 @jax.custom_vjp
-def _moved(x, sources, places):
-    """Takes the rows of `x` at `sources`, zeros where that points past the end; `places` is the way back."""
-    return jnp.take(x, sources, axis=0, mode="fill", fill_value=0)
+def _take_rows(x, index, inverse):
+    """Take rows of a matrix, with zeros for an index past the end. `inverse` is the index that takes them back."""
+    return jnp.take(x, index, axis=0, mode="fill", fill_value=0)
 
 
-_moved.defvjp(
-    lambda x, sources, places: (_moved(x, sources, places), (sources, places)),
-    # Moving back is a gather too. What JAX would make of it by itself is a scatter, which XLA does slowly on a CPU.
-    lambda way, gradient: (_moved(gradient, way[1], way[0]), None, None),
+_take_rows.defvjp(
+    lambda x, index, inverse: (_take_rows(x, index, inverse), (index, inverse)),
+    # The gradient is a gather too. JAX's own gradient of a gather is a scatter, which XLA computes slowly on a CPU.
+    lambda indices, gradient: (_take_rows(gradient, indices[1], indices[0]), None, None),
 )
 
 
 def batches(trained, texts: list[str], batch_size: int, num_steps: int, seed: int):
-    """Batches for `fit` of what `trainee` returned.
+    """Make batches for the `fit` of a model from `trainee`.
 
     Args:
         trained: A `Packed`; or a `CausalLM`, which gets raw texts for its preprocessor (`corpora.training_batches`).
-        texts: The training texts, gone through again in another order as often as needed.
-        batch_size: Texts in a step.
-        num_steps: Steps in all.
-        seed: What the order depends on beside the lengths of the texts.
+        texts: The training texts. They are repeated, in another order each time, as often as needed.
+        batch_size: The number of texts in a step.
+        num_steps: The number of steps.
+        seed: The seed for the order, which also depends on the lengths of the texts.
 
     Returns:
         A `tf.data.Dataset` of `num_steps` batches.
@@ -145,12 +148,12 @@ def batches(trained, texts: list[str], batch_size: int, num_steps: int, seed: in
 
 
 def evaluation_batches(trained, texts: list[str], batch_size: int):
-    """Batches for `evaluate` of what `trainee` returned. It comes to what KerasHub's own model comes to (tested).
+    """Make batches for the `evaluate` of a model from `trainee`, which gives the results of the padded model (tested).
 
     Args:
         trained: A `Packed`; or a `CausalLM`, which gets raw texts for its preprocessor.
-        texts: The texts, each of which is in one batch.
-        batch_size: Texts in a batch, at most.
+        texts: The texts. Each is in one batch.
+        batch_size: The maximum number of texts in a batch.
 
     Returns:
         A `tf.data.Dataset`.
@@ -162,18 +165,19 @@ def evaluation_batches(trained, texts: list[str], batch_size: int):
     tokenized = [np.pad(part, ((0, empty), (0, 0))) for part in tokenize(trained.causal_lm, texts)]
     groups = deal(np.arange(steps * batch_size), tokenized[2].sum(axis=1), steps, seed=0)
     inputs, labels, weights = _packs(*tokenized, groups)
-    return _dataset(inputs, labels, weights * (steps * batch_size / len(texts)))  # the empty ones count for nothing
+    return _dataset(inputs, labels, weights * (steps * batch_size / len(texts)))  # empty texts have no weight
 
 
 def filled(trained, train) -> tuple[int, float]:
-    """What a training step computes.
+    """Count the positions that a training step computes.
 
     Args:
-        trained: What `trainee` returned.
-        train: What `batches` returned for it.
+        trained: The model, see `trainee`.
+        train: Its batches, see `batches`.
 
     Returns:
-        The positions of a step, and the share of them, over all steps, that hold a token to be predicted.
+        The positions of a step, and the share of them, over all steps and as a fraction, that hold a token to be
+        predicted.
     """
     weights = [batch[2] if isinstance(trained, Packed) else trained.preprocessor(batch)[2] for batch in train]
     weights = np.stack([np.asarray(step) for step in weights])
@@ -181,25 +185,26 @@ def filled(trained, train) -> tuple[int, float]:
 
 
 def tokenize(causal_lm, texts: list[str]):
-    """What the preprocessor makes of texts: token ids, labels, and which of them count; each `(texts, length)`."""
+    """Apply the preprocessor: token ids, labels, and whether each label counts, each `(texts, length)`."""
     inputs, labels, weights = causal_lm.preprocessor(list(texts))
     return np.asarray(inputs["token_ids"]), np.asarray(labels), np.asarray(weights).astype(bool)
 
 
 def deal(order: np.ndarray, counts: np.ndarray, num_steps: int, seed: int) -> list[np.ndarray]:
-    """Deals texts out to steps, the same number to each, so that all steps have about the same number of tokens.
+    """Deal texts out to steps, the same number to each, so that all steps have about the same number of tokens.
 
-    The longest texts are dealt first, one to each step; then each round's longest goes to the step that has least. The
-    steps are shuffled in the end.
+    The longest texts are dealt first, one to each step. In each further round, the longest text goes to the step with
+    the fewest tokens. In the end the steps are shuffled.
 
     Args:
-        order: The numbers of the texts, as many as steps times texts in a step. It decides between equal lengths.
-        counts: The tokens of each.
-        num_steps: The steps.
-        seed: Of the shuffling.
+        order: The indices of the texts, as many as steps times texts in a step. Texts of equal length are dealt in this
+            order.
+        counts: The number of tokens of each of them.
+        num_steps: The number of steps.
+        seed: The seed for the shuffling.
 
     Returns:
-        The numbers of the texts of each step.
+        The indices of the texts of each step.
     """
     longest_first = np.argsort(-counts, kind="stable").reshape(-1, num_steps)
     groups, totals = [[] for _ in range(num_steps)], np.zeros(num_steps, int)
@@ -211,38 +216,37 @@ def deal(order: np.ndarray, counts: np.ndarray, num_steps: int, seed: int) -> li
 
 
 def _packs(token_ids, labels, useful, groups):
-    """The steps of some groups of texts, each with as many tokens, since XLA compiles for one number of them."""
+    """Pack each group of texts into a step. All steps get the same number of tokens, since XLA compiles for one."""
     tokens = ROUND * -(-max(useful[group].sum() for group in groups) // ROUND)
     packed = [_pack(token_ids[group], labels[group], useful[group], int(tokens)) for group in groups]
     return [_stacked([batch[part] for batch in packed]) for part in range(3)]
 
 
 def _dataset(*packed):
-    import tensorflow as tf
-
     return corpora.without_autotuning(tf.data.Dataset.from_tensor_slices(packed))
 
 
 def _pack(token_ids, labels, useful, tokens: int):
-    """One step: inputs, labels and weights. The weights make Keras' mean over tokens its mean over padded rows."""
-    places = np.flatnonzero(useful)
-    past = useful.size
+    """Pack one step: inputs, labels and weights. With the weights, Keras' mean over tokens is that over padded rows."""
+    padded_index = np.flatnonzero(useful)
+    past_padded, past_packed = useful.size, tokens
 
     def extended(values, value):
         return np.concatenate([values, np.full(tokens - len(values), value)]).astype("int32")
 
-    sources = np.full(past, tokens, "int32")
-    sources[places] = np.arange(len(places))
+    packed_index = np.full(useful.size, past_packed, "int32")
+    packed_index[padded_index] = np.arange(len(padded_index))
     inputs = {
-        "token_ids": extended(token_ids.ravel()[places], 0),
-        "places": extended(places, past),
-        "sources": sources,
+        "token_ids": extended(token_ids.ravel()[padded_index], 0),
+        "padded_index": extended(padded_index, past_padded),
+        "packed_index": packed_index,
     }
-    weights = (np.arange(tokens) < len(places)).astype("float32") * (tokens / past)
-    return inputs, extended(labels.ravel()[places], 0), weights
+    weights = (np.arange(tokens) < len(padded_index)).astype("float32") * (tokens / useful.size)
+    return inputs, extended(labels.ravel()[padded_index], 0), weights
 
 
 def _stacked(parts):
+    """Stack arrays, or the arrays of dictionaries name by name."""
     if isinstance(parts[0], dict):
         return {name: np.stack([part[name] for part in parts]) for name in parts[0]}
     return np.stack(parts)

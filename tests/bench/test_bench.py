@@ -8,9 +8,7 @@ import pytest
 from bench import __main__ as bench
 from bench import files, layouts, protocol
 from lib.core import backends, paths
-from lib.evaluation import provenance
 
-AGAIN = ("make all, cpu profile", "make all again, nothing changed")
 SERVER = """
 import time
 from bench import protocol
@@ -27,13 +25,13 @@ def side(tmp_path):
         yield started
 
 
-def test_a_side_answers_with_its_work_and_the_seconds(side):
+def test_a_side_answers_with_work_and_seconds(side):
     assert side.tasks == ["three", "fails"]
     told = side.run("three")
     assert told["work"] == 3 and told["seconds"] >= 0.01
 
 
-def test_a_side_goes_without_what_it_is_not_to_have(tmp_path, monkeypatch):
+def test_a_side_does_not_get_the_variables_to_remove(tmp_path, monkeypatch):
     monkeypatch.setenv("KEPT", "1")
     monkeypatch.setenv("LEFT_OUT", "1")
     told = "lambda: [name in os.environ for name in ('KEPT', 'LEFT_OUT')]"
@@ -42,7 +40,7 @@ def test_a_side_goes_without_what_it_is_not_to_have(tmp_path, monkeypatch):
         assert side.run("told")["work"] == [True, False]
 
 
-def test_a_side_that_fails_says_why(side):
+def test_a_failing_side_gives_its_reason(side):
     with pytest.raises(protocol.SideFailed, match="the reason"):
         side.run("fails")
 
@@ -56,7 +54,7 @@ class Fake:
         return {"work": 10, "seconds": self.seconds}
 
 
-def test_sides_are_warmed_up_and_then_asked_in_turn():
+def test_sides_warm_up_and_then_take_turns():
     asked = []
     rates = bench.in_turn({"a": (Fake("a", 2, asked), "x"), "b": (Fake("b", 5, asked), "x")}, 3, "")
     assert asked == ["a", "b", "a", "b", "b", "a", "a", "b"]
@@ -69,7 +67,7 @@ def test_sides_are_warmed_up_and_then_asked_in_turn():
     assert asked == ["a", "a", "b"]
 
 
-def test_a_row_s_ratios_are_those_of_each_round():
+def test_a_row_has_the_ratio_of_each_round():
     told = bench.row("w", "p", "u", [2.0, 6.0, 4.0], [1.0, 2.0, 4.0], 1.5)
     assert told["ratios"] == [2, 3, 1]
     assert (told["ratio_median"], told["ratio_low"], told["ratio_high"]) == (2, 1, 3)
@@ -78,51 +76,14 @@ def test_a_row_s_ratios_are_those_of_each_round():
     assert bench.row("w", "p", "u", [1.0], [1.0], None)["met"] is None
 
 
-def test_make_all_is_judged_by_what_make_bench_all_left(monkeypatch, tmp_path):
-    monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path))
-    at = bench.Bench("124M", None, tmp_path)
-    (told,) = bench.make_all(at)
-    assert told["ratio_median"] is None and told["met"] is None and "make bench-all" in told["note"]
-    (tmp_path / "bench").mkdir()
-    runs = {"processor": provenance.processor()} | {
-        name: {"commit": name, "date": "2026-01-01", "seconds": {"01": seconds, "02": 2 * seconds}}
-        for name, seconds in (("before", 100.0), ("after", 60.0))
-    }
-    (tmp_path / "bench" / "make_all.json").write_text(json.dumps(runs))
-    (told,) = bench.make_all(at)
-    assert (told["ours"], told["theirs"], told["met"]) == ([180], [300], True)
-    assert told["ratio_median"] == pytest.approx(0.6)
-    (tmp_path / "bench" / "make_all.json").write_text(json.dumps(runs | {"processor": "another one"}))
-    (told,) = bench.make_all(at)
-    assert told["met"] is None and "not measured on this machine; on another one" in told["note"]
-
-
-def test_the_rows_of_make_all_are_renewed_alone(monkeypatch, tmp_path, capsys):
-    monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path))
-    assert bench.main(["--make-all"]) == 2
-    assert "Run `make bench`" in capsys.readouterr().err
-    other = bench.row("generate", "p", "u", [2.0], [1.0], 1.5)
-    machine = {"processor": f"{provenance.processor()}, 2 cores"}
-    rows = [other, *(bench.row(work, "", "u", [1.0], [1.0], 3.0) for work in AGAIN)]
-    files.write(tmp_path / "bench", {"machine": machine, "rows": rows, "growth": [{"seconds": [1.0]}]})
-    monkeypatch.setattr(bench, "again", lambda at: [bench.row(AGAIN[1], "", "u", [7.0], [1.0], 3.0)])
-    assert bench.main(["--make-all"]) == 0
-    told = files.read(tmp_path / "bench")
-    assert told["rows"][0] == other and told["machine"] == machine
-    assert [(one["work"], one["ratio_median"]) for one in told["rows"][1:]] == [(AGAIN[0], None), (AGAIN[1], 7.0)]
-    files.write(tmp_path / "bench", told | {"machine": {"processor": "another one"}})
-    assert bench.main(["--make-all"]) == 2
-    assert "outputs/bench is of another machine (another one" in capsys.readouterr().err
-
-
-FOUND = {  # two texts: 1 2 end, and 4 end with two places of padding
+FOUND = {  # two texts: "1 2 end", and "4 end" with two positions of padding
     "token_ids": np.array([[1, 2, 3, 9], [4, 9, 0, 0]]),
     "labels": np.array([[2, 3, 9, 0], [9, 0, 0, 0]]),
     "useful": np.array([[True, True, True, False], [True, False, False, False]]),
 }
 
 
-def test_the_peer_s_padded_rows_count_the_same_tokens():
+def test_padded_rows_predict_the_same_tokens():
     ((token_ids, labels, mask),) = layouts.padded(FOUND, 2)
     assert token_ids.tolist() == [[1, 2, 3, 9], [4, 9, 0, 0]]
     assert labels.tolist() == [[1, 2, 3, 9], [4, 9, -100, -100]]
@@ -130,7 +91,7 @@ def test_the_peer_s_padded_rows_count_the_same_tokens():
     assert (labels[:, 1:] != layouts.IGNORED).sum() == FOUND["useful"].sum()
 
 
-def test_the_peer_s_packed_rows_are_full():
+def test_packed_rows_are_full():
     batches = layouts.packed(FOUND, 1, 3)
     assert [block.tolist() for block, _, _ in batches] == [[[1, 2, 3]], [[9, 4, 9]]]
     assert all(labels is block and mask is None for block, labels, mask in batches)
@@ -144,7 +105,7 @@ def test_the_bench_runs_and_writes_its_rows(monkeypatch, tmp_path, capsys):
     works = {row["work"] for row in content["rows"]}
     assert {"fine-tune on poems", "greedy and top-k over all prompts of 03"} <= works
     measured = [row for row in content["rows"] if row["ratios"]]
-    assert len(measured) == 6 + backends.multiplies_bfloat16()  # where it does, the poems are trained in float32 too
+    assert len(measured) == 6 + backends.multiplies_bfloat16()  # with bfloat16, the poems are also trained in float32
     assert ("fine-tune on poems, all in float32" in works) == backends.multiplies_bfloat16()
     for row in measured:
         assert row["ratios"] == pytest.approx(np.divide(row["ours"], row["theirs"]))
@@ -156,7 +117,7 @@ def test_the_bench_runs_and_writes_its_rows(monkeypatch, tmp_path, capsys):
     assert "fine-tune on prose" in capsys.readouterr().out
 
 
-def test_peers_that_cannot_be_used_are_told_before_anything_is_measured(tmp_path, monkeypatch, capsys):
+def test_unusable_peers_are_reported_before_anything_is_measured(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path))
     assert bench.main(["--size", "tiny", "--peers", sys.executable]) == 2
     assert "cannot import torch and transformers" in capsys.readouterr().err

@@ -35,7 +35,7 @@ def test_cleaning_says_how_much_it_frees_and_leaves_nothing_but_what_links_point
     assert cache.main(["--clean"]) == 0
     told = capsys.readouterr().out
     assert "Removed; 3.5 MB are free again." in told
-    assert "KAGGLEHUB_CACHE names, /somewhere/else, is kept apart" in told
+    assert "KAGGLEHUB_CACHE names /somewhere/else, a folder outside this cache" in told
     assert list(filled.iterdir()) == []
     assert (filled.parent / "elsewhere").read_text() == "stays"
 

@@ -35,7 +35,7 @@ def test_a_file_is_kept_and_not_fetched_twice(cache):
     assert downloads._fetch("a.whl", "*.whl", ["false"], DIGEST) == first
 
 
-def test_a_damaged_file_in_the_cache_is_fetched_anew(cache):
+def test_a_damaged_file_in_the_cache_is_fetched_again(cache):
     file = downloads._fetch("a.whl", "*.whl", writes("hello"), DIGEST)
     file.write_text("hel")
     assert downloads._fetch("a.whl", "*.whl", writes("hello"), DIGEST).read_text() == "hello"
@@ -101,95 +101,17 @@ def test_reachable_asks_a_server_and_gives_up_on_none(monkeypatch):
         assert not downloads.reachable(server.address)
 
 
-CONTENT = bytes(range(256)) * 10_000  # 2.56 MB
-
-
-def test_a_file_from_the_web_is_fetched_whole(tmp_path):
-    with servers.serve(lambda request: (200, {}, CONTENT)) as server:
-        file = downloads.web_file(f"{server.address}/a", tmp_path / "new" / "a")
-    assert file.read_bytes() == CONTENT
-    assert [path.name for path in file.parent.iterdir()] == ["a"]
-
-
-def test_a_fetch_that_breaks_off_is_gone_on_with(tmp_path, monkeypatch):
-    """The server drops the connection after 1.2 MB each time."""
-    monkeypatch.setattr(downloads, "ATTEMPTS", 2)
-    with servers.serve(lambda request: (200, {}, CONTENT), sends=1_200_000) as server:
-        with pytest.raises(UserError, match="goes on where it stopped"):
-            downloads.web_file(f"{server.address}/a", tmp_path / "a")
-        assert not (tmp_path / "a").exists()
-        done = (tmp_path / "a.part").stat().st_size
-        assert done >= 2**20
-        server.sends = None
-        downloads.web_file(f"{server.address}/a", tmp_path / "a")
-        assert server.headers_seen[-1]["Range"] == f"bytes={done}-"
-    assert (tmp_path / "a").read_bytes() == CONTENT
-
-
-def test_a_fetch_that_stalls_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(downloads, "STALL_SECONDS", 1)
-    monkeypatch.setattr(downloads, "ATTEMPTS", 1)
-    with servers.serve(lambda request: (200, {}, CONTENT), sends=10, stalls=True) as server:  # noqa: SIM117
-        with pytest.raises(UserError, match="Read timed out"):
-            downloads.web_file(f"{server.address}/a", tmp_path / "a")
-
-
-def test_a_whole_part_and_a_part_of_another_file_are_told_apart(tmp_path):
-    with servers.serve(lambda request: (200, {}, CONTENT)) as server:
-        (tmp_path / "a.part").write_bytes(CONTENT)
-        assert downloads.web_file(f"{server.address}/a", tmp_path / "a").read_bytes() == CONTENT
-        (tmp_path / "b.part").write_bytes(CONTENT + b"more")
-        assert downloads.web_file(f"{server.address}/b", tmp_path / "b").read_bytes() == CONTENT
-
-
-@pytest.mark.parametrize("status", [403, 404, 503])
-def test_a_refusal_is_told_with_its_status_and_without_a_password(tmp_path, monkeypatch, status):
-    monkeypatch.setattr(downloads, "ATTEMPTS", 1)
-    with servers.serve(lambda request: (status, {}, b"")) as server:
-        address = server.address.replace("//", "//me:topsecret@")
-        with pytest.raises(UserError, match=f"answers {status}") as error:
-            downloads.web_file(f"{address}/a", tmp_path / "a")
-    assert "topsecret" not in str(error.value)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_sealed_folder_shows_what_is_missing_cut_or_changed(cache, tmp_path):
-    folder = tmp_path / "folder"
-    (folder / "inner").mkdir(parents=True)
-    file = folder / "inner" / "春.json"
-    for change, told in (
-        (lambda: file.unlink(), "inner/春.json is missing"),
-        (lambda: file.write_text("1"), "inner/春.json has 1 bytes, not 2"),
-        (lambda: file.write_text("13"), "inner/春.json is not what was fetched"),
-    ):
-        file.write_text("12")
-        downloads.seal(folder)
-        assert downloads.damage(folder) == ""
-        change()
-        assert downloads.damage(folder).startswith(told)
-        assert downloads.damage(folder) == ""  # a seal that does not fit is broken
-
-
 @pytest.fixture
-def repository(tmp_path):
+def repository(tmp_path, commit):
     """A git repository with two folders, and its first commit."""
     folder = tmp_path / "repository"
     for name in ("全唐诗", "others"):
         (folder / name).mkdir(parents=True)
         (folder / name / "a.json").write_text("1")
 
-    def git(*arguments):
-        command = ["git", "-C", str(folder), "-c", "user.name=test", "-c", "user.email=test@localhost", *arguments]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-    git("init", "--quiet")
-    git("config", "uploadpack.allowFilter", "true")
-    git("config", "uploadpack.allowAnySHA1InWant", "true")
-    git("add", ".")
-    git("commit", "--quiet", "-m", "first")
-    first = git("rev-parse", "HEAD")
+    first = commit(folder)
     (folder / "全唐诗" / "a.json").write_text("2")
-    git("commit", "--quiet", "-am", "second")
+    commit(folder)
     return f"file://{folder}", first
 
 
@@ -201,7 +123,7 @@ def test_git_folder_takes_the_pinned_commit_and_the_folder_only(cache, repositor
     assert downloads.git_folder("file:///nowhere", commit, "全唐诗", "poems") == folder  # from the cache
 
 
-def test_a_damaged_checkout_is_fetched_anew(cache, repository):
+def test_a_damaged_checkout_is_fetched_again(cache, repository):
     address, commit = repository
     folder = downloads.git_folder(address, commit, "全唐诗", "poems")
     (folder / "a.json").write_text("")

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import servers
+from huggingface_hub import constants
 
 from lib.core import paths, watchdog
 from lib.core.errors import UserError
 from lib.data import downloads, hubs
-from lib.models import convert_smollm2, memory, pretrained
+from lib.models import memory, pretrained, stand_ins
 
 KAGGLE = "kaggle://keras/gpt2/keras/gpt2_base_en/3"
 KERAS = "hf://keras/gpt2_base_en"
@@ -29,6 +30,7 @@ def hub(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     for name in ("KAGGLEHUB_CACHE", "HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "XDG_CACHE_HOME", "HF_TOKEN"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "home/.cache/huggingface/hub"))  # set at its import
     for name in ("https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", "http_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(watchdog, "STALL_SECONDS", 4.0)
@@ -131,7 +133,7 @@ def reasons(found):
 
 def test_the_order_is_kaggle_hugging_face_openai_stand_in_and_each_failure_is_told(hub):
     found = pretrained.find("gpt2_base_en", "tiny_random")
-    assert found.stand_ins == ["tiny random GPT-2 in place of gpt2_base_en"]
+    assert [(one.used, one.requested) for one in found.stand_ins] == [("tiny random GPT-2", "gpt2_base_en")]
     assert list(reasons(found)) == [KAGGLE, KERAS, OPENAI]
     assert all("cannot be reached" in reason for reason in reasons(found).values())
     with pytest.raises(UserError) as error:
@@ -250,7 +252,7 @@ def big(files, name="model.weights.h5"):
 
 
 @pytest.mark.parametrize("checksums", [True, False])
-def test_a_file_that_is_cut_off_on_the_way_is_not_used_and_fetched_anew(hub, monkeypatch, keras_files, checksums):
+def test_a_file_that_is_cut_off_on_the_way_is_not_used_and_fetched_again(hub, monkeypatch, keras_files, checksums):
     answer = servers.kaggle({"keras/gpt2/gpt2_base_en/3": big(keras_files)}, checksums=checksums)
     with servers.serve(answer, sends=2000) as kaggle:
         use_kaggle(monkeypatch, kaggle.address)
@@ -267,11 +269,13 @@ def test_weights_that_were_cut_on_the_server_are_not_used(hub, monkeypatch, kera
     with servers.serve(servers.hugging_face({"keras/gpt2_base_en": cut})) as hf:
         monkeypatch.setenv("HF_ENDPOINT", hf.address)
         found = pretrained.find("gpt2_base_en", "tiny_random")
-    assert "what was fetched is not whole: model.weights.h5 is cut off or damaged" in reasons(found)[KERAS]
+    assert (
+        "the fetched files are incomplete or damaged: model.weights.h5 is cut off or damaged" in reasons(found)[KERAS]
+    )
     assert not (hub / "huggingface" / "models--keras--gpt2_base_en").exists()
 
 
-def test_a_file_that_was_damaged_in_the_cache_is_found_and_fetched_anew(hub, monkeypatch, keras_files):
+def test_a_file_that_was_damaged_in_the_cache_is_found_and_fetched_again(hub, monkeypatch, keras_files):
     with servers.serve(servers.kaggle({"keras/gpt2/gpt2_base_en/3": keras_files})) as kaggle:
         use_kaggle(monkeypatch, kaggle.address)
         first = pretrained.find("gpt2_base_en")
@@ -282,7 +286,7 @@ def test_a_file_that_was_damaged_in_the_cache_is_found_and_fetched_anew(hub, mon
         again = pretrained.find("gpt2_base_en")
     assert weights.read_bytes() == keras_files["model.weights.h5"]
     assert again.attempts == [
-        f"{KAGGLE}: the copy in the cache is damaged: model.weights.h5 is not what was fetched (its SHA-256 differs)"
+        f"{KAGGLE}: the copy in the cache is damaged: the SHA-256 of model.weights.h5 has changed"
     ]
 
 
@@ -296,6 +300,7 @@ def test_the_user_s_caches_are_used_where_he_names_them(hub, monkeypatch, tmp_pa
     (repository / "refs" / "main").write_text(servers.COMMIT)
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "k"))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "h"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "h" / "hub"))
     with pytest.raises(UserError, match="none of its sources"):
         pretrained.find("gpt2_medium_en")  # kagglehub has not marked it as finished
     (kaggle / "3.complete").touch()
@@ -346,7 +351,8 @@ def test_an_interrupted_download_is_gone_on_with(hub, monkeypatch, keras_files):
     ("name", "content", "problem"),
     [
         ("config.json", None, "there is no config.json"),
-        ("config.json", b'{"registered_name": ', "config.json is cut off or not JSON"),
+        ("config.json", b'{"registered_name": ', "config.json is cut off or damaged (Expecting value"),
+        ("config.json", b"[]", "config.json is cut off or damaged (not a mapping)"),
         ("tokenizer.json", None, "there is no tokenizer.json"),
         ("model.weights.h5", None, "there is no model.weights.h5"),
         ("model.weights.h5", b"\x89HDF", "model.weights.h5 is cut off or damaged"),
@@ -400,9 +406,29 @@ def test_a_token_reaches_the_hub_but_no_message(hub, monkeypatch, capfd):
         assert secret not in told
 
 
+def test_a_snapshot_that_another_program_has_begun_is_left_alone_and_completed(hub, monkeypatch, keras_files):
+    """As `transformers` leaves it, which fetches file by file."""
+    repository = hub / "huggingface" / "models--keras--gpt2_base_en"
+    begun = repository / "snapshots" / servers.COMMIT
+    begun.mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(servers.COMMIT)
+    (begun / "config.json").write_bytes(keras_files["config.json"])
+    assert hubs.cached(KERAS) == (None, "")
+    with servers.serve(servers.hugging_face({"keras/gpt2_base_en": keras_files})) as hf:
+        monkeypatch.setenv("HF_ENDPOINT", hf.address)
+        assert hubs.fetch(KERAS) == begun
+        assert not any(request.endswith("config.json") for request in hf.requests)
+    assert hubs.cached(KERAS) == (begun, "")
+
+
+def test_a_handle_that_names_no_repository_is_in_no_cache(hub):
+    assert hubs.cached("hf://keras/gpt2/base") == (None, "")
+
+
 def test_the_cache_is_the_project_s_own_unless_the_user_names_another(hub):
     assert hubs.cache_variables() == {
         "KAGGLEHUB_CACHE": str(paths.cache() / "kagglehub"),
         "HF_HUB_CACHE": str(paths.cache() / "huggingface"),
     }
-    assert convert_smollm2.folder("tiny_random").is_relative_to(hub)
+    assert stand_ins.folder("tiny_random").is_relative_to(hub)

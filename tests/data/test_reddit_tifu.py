@@ -1,6 +1,8 @@
 """reddit_tifu through TFDS's real code, against servers of this machine in place of Google Drive and Hugging Face."""
 
 import gzip
+import json
+import random
 import subprocess
 import sys
 import time
@@ -11,7 +13,7 @@ import servers
 
 from lib.core import paths, watchdog
 from lib.core.errors import UserError
-from lib.data import downloads, reddit_tifu
+from lib.data import downloads, hubs, reddit_tifu
 
 DATA = reddit_stand_in.content(reddit_stand_in.STORIES, summaries={1, 4})
 NOWHERE = "http://127.0.0.1:9"
@@ -24,8 +26,6 @@ def place(monkeypatch, tmp_path):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("HF_ENDPOINT", NOWHERE)
     monkeypatch.setattr(downloads, "PROBE_SECONDS", 1)
-    monkeypatch.setattr(downloads, "STALL_SECONDS", 2)
-    monkeypatch.setattr(downloads, "ATTEMPTS", 1)
     monkeypatch.setattr(watchdog, "STALL_SECONDS", 8.0)
     return tmp_path
 
@@ -48,8 +48,12 @@ def drive(monkeypatch, place):
 
 
 def mirror(data=DATA):
-    packed = gzip.compress(data)
-    return lambda request: (200, {}, packed) if request.path == reddit_tifu.MIRROR else (404, {}, b"")
+    return packed_mirror(gzip.compress(data))
+
+
+def packed_mirror(packed):
+    dataset, name = reddit_tifu.MIRROR
+    return servers.hugging_face({f"datasets/{dataset}": {name: packed}})
 
 
 def test_google_drive_is_asked_by_tfds_and_its_file_checked(drive, place, monkeypatch):
@@ -150,15 +154,88 @@ def test_another_file_on_the_mirror_is_refused_and_not_kept(drive, place, monkey
     assert list(reddit_tifu.place().parent.iterdir()) == []
 
 
-def test_an_archive_that_is_damaged_is_fetched_anew(drive, place, monkeypatch):
+RANDOM = random.Random(1).randbytes(2_500_000)  # which gzip does not make smaller
+
+
+def test_a_connection_that_breaks_off_is_made_again_and_the_download_continues(drive, place, monkeypatch):
+    with servers.serve(mirror(RANDOM), sends=1_200_000) as hf:
+        drive(NOWHERE, RANDOM)
+        monkeypatch.setenv("HF_ENDPOINT", hf.address)
+        assert reddit_tifu.fetch_mirror().read_bytes() == RANDOM
+        assert [headers["Range"] for headers in hf.headers_seen if "Range" in headers] == [
+            f"bytes={done * hubs.CHUNK_BYTES}-" for done in (1, 2)
+        ]
+    assert list(reddit_tifu.place().parent.iterdir()) == [reddit_tifu.place()]
+
+
+def test_a_download_that_stalls_is_given_up_and_continues_in_the_next_run(drive, place, monkeypatch, tmp_path):
+    monkeypatch.setattr(watchdog, "STALL_SECONDS", 4.0)
+    unfinished = reddit_tifu.place().with_name(f"{reddit_tifu.FILE}.gz.part")
+    with servers.serve(mirror(RANDOM), sends=1_200_000, stalls=True) as hf:
+        drive(NOWHERE, RANDOM)
+        monkeypatch.setenv("HF_ENDPOINT", hf.address)
+        with pytest.raises(
+            UserError, match=r"nothing arrived for 4 s\..* run again: an interrupted download continues"
+        ):
+            reddit_tifu.fetch_mirror()
+        assert unfinished.stat().st_size == hubs.CHUNK_BYTES
+        hf.sends = None
+        monkeypatch.setenv("REPORT_PROGRESS", str(tmp_path / "progress.jsonl"))
+        assert reddit_tifu.fetch_mirror().read_bytes() == RANDOM
+        assert hf.headers_seen[-1]["Range"] == f"bytes={hubs.CHUNK_BYTES}-"
+    steps = [json.loads(line) for line in (tmp_path / "progress.jsonl").read_text().splitlines()]
+    assert {"done": 2, "total": 2, "text": "fetching", "unit": "MB"} in steps
+
+
+@pytest.mark.parametrize("more", [b"", b"more"])
+def test_what_is_there_of_another_version_is_fetched_again_and_a_complete_download_is_not(
+    drive, place, monkeypatch, more
+):
+    packed = gzip.compress(DATA)
+    unfinished = reddit_tifu.place().with_name(f"{reddit_tifu.FILE}.gz.part")
+    unfinished.parent.mkdir(parents=True)
+    unfinished.write_bytes(packed + more)
+    with servers.serve(packed_mirror(packed)) as hf:
+        drive(NOWHERE)
+        monkeypatch.setenv("HF_ENDPOINT", hf.address)
+        assert reddit_tifu.fetch_mirror().read_bytes() == DATA
+        assert sum(request.startswith("GET /datasets/") for request in hf.requests) == bool(more)
+
+
+@pytest.mark.parametrize("status", [403, 404, 503])
+def test_a_mirror_that_refuses_is_told_with_its_status_and_without_a_password(drive, place, monkeypatch, status):
+    with servers.serve(servers.hugging_face({}, status)) as hf:
+        drive(NOWHERE)
+        monkeypatch.setenv("HF_ENDPOINT", hf.address.replace("//", "//me:topsecret@"))
+        with pytest.raises(UserError, match=f"cannot be fetched from Hugging Face: .*{status}") as error:
+            reddit_tifu.fetch_mirror()
+    assert "topsecret" not in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_token_goes_to_the_mirror(drive, place, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_FakeTokenThatNobodyMaySee")
+    with servers.serve(mirror()) as hf:
+        drive(NOWHERE)
+        monkeypatch.setenv("HF_ENDPOINT", hf.address)
+        reddit_tifu.fetch_mirror()
+        sent = [headers.get("authorization") for headers in map(lower, hf.headers_seen)]
+    assert sent[-1] == "Bearer hf_FakeTokenThatNobodyMaySee"
+
+
+def lower(headers):
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def test_an_archive_that_is_damaged_is_fetched_again(drive, place, monkeypatch):
     packed = bytearray(gzip.compress(DATA))
     packed[30] ^= 0xFF
-    with servers.serve(lambda request: (200, {}, bytes(packed))) as hf:
+    with servers.serve(packed_mirror(bytes(packed))) as hf:
         drive(NOWHERE)
         monkeypatch.setenv("HF_ENDPOINT", hf.address)
         with pytest.raises(UserError, match="cannot be unpacked"):
             reddit_tifu.fetch_mirror()
-        assert list(reddit_tifu.place().parent.glob("*.gz*")) == []
+        assert list(reddit_tifu.place().parent.iterdir()) == []
         hf.answer = mirror()
         assert reddit_tifu.fetch_mirror().read_bytes() == DATA
         requests = len(hf.requests)
@@ -166,7 +243,7 @@ def test_an_archive_that_is_damaged_is_fetched_anew(drive, place, monkeypatch):
         assert len(hf.requests) == requests  # it lies there already
 
 
-def test_prepared_stories_that_were_damaged_are_prepared_anew(drive, place, monkeypatch):
+def test_prepared_stories_that_were_damaged_are_prepared_again(drive, place, monkeypatch):
     reddit_tifu.place().parent.mkdir(parents=True)
     reddit_tifu.place().write_bytes(DATA)
     drive(NOWHERE)
@@ -178,7 +255,7 @@ def test_prepared_stories_that_were_damaged_are_prepared_anew(drive, place, monk
     shard.write_bytes(content)
     pairs, _, attempts = reddit_tifu.examples("short")
     assert len(pairs) == 4
-    assert attempts == ["the prepared stories were damaged, and were prepared anew"]
+    assert attempts == ["the prepared stories were damaged, and were prepared again"]
 
 
 def test_stories_that_are_not_the_known_ones_are_refused(drive, place):
@@ -196,7 +273,9 @@ def test_make_data_puts_the_file_in_its_place_and_prepares_both(drive, place, mo
         assert reddit_tifu.main([]) == 0
     told = capfd.readouterr()
     assert "fetching tifu_all_tokenized_and_filtered.json.gz" in told.err
-    assert f"{place}/downloads/manual/{reddit_tifu.FILE} is the file that TensorFlow Datasets knows" in told.out
+    assert (
+        f"{place}/downloads/manual/{reddit_tifu.FILE} is the file that TensorFlow Datasets has registered." in told.out
+    )
     assert reddit_tifu.builder("short").data_path.exists()
     assert reddit_tifu.builder("long").data_path.exists()
 
@@ -215,7 +294,10 @@ def test_make_data_tells_a_failure_in_a_line_and_status_2(drive, place, capfd):
     drive(NOWHERE)
     assert reddit_tifu.main([]) == 2
     error = capfd.readouterr().err.splitlines()[-1]
-    assert error == "error: http://127.0.0.1:9 cannot be reached."
+    assert error == (
+        "error: tifu_all_tokenized_and_filtered.json.gz cannot be fetched from Hugging Face: http://127.0.0.1:9 cannot "
+        "be reached. Check the network and HF_ENDPOINT, and run again: an interrupted download continues."
+    )
 
 
 def test_what_tfds_has_registered_is_what_the_readme_s_commands_fetch():

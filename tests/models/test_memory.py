@@ -3,6 +3,7 @@ import json
 import shutil
 from pathlib import Path
 
+import keras_nlp
 import psutil
 import pytest
 
@@ -37,8 +38,6 @@ def gpu(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("preset", pretrained.POST_PRESETS)
 def test_the_parameters_of_the_post_s_five_presets_are_those_that_kerashub_states(preset):
-    import keras_nlp
-
     stated = keras_nlp.models.GPT2CausalLM.presets[preset]["metadata"]["params"]
     assert memory.KNOWN[preset].parameters == stated
 

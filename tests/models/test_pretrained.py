@@ -1,8 +1,12 @@
+import json
+import shutil
+
 import numpy as np
 import pytest
 
 from lib.core.errors import UserError
-from lib.models import convert_smollm2, pretrained
+from lib.core.records import StandIn
+from lib.models import byte_level, pretrained, smollm2
 
 
 def logits(causal_lm):
@@ -28,16 +32,30 @@ def test_a_fine_tuned_model_saved_and_loaded_gives_identical_logits(tiny_lm, tmp
 
 
 def test_a_model_made_with_stand_ins_says_so_wherever_it_is_loaded(tiny_lm, tmp_path):
-    pretrained.save(tiny_lm, tmp_path / "model", "a after 3 steps", ["a in place of b"])
+    used = [StandIn(used="a", requested="b"), StandIn(used="texts in place of prose", requested="c")]
+    pretrained.save(tiny_lm, tmp_path / "model", "a after 3 steps", used)
     found = pretrained.find(str(tmp_path / "model"))
-    assert (found.name, found.stand_ins) == ("a after 3 steps", ["a in place of b"])
+    assert (found.name, found.stand_ins) == ("a after 3 steps", used)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [{"name": "a after 3 steps", "stand_ins": ["a in place of b"]}, {"name": "a"}, ["a"], None],
+)
+def test_a_record_of_an_older_version_is_refused(tiny_preset, tmp_path, origin):
+    folder = tmp_path / "02_reddit_finetune" / "model"
+    shutil.copytree(tiny_preset, folder)
+    (folder / "origin.json").write_text(json.dumps(origin))
+    with pytest.raises(UserError) as error:
+        pretrained.find(str(folder))
+    assert repr(str(folder)) in str(error.value)
+    assert "was saved by an older version of this code" in str(error.value)
+    assert "Run `make report NOTEBOOK=02_reddit_finetune` anew." in str(error.value)
 
 
 @pytest.fixture
 def tiny_smollm2():
-    from lib.models import smollm2
-
-    tokens = [*convert_smollm2.byte_characters(), "th", "<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    tokens = [*byte_level.byte_characters(), "th", "<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     special = tokens[-3:]
     tokens = special + tokens[:-3]  # the ids of the special tokens are 0, 1 and 2, as in SmolLM2
     tokenizer = smollm2.SmolLM2Tokenizer({token: i for i, token in enumerate(tokens)}, ["t h"], special_tokens=special)

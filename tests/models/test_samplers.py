@@ -12,7 +12,7 @@ import pytest
 from keras import ops
 
 from lib.core.errors import UserError
-from lib.models import generation, pretrained, samplers, smollm2  # noqa: F401  (from_preset must know smollm2's classes)
+from lib.models import decoding, generation, pretrained, samplers
 
 CASES = [f"no_repeat_ngram n={n}" for n in (1, 2, 3, 4)] + [f"repetition_penalty penalty={p}" for p in (1.0, 1.3)]
 
@@ -88,7 +88,7 @@ def ngrams(tokens, n):
 
 
 def from_model(causal_lm, case, prompts=PROMPTS):
-    samples = generation.generate_samples(causal_lm, prompts, generation.parse_sampler(case, 1), LENGTH)
+    samples = generation.generate_samples(causal_lm, prompts, samplers.parse_sampler(case, 1), LENGTH)
     return samples["token_ids"].tolist()
 
 
@@ -136,17 +136,17 @@ def on_jax(presets, run_on_jax):
 @pytest.mark.parametrize("case", CASES)
 def test_from_a_table_of_logits_they_write_what_the_definitions_say(case, text_start, on_jax):
     expected = literal_table(case, text_start)
-    assert from_table(generation.parse_sampler(case, 1), text_start) == expected
+    assert from_table(samplers.parse_sampler(case, 1), text_start) == expected
     assert on_jax["table"][f"{case}, {text_start}"] == expected
 
 
 @pytest.mark.parametrize("case", ["no_repeat_ngram n=3", "repetition_penalty penalty=1.3"])
 def test_xla_changes_nothing(case):
-    assert from_table(generation.parse_sampler(case, 1), 1, xla=False) == literal_table(case, 1)
+    assert from_table(samplers.parse_sampler(case, 1), 1, xla=False) == literal_table(case, 1)
 
 
 def test_the_table_would_show_a_mistake():
-    greedy = from_table(generation.make_sampler("greedy", 1), 1)
+    greedy = from_table(samplers.make_sampler("greedy", 1), 1)
     assert greedy == literal_table("repetition_penalty penalty=1.0", 1)
     assert all(len(set(ngrams(row, 3))) < len(ngrams(row, 3)) for row in greedy)  # loops
     texts = [literal_table(case, text_start) for case in CASES if not case.endswith("=1.0") for text_start in (0, 1)]
@@ -197,13 +197,13 @@ def test_a_start_token_does_not_keep_the_text_from_ending():
     table[:, 1], table[:, 2], table[:, 3] = -1.0, -1.1, -1.2
     table[:, 0] = -9
     for case in ("no_repeat_ngram n=1", "repetition_penalty"):
-        sampler = generation.parse_sampler(case, 1)
+        sampler = samplers.parse_sampler(case, 1)
         assert from_table(sampler, 1, [[1, 3]], table, 3) == [[1, 3, 1]]
         assert from_table(sampler, 0, [[1, 3]], table, 3) == [[1, 3, 2]]
 
 
 def test_they_are_told_whether_a_model_has_a_start_token(gpt2, presets):
-    sampler = generation.make_sampler("no_repeat_ngram", 1)
+    sampler = samplers.make_sampler("no_repeat_ngram", 1)
     generation.use_sampler(gpt2, sampler)
     assert sampler.text_start == 1
     generation.use_sampler(pretrained.load_causal_lm(str(presets / "llama"), sequence_length=32), sampler)
@@ -214,7 +214,7 @@ def test_there_is_a_token_even_if_none_is_left():
     sampler = samplers.NoRepeatNGramSampler(1)
     assert from_table(sampler, 0, [[2]], TABLE[:4, :4], 7)[0][4:] == [0, 0, 0]
     assert from_table(samplers.NoRepeatNGramSampler(9), 0, [[2]], TABLE[:4, :4], 7) == from_table(
-        generation.make_sampler("greedy", 1), 0, [[2]], TABLE[:4, :4], 7
+        samplers.make_sampler("greedy", 1), 0, [[2]], TABLE[:4, :4], 7
     )  # no room for a single n-gram
 
 
@@ -246,33 +246,18 @@ def test_a_penalty_must_be_one(penalty):
 
 
 def test_which_samplers_choose_token_by_token():
-    told = {name: samplers.token_by_token(generation.make_sampler(name, 1)) for name in generation.sampler_classes()}
+    told = {name: samplers.token_by_token(samplers.make_sampler(name, 1)) for name in samplers.SAMPLERS}
     assert {name for name, is_so in told.items() if not is_so} == {"beam", "contrastive"}
-
-
-if __name__ == "__main__":
-    from lib.models import decoding
-
-    found = {"table": {}, "models": {}, "own step": []}
-    for case in CASES:
-        for text_start in (0, 1):
-            found["table"][f"{case}, {text_start}"] = from_table(generation.parse_sampler(case, 1), text_start)
-    for kind, folder in zip(("gpt2", "llama"), sys.argv[1:], strict=True):
-        causal_lm = pretrained.load_causal_lm(folder, sequence_length=32)
-        for case in ["greedy", *MODEL_CASES]:
-            found["models"][f"{kind}, {case}"] = from_model(causal_lm, case)
-            found["own step"].append(decoding.uses_own_step(causal_lm))
-    print(json.dumps(found))
 
 
 @pytest.mark.parametrize(
     "name", ["greedy", "random", "top_k k=3", "beam num_beams=2", "contrastive k=2 alpha=0.6", "no_repeat_ngram n=2"]
 )
-def test_a_token_that_is_ruled_out_is_never_chosen_whatever_the_sampler(name, gpt2):
-    sampler = generation.parse_sampler(name, 1)
+def test_a_suppressed_token_is_never_chosen_whatever_the_sampler(name, gpt2):
+    sampler = samplers.parse_sampler(name, 1)
     plain = generation.generate_samples(gpt2, PROMPTS, sampler, LENGTH, seed=1)
     common = max((token for row in plain["token_ids"] for token in row), key=[*plain["token_ids"].sum()].count)
-    generation.use_sampler(gpt2, samplers.RulingOut(sampler, [common]))
+    generation.use_sampler(gpt2, samplers.SuppressTokens(sampler, [common]))
     inputs = gpt2.preprocessor.generate_preprocess(PROMPTS, sequence_length=LENGTH)
     written = np.asarray(gpt2.make_generate_function()(inputs, stop_token_ids=None)["token_ids"])
     prompts = np.asarray(inputs["padding_mask"]).astype(bool)
@@ -281,7 +266,7 @@ def test_a_token_that_is_ruled_out_is_never_chosen_whatever_the_sampler(name, gp
 
 
 def test_texts_that_keep_going_never_end_and_draw_on_with_the_same_seed(gpt2):
-    sampler = generation.make_sampler("random", 1)
+    sampler = samplers.make_sampler("random", 1)
     going = [
         generation.generate_samples(gpt2, PROMPTS, sampler, LENGTH, 4, seed, keep_going=True) for seed in (1, 1, 2)
     ]
@@ -289,3 +274,126 @@ def test_texts_that_keep_going_never_end_and_draw_on_with_the_same_seed(gpt2):
     assert not going[0]["ended"].any() and set(going[0]["sampler"]) == {"random"}
     texts = [list(batch["token_ids"]) for batch in going]
     assert texts[0] == texts[1] != texts[2]
+
+
+def test_a_sampler_that_is_named_twice_in_whatever_words_is_made_once():
+    lines = ["top_k k=40", "random", "random temperature=1.0", "top_k k=40 temperature=1", "greedy", "top_p p=0.90"]
+    made, again = samplers.parse_samplers(lines, 1, besides=["top_k k=40", "greedy"])
+    assert [samplers.describe(sampler) for sampler in made] == ["random", "top_p (p=0.9)"]
+    assert again == ["top_k (k=40)", "random", "top_k (k=40)", "greedy"]
+    assert samplers.parse_samplers(["random"], 1, besides=["greedy"])[1] == []
+
+
+def test_unknown_samplers_and_options_are_told():
+    with pytest.raises(UserError, match=r"sampler is 'topk'; allowed are greedy, .* Did you mean 'top_k'"):
+        samplers.make_sampler("topk", 1)
+    with pytest.raises(UserError, match=r"sampler 'top_k' has no option 'q'; it has k, temperature\."):
+        samplers.make_sampler("top_k", 1, q=3)
+    with pytest.raises(UserError, match="sampler 'beam' has no option 'return_all_beams'"):
+        samplers.make_sampler("beam", 1, return_all_beams=True)
+
+
+BAD_VALUES = [
+    ("top_k", "k", 0, "whole numbers from 1 on"),
+    ("top_k", "k", 2.5, "whole numbers from 1 on"),
+    ("top_k", "k", None, "whole numbers from 1 on"),
+    ("contrastive", "k", -1, "whole numbers from 1 on"),
+    ("top_p", "p", 0, "numbers above 0, up to 1"),
+    ("top_p", "p", 2, "numbers above 0, up to 1"),
+    ("top_p", "k", 0, "whole numbers from 1 on"),
+    ("random", "temperature", 0, "numbers above 0"),
+    ("random", "temperature", float("nan"), "numbers above 0"),
+    ("random", "temperature", "hot", "numbers above 0"),
+    ("greedy", "temperature", float("inf"), "numbers above 0"),
+    ("beam", "num_beams", 0, "whole numbers from 1 to 100"),
+    ("beam", "num_beams", 100_000, "whole numbers from 1 to 100"),
+    ("contrastive", "alpha", 1.1, "numbers from 0 to 1"),
+    ("contrastive", "alpha", -0.1, "numbers from 0 to 1"),
+    ("contrastive", "alpha", True, "numbers from 0 to 1"),
+    ("no_repeat_ngram", "n", 0, "whole numbers from 1 on"),
+    ("repetition_penalty", "penalty", 0.9, "numbers from 1 (no penalty) on"),
+]
+
+
+@pytest.mark.parametrize(("name", "option", "value", "allowed"), BAD_VALUES)
+def test_values_that_make_no_sense_are_refused(name, option, value, allowed):
+    with pytest.raises(UserError) as error:
+        samplers.make_sampler(name, 1, **{option: value})
+    told = f"{option} is {value!r}; allowed are {allowed}. Set {option} to "
+    assert told in str(error.value)
+    if type(value) in (int, float):
+        with pytest.raises(UserError) as error:
+            samplers.parse_sampler(f"{name} {option}={value}", 1)
+        assert f"'{name} {option}={value}' is no sampler: {told}" in str(error.value)
+
+
+def test_top_p_may_do_without_k():
+    assert samplers.make_sampler("top_p", 1, p=1, k=None).k is None
+
+
+@pytest.mark.parametrize(
+    ("text", "described"),
+    [
+        ("greedy", "greedy"),
+        ("top_k k=5", "top_k (k=5)"),
+        ("top_p p=0.9", "top_p (p=0.9)"),
+        ("  top_p   k=20 p=.5 ", "top_p (k=20, p=0.5)"),
+        ("random temperature=0.7", "random (temperature=0.7)"),
+        ("random temperature=2", "random (temperature=2)"),
+        ("beam", "beam (num_beams=5)"),
+        ("contrastive k=5 alpha=0.6", "contrastive (k=5, alpha=0.6)"),
+        ("contrastive alpha=1e-1", "contrastive (k=5, alpha=0.1)"),
+        ("no_repeat_ngram n=3", "no_repeat_ngram (n=3)"),
+        ("repetition_penalty", "repetition_penalty (penalty=1.2)"),
+    ],
+)
+def test_a_sampler_is_read_from_a_line(text, described):
+    sampler = samplers.parse_sampler(text, 7)
+    assert samplers.describe(sampler) == described
+    assert getattr(sampler, "seed", 7) == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("topk k=5", "sampler is 'topk'; allowed are greedy, .*, repetition_penalty. Did you mean 'top_k'"),
+        ("", "sampler is ''; allowed are greedy"),
+        (None, "sampler is 'None'; allowed are greedy"),
+        ("k=5", "sampler is 'k=5'; allowed are greedy"),
+        ("top_k q=5", "sampler 'top_k' has no option 'q'; it has k, temperature"),
+        ("top_k seed=5", "sampler 'top_k' has no option 'seed'; it has k, temperature"),
+        ("top_k name=5", "sampler 'top_k' has no option 'name'; it has k, temperature"),
+        ("top_k 5", "'5' is not of the form option=number"),
+        ("top_k k=", "'k=' is not of the form option=number"),
+        ("top_k =5", "'=5' is not of the form option=number"),
+        ("top_k k=five", "'k=five' is not of the form option=number"),
+        ("top_k k = 5", "'k' is not of the form option=number"),
+        ("top_k k=5 k=6", "k is given twice"),
+        ("top_k k=5.0", "k is 5.0; allowed are whole numbers from 1 on"),
+        ("random temperature=nan", "temperature is nan; allowed are numbers above 0"),
+    ],
+)
+def test_a_line_that_names_no_sampler_is_told(text, told):
+    with pytest.raises(UserError, match=told) as error:
+        samplers.parse_sampler(text, 1)
+    message = str(error.value)
+    assert message.startswith(f"{text!r} is no sampler: ") and "Write a name and, if need be, options" in message
+
+
+def test_describe_names_the_options_that_matter():
+    assert samplers.describe(samplers.make_sampler("greedy", 1)) == "greedy"
+    assert samplers.describe(samplers.make_sampler("top_k", 1, k=7, temperature=0.5)) == "top_k (k=7, temperature=0.5)"
+    assert samplers.describe(samplers.make_sampler("top_p", 1, p=0.9)) == "top_p (p=0.9)"
+
+
+if __name__ == "__main__":
+    found = {"table": {}, "models": {}, "own step": []}
+    for case in CASES:
+        for text_start in (0, 1):
+            found["table"][f"{case}, {text_start}"] = from_table(samplers.parse_sampler(case, 1), text_start)
+    for kind, folder in zip(("gpt2", "llama"), sys.argv[1:], strict=True):
+        causal_lm = pretrained.load_causal_lm(folder, sequence_length=32)
+        for case in ["greedy", *MODEL_CASES]:
+            found["models"][f"{kind}, {case}"] = from_model(causal_lm, case)
+            found["own step"].append(decoding.uses_own_step(causal_lm))
+    print(json.dumps(found))

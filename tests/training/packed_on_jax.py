@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from lib.core import backends
-from lib.models import pretrained, smollm2  # noqa: F401  (from_preset must know smollm2's classes)
+from lib.models import pretrained
 from lib.training import packing
 
 TEXTS = [
@@ -39,9 +39,9 @@ def compiled(model):
     return model
 
 
-def trained(folder, packed, texts, batch_size, epochs=2, rounded=False):
+def trained(folder, packed, texts, batch_size, epochs=2, bf16=False):
     causal_lm = pretrained.load_causal_lm(folder, sequence_length=LENGTH)
-    backends.selected = dataclasses.replace(SETTINGS, products="bfloat16" if rounded else "float32")
+    backends.selected = dataclasses.replace(SETTINGS, products="bfloat16" if bf16 else "float32")
     model = compiled(packing.trainee(causal_lm, LENGTH) if packed else causal_lm)
     train = packing.batches(model, texts, batch_size, len(texts) // batch_size, seed=1)
     history = model.fit(train, shuffle=False, verbose=0, epochs=epochs).history
@@ -61,23 +61,23 @@ for kind, folder in zip(("gpt2", "llama"), sys.argv[1:], strict=True):
     apart = [model.evaluate(packing.batches(model, [text], 1, 1, seed=1), verbose=0)[2] for text in TEXTS]
     _, labels, useful = packing.tokenize(causal_lm, TEXTS)
     together = model.evaluate(packing.batches(model, TEXTS, len(TEXTS), 1, seed=1), verbose=0)[2]
-    rounded = None
+    in_bf16 = None
     if backends.multiplies_bfloat16():
-        rounded_history, rounded_weights, _, of_rounded = trained(folder, True, TEXTS, len(TEXTS), rounded=True)
-        step, exact = rounded_weights - before, packed_weights - before
-        rounded = {
-            "history": rounded_history,
+        bf16_history, bf16_weights, _, bf16_lm = trained(folder, True, TEXTS, len(TEXTS), bf16=True)
+        step, exact = bf16_weights - before, packed_weights - before
+        in_bf16 = {
+            "history": bf16_history,
             "cosine": float(step @ exact / np.linalg.norm(step) / np.linalg.norm(exact)),
             "difference": float(np.linalg.norm(step - exact) / np.linalg.norm(exact)),
             "evaluated": [
-                compiled(packing.Packed(of_rounded, LENGTH, how)).evaluate(
-                    packing.evaluation_batches(packing.Packed(of_rounded, LENGTH, how), TEXTS, 4), verbose=0
+                compiled(packing.Packed(bf16_lm, LENGTH, bf16)).evaluate(
+                    packing.evaluation_batches(packing.Packed(bf16_lm, LENGTH, bf16), TEXTS, 4), verbose=0
                 )
-                for how in (True, False)
+                for bf16 in (True, False)
             ],
         }
     results[kind] = {
-        "rounded": rounded,
+        "bf16": in_bf16,
         "padded": history,
         "packed": packed_history,
         "change": float(np.abs(weights - before).max()),

@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from lib.core.errors import UserError
 from lib.data import corpora
-from lib.evaluation import timing
 from lib.models import pretrained
 from lib.training import fitting, packing
 
@@ -52,33 +51,20 @@ def test_each_step_s_loss_is_recovered_from_keras_running_means(fitted):
 def test_keras_loss_is_diluted_by_padding_and_token_loss_is_not(fitted):
     causal_lm, log, history = fitted
     losses, weights = token_losses(causal_lm, TEXTS)
-    summary = log.summary(2, 32, 64, weights.mean())
-    assert summary["final_mean_token_loss"] == pytest.approx((losses * weights).sum() / weights.sum(), rel=1e-4)
-    assert summary["final_mean_loss"] == pytest.approx((losses * weights).mean(), rel=1e-4)
-    assert summary["final_mean_loss"] == pytest.approx(history["loss"][-1])
-    assert summary["final_mean_loss"] < 0.8 * summary["final_mean_token_loss"]
+    last = log.table().iloc[-1]
+    assert last["mean_token_loss"] == pytest.approx((losses * weights).sum() / weights.sum(), rel=1e-4)
+    assert last["mean_loss"] == pytest.approx((losses * weights).mean(), rel=1e-4)
+    assert last["mean_loss"] == pytest.approx(history["loss"][-1])
+    assert last["mean_loss"] < 0.8 * last["mean_token_loss"]
     train = packing.batches(causal_lm, TEXTS, 2, 4, seed=1)
     assert packing.filled(causal_lm, train) == (2 * 32, pytest.approx(weights.mean()))  # not packed on TensorFlow
     assert packing.trainee(causal_lm, 32) is causal_lm
 
 
-def test_the_first_step_is_timed_apart(fitted):
+def test_every_step_is_timed(fitted):
     _, log, _ = fitted
-    table, summary = log.table(), log.summary(2, 32, 20, 0.8)
-    assert list(table["step"]) == [1, 2, 3, 4]
-    assert summary["steps"] == 4
-    assert summary["first_step_seconds"] == table["seconds"][0]
-    assert summary["step_milliseconds"] == pytest.approx(1000 * table["seconds"][1:].median())
-    assert summary["seconds"] == pytest.approx(table["seconds"].sum())
-    later = table["seconds"][1:]
-    assert summary["later_steps"] == timing.spread(later)
-    assert summary["step_seconds"] == table["seconds"].tolist()
-    assert summary["padded_tokens_per_second"] == pytest.approx(2 * 32 / later.median())
-    assert summary["useful_tokens_per_second"] == pytest.approx(0.8 * 20 / later.median())
-    assert summary["useful_percent_if_padded"] == pytest.approx(100 * 0.8 * 20 / 64)
-    shown = fitting.times(summary | {"later_steps": summary["later_steps"] | {"wide": True}}).iloc[0]
-    assert (shown["texts_per_step"], shown["spread"]) == (2, "wide")
-    assert shown["p90_ms"] == pytest.approx(1000 * np.percentile(later, 90))
+    assert list(log.table()["step"]) == [1, 2, 3, 4]
+    assert (log.table()["seconds"] > 0).all()
 
 
 def test_fine_tuning_lowers_the_loss(tiny_lm):
@@ -206,11 +192,11 @@ def test_other_errors_go_through(tiny_lm):
 def test_jax_says_it_in_words_of_its_own():
     code = (
         "import jax.numpy as jnp\n"
-        "from lib import training\n"
+        "from lib.training import fitting\n"
         "try:\n    jnp.ones((2**44,)).block_until_ready()\n"
-        "except Exception as error:\n    print(training.is_out_of_memory(error))\n"
+        "except Exception as error:\n    print(fitting.is_out_of_memory(error))\n"
         "class Model:\n    variables = [type('Variable', (), {'value': jnp.ones(3)})]\n"
-        "print(training._is_whole(Model))\nModel.variables[0].value.delete()\nprint(training._is_whole(Model))"
+        "print(fitting._has_all_weights(Model))\nModel.variables[0].value.delete()\nprint(fitting._has_all_weights(Model))"
     )
     environment = {**os.environ, "KERAS_BACKEND": "jax"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)

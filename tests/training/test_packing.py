@@ -22,15 +22,15 @@ def test_packed_training_is_padded_training(trained, kind):
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
-def test_rounded_training_goes_nearly_the_same_way(trained, kind):
+def test_training_in_bf16_goes_nearly_the_same_way(trained, kind):
     if not trained["multiplies bfloat16"]:
         pytest.skip("this processor does not multiply bfloat16, so nothing is rounded on it")
-    rounded, packed = trained[kind]["rounded"], trained[kind]["packed"]
-    assert rounded["history"]["loss"] == pytest.approx(packed["loss"], rel=0.01)
-    assert rounded["history"]["loss"] != packed["loss"]
-    assert rounded["cosine"] > 0.999
-    assert 1e-4 < rounded["difference"] < 0.03  # bfloat16 holds 8 bits: a value is off by up to 0.4 %
-    assert rounded["evaluated"][0] == rounded["evaluated"][1]  # judging never rounds
+    bf16, packed = trained[kind]["bf16"], trained[kind]["packed"]
+    assert bf16["history"]["loss"] == pytest.approx(packed["loss"], rel=0.01)
+    assert bf16["history"]["loss"] != packed["loss"]
+    assert bf16["cosine"] > 0.999
+    assert 1e-4 < bf16["difference"] < 0.03  # bfloat16 holds 8 bits: a value is off by up to 0.4 %
+    assert bf16["evaluated"][0] == bf16["evaluated"][1]  # evaluation never rounds
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
@@ -82,7 +82,7 @@ def test_a_step_s_arrays_lead_there_and_back():
     useful = token_ids > 0
     inputs, labels, weights = packing._pack(token_ids, token_ids + 10, useful, 4)
     assert inputs["token_ids"].tolist() == [5, 6, 7, 0]
-    assert inputs["places"].tolist() == [0, 1, 3, 6]  # 6: past the end of the six places
-    assert inputs["sources"].tolist() == [0, 1, 4, 2, 4, 4]  # 4: past the end of the four tokens
+    assert inputs["padded_index"].tolist() == [0, 1, 3, 6]  # 6: past the end of the six places
+    assert inputs["packed_index"].tolist() == [0, 1, 4, 2, 4, 4]  # 4: past the end of the four tokens
     assert labels.tolist() == [15, 16, 17, 0]
     assert weights.tolist() == pytest.approx([4 / 6, 4 / 6, 4 / 6, 0])

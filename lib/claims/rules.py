@@ -1,0 +1,60 @@
+"""The rules by which claims are judged, fixed beforehand. Each has a name in `records.Rule`."""
+
+import statistics
+
+from lib.core.records import CallState, Estimate, SpeedVerdict, Timing, Verdict, Winner
+
+NOTICEABLE = 0.1  # a change of later calls by less than this share is none
+
+
+def compare_speed(before: Timing, after: Timing) -> SpeedVerdict:
+    """Judges whether later calls got faster.
+
+    They did not change if the medians differ by less than a tenth, or the ranges of the two overlap.
+    """
+    old, new = before.seconds[CallState.LATER], after.seconds[CallState.LATER]
+    ratio = statistics.median(new) / statistics.median(old)
+    if abs(ratio - 1) < NOTICEABLE or (min(old) <= max(new) and min(new) <= max(old)):
+        return SpeedVerdict.SAME
+    return SpeedVerdict.FASTER if ratio < 1 else SpeedVerdict.SLOWER
+
+
+def difference(one: Estimate, other: Estimate) -> Estimate:
+    """One figure minus another, with the smallest and the largest difference that their two intervals allow."""
+    value = None if one.value is None or other.value is None else one.value - other.value
+    if not (one.has_interval and other.has_interval):
+        return Estimate(value=value)
+    return Estimate(value=value, low=one.low - other.high, high=one.high - other.low)
+
+
+def above_zero(estimate: Estimate) -> bool | None:
+    """Whether a figure is above 0 by its interval; None if that holds 0, or there is none."""
+    if not estimate.has_interval:
+        return None
+    return True if estimate.low > 0 else False if estimate.high < 0 else None
+
+
+def holds(decided: bool | None) -> Verdict:
+    """The verdict of a claim that the figures decide, or do not (None)."""
+    return {True: Verdict.HOLDS, False: Verdict.DOES_NOT_HOLD, None: Verdict.UNDECIDED}[decided]
+
+
+def floor_and_ceiling(reached: Estimate, floor: Estimate, ceiling: Estimate) -> Verdict:
+    """Judges whether a figure is above a floor, and as high as a ceiling.
+
+    Returns:
+        That it holds if it is above the floor and not below the ceiling; in part if it is above the floor alone; that
+        it does not hold if it is below the ceiling alone; else undecided.
+    """
+    above, below = above_zero(difference(reached, floor)), above_zero(difference(ceiling, reached))
+    if above:
+        return Verdict.HOLDS_IN_PART if below else Verdict.HOLDS
+    return Verdict.DOES_NOT_HOLD if below else Verdict.UNDECIDED
+
+
+def better(first_minus_second: Estimate, lower_is_better: bool) -> Winner:
+    """Which of the model from scratch (the first) and the fine-tuned one is better, by a difference's interval."""
+    above = above_zero(first_minus_second)
+    if above is None:
+        return Winner.NEITHER
+    return Winner.FINE_TUNED if above == lower_is_better else Winner.FROM_SCRATCH

@@ -1,0 +1,130 @@
+"""Medians and spreads of times, and confidence intervals of means and shares."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+from lib.core.records import Estimate, Spread
+
+STEADY = 0.05  # a spread is narrow if the median absolute deviation is at most this share of the median,
+TAIL = 0.25  # and the 90th percentile exceeds the median by at most this share of it
+RESAMPLES = 2000
+
+
+def spread(seconds: Sequence[float]) -> Spread:
+    """Condenses repeated measurements of a time.
+
+    Args:
+        seconds: One or more of them. The spread of a single one is not known, and so counts as wide.
+    """
+    samples = np.asarray(seconds, float)
+    median = float(np.median(samples))
+    mad, p90 = float(np.median(np.abs(samples - median))), float(np.percentile(samples, 90))
+    return Spread(
+        n=len(samples),
+        median_seconds=median,
+        p90_seconds=p90,
+        mad_seconds=mad,
+        wide=bool(len(samples) < 2 or mad > STEADY * median or p90 > (1 + TAIL) * median),
+    )
+
+
+def interval(values: Sequence[float], level: float = 0.95, seed: int = 0) -> tuple[float, float]:
+    """The bootstrap confidence interval of a mean: quantiles of the means of 2,000 resamples (percentile method).
+
+    Source: Efron, Bootstrap Methods: Another Look at the Jackknife, 1979; Efron and Tibshirani, An Introduction to the
+    Bootstrap, 1993. For a handful of values it is too narrow.
+
+    Args:
+        values: The values; NaN is left out.
+        level: The share of the resamples' means that lie within, as a fraction.
+        seed: Seed of the resampling.
+
+    Returns:
+        Its lower and its upper end, in the values' unit; NaN for fewer than two values.
+    """
+    values = np.asarray(values, float)
+    values = values[~np.isnan(values)]
+    if len(values) < 2:
+        return math.nan, math.nan
+    if np.all(values == values[0]):
+        return float(values[0]), float(values[0])
+    ends = stats.bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=RESAMPLES,
+        confidence_level=level,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return float(ends.low), float(ends.high)
+
+
+def mean(values: Sequence[float]) -> Estimate:
+    """The mean of some values with its bootstrap interval; values that are not finite are left out."""
+    values = np.asarray(values, float)
+    values = values[np.isfinite(values)]
+    low, high = interval(values)
+    return Estimate(value=float(np.mean(values)) if len(values) else None, low=low, high=high)
+
+
+def mean_difference(minuend: Sequence[float | None], subtrahend: Sequence[float | None]) -> Estimate:
+    """The mean of the differences of pairs, with its bootstrap interval over the pairs.
+
+    Args:
+        minuend: A value for each pair, None where there is none; such a pair is left out.
+        subtrahend: The same.
+    """
+    first, second = (np.array(values, float) for values in (minuend, subtrahend))  # None becomes NaN
+    return mean(first - second)
+
+
+def share_interval(count: int, total: int, level: float = 0.95) -> tuple[float, float]:
+    """The confidence interval of a share by Wilson's score method (1927).
+
+    Unlike the bootstrap's it has a width where all or none of the cases count.
+
+    Returns:
+        Its ends as fractions; NaN of nothing.
+    """
+    if not total:
+        return math.nan, math.nan
+    told = stats.binomtest(int(count), int(total)).proportion_ci(confidence_level=level, method="wilson")
+    return float(told.low), float(told.high)
+
+
+def share(count: int, total: int) -> Estimate:
+    """A share in percent, with Wilson's interval."""
+    low, high = (100 * end for end in share_interval(count, total))
+    return Estimate(value=100 * count / total if total else None, low=low, high=high)
+
+
+def ratio(parts: np.ndarray, wholes: np.ndarray, seed: int = 0) -> Estimate:
+    """The share of all parts in all wholes, in percent, with its 95 % interval.
+
+    The interval is a bootstrap over the rows (poems), leaving out resamples whose wholes are 0. Where none or all of
+    the pairs count, the bootstrap would have no width; then it is Wilson's over the pairs.
+
+    Args:
+        parts: int `(rows,)`, what counts in each row.
+        wholes: int `(rows,)`, what could count.
+        seed: Seed of the resampling.
+
+    Returns:
+        Without a value if there is nothing to judge, without an interval unless two rows have something to judge.
+    """
+    value = _percent(parts, wholes)
+    if np.count_nonzero(wholes) < 2:
+        return Estimate(value=value)
+    if parts.sum() in (0, wholes.sum()):
+        return share(int(parts.sum()), int(wholes.sum()))
+    random = np.random.default_rng(seed)
+    drawn = (random.integers(len(parts), size=len(parts)) for _ in range(RESAMPLES))
+    low, high = np.nanpercentile([_percent(parts[rows], wholes[rows]) for rows in drawn], [2.5, 97.5])
+    return Estimate(value=value, low=low, high=high)
+
+
+def _percent(parts: np.ndarray, wholes: np.ndarray) -> float:
+    return float(100 * parts.sum() / wholes.sum()) if wholes.sum() else math.nan

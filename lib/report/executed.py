@@ -1,0 +1,71 @@
+"""Executed notebooks: clean them for keeping beside their reports, and bring them up to date for a page."""
+
+import json
+from pathlib import Path
+
+import nbformat
+
+from lib.report import views
+
+NAME = "notebook.ipynb"
+OUTPUT_DIR = "output_dir"
+
+
+def clean(file: Path, place: str) -> None:
+    """Takes out of an executed notebook what belongs to this machine and this run alone.
+
+    That is papermill's notes on the run, times of cells, what libraries wrote to stderr, and the path of the scratch
+    folder in the cell of injected parameters.
+
+    Args:
+        file: The notebook, which is rewritten.
+        place: What the scratch folder's path becomes, such as `"outputs/cpu/01_baseline"`.
+    """
+    notebook = nbformat.read(file, as_version=4)
+    notebook.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    for cell in notebook.cells:
+        cell.metadata = {"tags": cell.metadata.tags} if cell.metadata.get("tags") else {}
+        if cell.cell_type != "code":
+            continue
+        cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            lines = [line for line in cell.source.splitlines() if not line.startswith(f"{OUTPUT_DIR} =")]
+            cell.source = "\n".join([*lines, f"{OUTPUT_DIR} = {json.dumps(place)}"])
+    write(notebook, file)
+
+
+def write(notebook, file: Path) -> None:
+    """Writes a notebook, always in the same way."""
+    text = json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True)
+    file.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+
+
+def with_prose_of(notebook, source):
+    """Takes the prose of a notebook's source, if the code has stayed the same since the notebook ran.
+
+    Args:
+        notebook: The executed notebook, which is changed.
+        source: The notebook as it is in `notebooks/`.
+    """
+    ran = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    same = len(ran) == len(source.cells) and all(
+        old.cell_type == new.cell_type and (old.cell_type != "code" or old.source == new.source)
+        for old, new in zip(ran, source.cells, strict=True)
+    )
+    if same:
+        for old, new in zip(ran, source.cells, strict=True):
+            if old.cell_type == "markdown":
+                old.source = new.source
+
+
+def redraw(notebook, page: views.Page) -> None:
+    """Makes all views of a notebook anew from its records.
+
+    Args:
+        notebook: The executed notebook, whose outputs are changed.
+        page: The page that the views are made for.
+    """
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if view := output.get("data", {}).get(views.MIME):
+                output["data"]["text/html"] = views.VIEWS[view["view"]](page, **view["options"])

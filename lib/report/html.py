@@ -1,0 +1,129 @@
+"""Make the parts of a page, as HTML, with the macros of `template/macros.html.j2`. Whatever they hold is escaped."""
+
+import base64
+import functools
+import math
+from pathlib import Path
+
+import jinja2
+
+from lib.core import chinese
+from lib.core.records import Sample
+from lib.report import escaping
+from lib.report.numbers import DASH, number
+
+TEMPLATE = Path(__file__).parent / "template"
+LONG = 30  # characters of a cell that may be broken into lines
+FEW = 4  # columns of a table whose rows a phone shows one below the other
+
+
+def environment() -> jinja2.Environment:
+    """The environment of all templates but those that nbconvert fills."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATE), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    made.filters |= {"visible": escaping.visible, "language": chinese.language, "note": note}
+    return made
+
+
+@functools.cache
+def _macros():
+    return environment().get_template("macros.html.j2").module
+
+
+def table(rows: list[dict], caption: str = "") -> str:
+    """A table; `""` without rows.
+
+    On a phone the rows of a table with few columns and long texts come one below the other, and other tables scroll.
+
+    Args:
+        rows: Values by column, all rows with the same columns; `_` in a column's name is shown as a space.
+        caption: Shown above it.
+    """
+    if not rows:
+        return ""
+    columns = [str(name).replace("_", " ") for name in rows[0]]
+    stacked = len(columns) <= FEW and any(len(str(value)) > LONG for row in rows for value in row.values())
+    cells = [[_cell(value) for value in row.values()] for row in rows]
+    return str(_macros().table(columns, cells, caption, stacked))
+
+
+def _cell(value) -> dict[str, str]:
+    if isinstance(value, bool):
+        return {"kind": "", "lang": "", "text": "yes" if value else "no"}
+    if isinstance(value, int):
+        return {"kind": "number", "lang": "", "text": f"{value:,}"}
+    if isinstance(value, float):
+        return {"kind": "number", "lang": "", "text": DASH if math.isnan(value) else number(value)}
+    text = DASH if value is None else str(value)
+    return {"kind": "wide" if len(text) > LONG else "", "lang": chinese.language(text), "text": text}
+
+
+def paragraph(text: str, kind: str = "") -> str:
+    """A paragraph.
+
+    Args:
+        text: What it says.
+        kind: Its class: `"note"` for small print, `"answer"`.
+    """
+    return str(_macros().paragraph(text, kind))
+
+
+def figure(file: Path, alt: str, caption: str) -> str:
+    """A picture with its alternative text and caption; the file's content is in the page."""
+    return str(_macros().figure(data_uri(file), alt, caption))
+
+
+def attempts(tried: list[str], used: str) -> str:
+    """Which sources failed and why, and which one was used in the end."""
+    return str(_macros().attempts(tried, used))
+
+
+def samples(rows: list[Sample], by: str, caption: str = "", marked: bool = False, down: str = "prompt") -> str:
+    """Texts in columns.
+
+    Args:
+        rows: The texts.
+        by: The field of a sample whose values stand side by side.
+        caption: Shown above.
+        marked: Whether the rounds of a loop are marked, and how much of each text repeats itself is told.
+        down: The field whose values stand below each other.
+    """
+    columns = list(dict.fromkeys(str(getattr(sample, by)) for sample in rows))
+    several = len({sample.number for sample in rows}) > 1
+    lines: dict[tuple, dict] = {}
+    for sample in rows:
+        name = str(getattr(sample, down))
+        line = lines.setdefault(
+            (name, sample.number), {"name": name, "number": sample.number if several else 0, "texts": {}}
+        )
+        line["texts"].setdefault(str(getattr(sample, by)), []).append(sample)
+    for line in lines.values():
+        line["texts"] = {name: line["texts"].get(name, []) for name in columns}
+    corner = "text by" if down == "label" else down
+    return str(_macros().samples(corner, columns, list(lines.values()), caption, marked))
+
+
+def note(sample: Sample, marked: bool) -> str:
+    """The small print below a text: sampler, seed, tokens and, where loops are marked, how much repeats itself."""
+    parts = [] if sample.label == sample.sampler else [sample.sampler]
+    parts += [] if sample.seed is None else [f"seed {sample.seed}"]
+    parts.append(f"{sample.new_tokens} new tokens")
+    if marked and sample.rep_4_percent is not None:
+        parts += [f"{sample.looped_percent:.0f} % looped", f"rep-4 {sample.rep_4_percent:.0f} %"]
+    return ", ".join(parts)
+
+
+def poems(cards: list[tuple[str, str]]) -> str:
+    """Poems, a line a clause.
+
+    Args:
+        cards: For each poem its text, and a note that is printed below it.
+    """
+    return str(_macros().poems([{"lines": chinese.lines(text), "note": told} for text, told in cards]))
+
+
+def data_uri(file: Path) -> str:
+    """A picture's file, as an address that holds it."""
+    kind = {".svg": "svg+xml", ".png": "png"}[file.suffix]
+    return f"data:image/{kind};base64,{base64.b64encode(file.read_bytes()).decode()}"

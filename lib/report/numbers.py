@@ -1,0 +1,35 @@
+"""Write figures for readers: significant digits, percent, intervals."""
+
+import math
+
+from lib.core.records import Estimate
+from lib.report import wording
+
+DASH = "–"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A figure with so many significant digits, and no exponent."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:.0f}"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{decimals}f}"
+
+
+def with_interval(estimate: Estimate) -> str:
+    """A figure with its interval, such as `"0.94 (0.92–0.96)"`; a dash where there is none."""
+    if estimate.value is None:
+        return DASH
+    if not estimate.has_interval:
+        return number(estimate.value)
+    return f"{number(estimate.value)} ({number(estimate.low)}–{number(estimate.high)})"
+
+
+def percent(value: float | None, language: str = "en") -> str:
+    """A share for a sentence, such as `"12 %"`; or that there was nothing to judge."""
+    return wording.say("nothing_to_judge", language) if value is None else f"{value:.0f} %"
+
+
+def parameter(value) -> str:
+    """A parameter's value as readers write it."""
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

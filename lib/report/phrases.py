@@ -1,0 +1,475 @@
+"""Make sentences from records, in each language. Nothing takes a meaning back out of them.
+
+To reword a sentence, edit `wording.yaml`. To answer a new notebook's question, add a function to `ANSWERS` and its
+template `answer_<notebook>` to `wording.yaml`.
+"""
+
+import functools
+import re
+from collections.abc import Callable
+
+from lib.claims import experiments, head_to_head, judgement, rules
+from lib.core.records import (
+    Beside,
+    CallState,
+    Claim,
+    Contest,
+    DecodingStep,
+    Estimate,
+    GreedyVsTopK,
+    Machine,
+    Results,
+    SpeedVerdict,
+    StandIn,
+    TextGroup,
+    Timing,
+    Verdict,
+    Winner,
+)
+from lib.report import wording
+from lib.report.numbers import number, percent, with_interval
+from lib.report.wording import say
+
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])|(?<=[。！？])(?=.)")
+
+
+# Words for what can be one of a few.
+
+
+def verdict(value: Verdict, language: str = "en") -> str:
+    """A verdict in words."""
+    return say(f"verdict_{Verdict(value).name.lower()}", language)
+
+
+def speed(value: SpeedVerdict, language: str = "en") -> str:
+    """Whether later calls got faster, in words."""
+    return say(f"speed_{SpeedVerdict(value).name.lower()}", language)
+
+
+def step(value: DecodingStep, language: str = "en") -> str:
+    """Whose decoding step ran, in words."""
+    return say(f"step_{DecodingStep(value).name.lower()}", language)
+
+
+def stand_ins(used: list[StandIn], language: str = "en") -> str:
+    """What stands in for what, each once; `""` if nothing does."""
+    parts = dict.fromkeys(say("stand_in", language, used=one.used, requested=one.requested) for one in used)
+    return say("between", language).join(parts)
+
+
+def title(notebook: str, language: str = "en") -> str:
+    """A notebook's title."""
+    return say(f"title_{notebook}", language) if wording.has(f"title_{notebook}") else notebook
+
+
+def code(machine: Machine) -> str:
+    """The version of the code that ran."""
+    if machine.commit is None:
+        return f"unknown ({machine.no_commit_because})"
+    return f"commit {machine.commit}" + (", with changes" if machine.code_changed else "")
+
+
+def headline(answer: str) -> tuple[str, str]:
+    """An answer's first sentence, and the others."""
+    first, *more = SENTENCE_END.split(answer, maxsplit=1)
+    return first, "".join(more)
+
+
+# The post's claims.
+
+
+def claim(judged: Claim, language: str = "en") -> dict[str, str]:
+    """A claim in words: `says`, what the post says; `verdict`; `because`, the figures behind it."""
+    return {
+        "says": say(f"claim_{judged.name}", language, **_of_claim(judged, language)),
+        "verdict": verdict(judged.verdict, language),
+        "because": say(f"because_{judged.name}", language, **_of_claim(judged, language)),
+    }
+
+
+def _of_claim(judged: Claim, language: str) -> dict:
+    """The values that the templates of a claim name."""
+    values = dict(judged.evidence)
+    if judged.name == "speed":
+        values["verdict"] = speed(values["speed"], language)
+    elif judged.name == "style":
+        values["by"] = _change(Estimate(**values["change"]), language)
+    elif judged.name == "loops":
+        values |= {name: with_interval(Estimate(**values[name])) for name in ("greedy", "top_k", "people")}
+    elif judged.name in ("form", "rhyme"):
+        values |= {
+            name: percent(values[name], language) for name in ("after", "before", "shuffled", "tang") if name in values
+        }
+        if judged.name == "rhyme":
+            values["post"] = say("pairs", language, count=values["post_rhymes"], all=values["post_pairs"])
+    elif judged.name == "scratch":
+        values |= {f"{who}_{what}": percent(values[f"{who}_{what}"], language) for who, what in _PAIRS}
+    return values
+
+
+_PAIRS = [(who, what) for who in ("own", "their") for what in ("form", "rhyme")]
+
+
+def _change(estimate: Estimate, language: str) -> str:
+    """By how many bits per character, by an interval."""
+    if not estimate.has_interval:
+        return say("bits_unknown", language)
+    if estimate.high < 0:
+        return say("bits_fewer", language, low=-estimate.high, high=-estimate.low)
+    if estimate.low > 0:
+        return say("bits_more", language, low=estimate.low, high=estimate.high)
+    return say("bits_between", language, fewer=-estimate.low, more=estimate.high)
+
+
+def tally(claims: list[Claim], language: str = "en") -> str:
+    """How many claims hold, in a sentence that leaves out the verdicts of none."""
+    parts = []
+    for value in Verdict:
+        if count := sum(judged.verdict is value for judged in claims):
+            name = f"tally_{value.name.lower()}"
+            parts.append(say(f"{name}_one" if count == 1 else name, language, count=count))
+    *most, last = parts
+    listed = [say("tally_comma", language).join(most), last] if most else [last]
+    return say("tally", language, all=len(claims), counts=say("tally_last", language).join(listed))
+
+
+def verdicts(claims: list[Claim], language: str = "en") -> str:
+    """The claims in a sentence or two, sorted by their verdicts."""
+    told = ""
+    for value in dict.fromkeys(judged.verdict for judged in claims):
+        listed = [claim(judged, language)["says"] for judged in claims if judged.verdict is value]
+        told += say(
+            "verdict_claims",
+            language,
+            verdict=_capital(verdict(value, language)),
+            claims=say("between", language).join(listed),
+        )
+    return told.strip()
+
+
+# The post's figures beside those here.
+
+
+def beside(row: Beside, language: str = "en") -> dict[str, str]:
+    """A row in words: `what`, the `post`'s figure, the one `here`, and `why` they differ."""
+
+    def tell(part: str, values: dict) -> str:
+        name = f"{part}_{row.name}"
+        return say(name, language, **values) if wording.has(name) else ""
+
+    subject = {"texts": say(row.subject, language)} if row.subject else {}
+    readable = functools.partial(_readable, language=language)
+    return {
+        "what": tell("what", subject | row.post),
+        "post": tell("post", row.post if row.name != "speed_up" else readable(row.post)),
+        "here": tell(
+            "here",
+            readable(row.here) if row.name not in ("greedy", "chinese", "rhyme") else row.here | _shares(row, language),
+        ),
+        "why": tell("why", _why(row, language)),
+    }
+
+
+def _readable(values: dict, language: str) -> dict:
+    """The values of a row as its templates take them: floats as text, enums as words."""
+    digits = {"loss": 4, "accuracy": 4}
+    told = {}
+    for name, value in values.items():
+        if name == "step":
+            told[name] = step(value, language)
+        elif name == "speed":
+            told[name] = speed(value, language)
+        elif isinstance(value, float):
+            told[name] = number(value, digits.get(name, 3))
+        else:
+            told[name] = value
+    return told
+
+
+def _shares(row: Beside, language: str) -> dict:
+    """The shares of a row in percent, or that there was nothing to judge."""
+    if row.name != "rhyme":
+        return {}
+    return {
+        part: {group: percent(value, language) for group, value in row.here[part].items()}
+        for part in ("rhyme", "tones")
+    }
+
+
+def _why(row: Beside, language: str) -> dict:
+    values = dict(row.why)
+    if "where" in values:
+        values["machine"] = say("machine", language, where=values.pop("where"), backend=values.pop("backend"))
+        if row.name != "step":
+            values["machine"] = say("machine_unknown", language, machine=values["machine"])
+    if "stand_ins" in values:
+        used = [StandIn(**one) for one in values.pop("stand_ins")]
+        values["what_ran"] = stand_ins(used, language) or say("same_as_the_post", language)
+    if "another_step" in values:
+        values["step"] = say("another_step", language) if values.pop("another_step") else ""
+    if row.name == "speed_up":
+        values["times"] = number(values["times"])
+    if "token_loss" in values:
+        values["token_loss"] = number(values["token_loss"], 4)
+    return values
+
+
+def compiling(
+    explained: dict[str, float], figures: dict, timing: Timing, change: SpeedVerdict, language: str = "en"
+) -> str:
+    """Says how much of the post's speed-up compiling explains.
+
+    Args:
+        explained: What `beside_post.compiling` returned.
+        figures: What `post.blog_post` returned.
+        timing: The calls as in the post, of this run.
+        change: Whether fine-tuning made later calls faster in this run.
+        language: One of `wording.LANGUAGES`.
+    """
+    share = (
+        say("compiling_all", language)
+        if explained["percent"] > 100
+        else say("compiling_share", language, percent=explained["percent"])
+    )
+    return say(
+        "compiling",
+        language,
+        first=figures["baseline"]["seconds"],
+        after=figures["reddit"]["seconds_after"],
+        step=step(timing.step, language),
+        share=share,
+        verdict=speed(change, language),
+        **{name: explained[name] for name in ("speed_up", "factor", "change")},
+    )
+
+
+# Timing.
+
+
+def conditions(timing: Timing, fewest: int, language: str = "en") -> str:
+    """What some calls were timed with: the machine, the rule and the formulas."""
+    return say(
+        "timing_conditions",
+        language,
+        run=say("run_deterministic" if timing.deterministic else "run_timed", language),
+        device=timing.device,
+        threads=timing.threads,
+        precision=timing.precision,
+        xla=say("on" if timing.xla else "off", language),
+        sampler=timing.sampler,
+        batch=timing.batch_size,
+        prompt=timing.prompt_tokens,
+        fewest=fewest,
+        most=2 * fewest,
+        memory=say(f"memory_{timing.peak_memory_of.name.lower()}", language),
+    )
+
+
+def spread(wide: bool, language: str = "en") -> str:
+    """Whether a spread is wide or narrow."""
+    return say("spread_wide" if wide else "spread_narrow", language)
+
+
+def state(value: CallState, language: str = "en") -> str:
+    """Which calls some seconds belong to, in words."""
+    return say(f"state_{CallState(value).name.lower()}", language)
+
+
+# Samplers, and the model from scratch.
+
+
+def finding(measured: GreedyVsTopK, language: str = "en") -> str:
+    """Says how the samplers stand to people, in repetition and in perplexity."""
+    people, others = measured.people.metrics, measured.groups[:-1]
+
+    def overlaps(group: TextGroup) -> bool:
+        own, theirs = group.metrics["diversity"], people["diversity"]
+        return own.has_interval and theirs.has_interval and own.low <= theirs.high and theirs.low <= own.high
+
+    def distance(group: TextGroup) -> float:
+        own, theirs = group.metrics["perplexity"].value, people["perplexity"].value
+        return max(own / theirs, theirs / own) if own and theirs else float("inf")
+
+    nearest = min(others, key=distance)
+    poorest = min(others, key=lambda group: group.metrics["diversity"].value)
+    return say(
+        "finding",
+        language,
+        diversity=people["diversity"].value,
+        perplexity=people["perplexity"].value,
+        alike=say("and", language).join(group.label for group in others if overlaps(group)) or say("none", language),
+        poorest=poorest.label,
+        lowest=poorest.metrics["diversity"].value,
+        nearest=nearest.label,
+        near=nearest.metrics["perplexity"].value,
+    )
+
+
+def same_as_greedy(measured: GreedyVsTopK, language: str = "en") -> str:
+    """Says how many texts of each other sampler are greedy's, token by token."""
+    texts = measured.greedy.texts
+    parts = [
+        say("same_texts", language, sampler=name, count=count, all=texts)
+        for name, count in measured.same_as_greedy.items()
+        if count
+    ]
+    return say("same_as_greedy", language, listed=say("and", language).join(parts) or say("none", language))
+
+
+def contests(judged: list[Contest], language: str = "en") -> str:
+    """Says in a sentence which model is better in which measures."""
+    parts = []
+    for winner in Winner:
+        names = [say(f"measure_{one.measure}", language) for one in judged if one.winner is winner]
+        if names:
+            parts.append(say(f"better_{winner.name.lower()}", language, measures=say("and", language).join(names)))
+    return _capital(say("between", language).join(parts) + say("full_stop", language))
+
+
+def difference(estimate: Estimate, language: str = "en") -> str:
+    """Says how the two models differ in bits per character."""
+    if not estimate.has_interval:
+        return say("scratch_difference_unknown", language)
+    return say("scratch_difference", language, mean=estimate.value, low=estimate.low, high=estimate.high)
+
+
+def trained_where(theirs: Machine, here: Machine, language: str = "en") -> str:
+    """Says when and on what the fine-tuned model was trained, and whether equal time means equal work here."""
+    told = say("trained_where", language, date=theirs.date, processor=theirs.processor, device=theirs.device or "CPU")
+    same = (theirs.processor, theirs.device) == (here.processor, here.device)
+    return told if same else told + say("another_machine", language)
+
+
+# What each notebook found.
+
+
+def answer(results: Results, language: str = "en") -> str:
+    """What a notebook found, in a sentence or two; `""` where nothing says it."""
+    if results.notebook in ANSWERS:
+        values = ANSWERS[results.notebook](results, language)
+        return say(f"answer_{results.notebook}", language, **values)
+    return results.answer.get(language) or results.answer.get("en", "")
+
+
+def _answer_summary(results: Results, language: str) -> dict:
+    found = experiments.load(results.profile)
+    claims = judgement.of_profile(results.profile, results.measured.post_texts).claims
+    timing, own = found.baseline.measured.as_in_post, found.reddit.measured.timing
+    return {
+        "tally": tally(claims, language),
+        "verdicts": verdicts(claims, language),
+        "before": own.before.later_calls.median_seconds,
+        "after": own.after.later_calls.median_seconds,
+        "verdict": speed(rules.compare_speed(own.before, own.after), language),
+        "ratio": timing.first_call_seconds / timing.later_calls.median_seconds,
+        "step": step(timing.step, language),
+    }
+
+
+def _answer_baseline(results: Results, language: str) -> dict:
+    measured, parameters = results.measured, results.parameters
+    timing, own = measured.as_in_post, measured.own_step
+    first, later = timing.first_call_seconds, timing.later_calls
+    told = ""
+    if own is not None:
+        told = say("own_step", language, later=own.later_calls.median_seconds, rate=own.new_tokens_per_second)
+    return {
+        "first": first,
+        "later": later.median_seconds,
+        "n": later.n,
+        "compiling": 100 * (1 - later.median_seconds / first),
+        "rate": timing.new_tokens_per_second,
+        "prompt": parameters["prompt"],
+        "chinese_prompt": parameters["chinese_prompt"],
+        "own": told,
+        "english": measured.english.rep_4_percent,
+        "english_bytes": measured.english.broken_bytes,
+        "chinese": measured.chinese.rep_4_percent,
+        "chinese_bytes": measured.chinese.broken_bytes,
+        "stories": measured.people_stories.rep_4_percent,
+        "poems": measured.people_poems.rep_4_percent,
+    }
+
+
+def _answer_reddit(results: Results, language: str) -> dict:
+    measured = results.measured
+    before, after = measured.timing.before, measured.timing.after
+    return {
+        "steps": measured.training.steps,
+        "batch": measured.training.batch_size,
+        "loss_before": measured.held_out.before.token_loss,
+        "loss_after": measured.held_out.after.token_loss,
+        "bits_before": measured.likelihood.before.bits_per_character,
+        "bits_after": measured.likelihood.after.bits_per_character,
+        "before": before.later_calls.median_seconds,
+        "after": after.later_calls.median_seconds,
+        "verdict": speed(rules.compare_speed(before, after), language),
+        "mixed": before.first_call_seconds / after.later_calls.median_seconds,
+        "compiling": before.first_call_seconds / before.later_calls.median_seconds,
+    }
+
+
+def _answer_samplers(results: Results, language: str) -> dict:
+    measured = results.measured
+    groups = {"greedy": measured.greedy, "top_k": measured.top_k, "people": measured.people}
+    told = {
+        name: {"loops": group.loops, "texts": group.texts, "rep_4": group.metrics["rep_4"].value}
+        for name, group in groups.items()
+    }
+    return told | {"k": results.parameters["k"], "finding": finding(measured, language)}
+
+
+def _answer_tang(results: Results, language: str) -> dict:
+    measured = results.measured
+    groups = {
+        "before": measured.form.before,
+        "after": measured.form.after,
+        "tang": measured.form.tang_poets,
+        "chance": measured.form.shuffled,
+    }
+    shares = {
+        f"{share}_{name}": percent(group.shares[share].value, language)
+        for share in ("well_formed", "rhyme", "alternating")
+        for name, group in groups.items()
+    }
+    return shares | {
+        "steps": measured.training.steps,
+        "batch": measured.training.batch_size,
+        "tokens": measured.tokens_per_character,
+        "bits_before": measured.likelihood.before.bits_per_character,
+        "bits_after": measured.likelihood.after.bits_per_character,
+    }
+
+
+def _answer_scratch(results: Results, language: str) -> dict:
+    measured = results.measured
+    theirs = measured.fine_tuned
+    own_form, their_form = measured.form.shares, theirs.form.shares
+    return {
+        "millions": measured.parameters / 1e6,
+        "own_seconds": measured.budget.total_seconds,
+        "their_seconds": theirs.training.seconds,
+        "own_bits": measured.likelihood.bits_per_character,
+        "their_bits": theirs.likelihood.after.bits_per_character,
+        "own_form": percent(own_form["well_formed"].value, language),
+        "their_form": percent(their_form["well_formed"].value, language),
+        "own_rhyme": percent(own_form["rhyme"].value, language),
+        "their_rhyme": percent(their_form["rhyme"].value, language),
+        "own_time": number(measured.timing.later_calls.median_seconds, 2),
+        "their_time": number(theirs.timing.later_calls.median_seconds, 2),
+        "verdict": contests(head_to_head.contests(measured), language),
+    }
+
+
+ANSWERS: dict[str, Callable[[Results, str], dict]] = {
+    "00_summary": _answer_summary,
+    "01_baseline": _answer_baseline,
+    "02_reddit_finetune": _answer_reddit,
+    "03_greedy_vs_top_k": _answer_samplers,
+    "04_tang_poetry": _answer_tang,
+    "05_from_scratch": _answer_scratch,
+}
+
+
+def _capital(sentence: str) -> str:
+    return f"{sentence[:1].upper()}{sentence[1:]}"

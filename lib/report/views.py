@@ -1,0 +1,569 @@
+"""The tables, texts, poems and pictures of the pages, each made from a report's records.
+
+A notebook shows a view by its name (`Recorder.show`), and its output keeps that name and the options. So `make render`
+makes the same view anew from `results.json`, with the code and the words of today, and runs nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from lib.claims import beside_post, experiments, judgement, post, rules
+from lib.core import parameters, paths, redaction
+from lib.core.records import Results, Sample, TextGroup, Timing
+from lib.evaluation import metrics
+from lib.report import figures, html, numbers, phrases, tables
+from lib.report.wording import say
+
+MIME = "application/vnd.text-generation-report.view+json"  # of an output that names a view and its options
+
+
+@dataclass
+class Page:
+    """What a view is made from.
+
+    Attributes:
+        results: The report's records; while its notebook runs, as far as they are known.
+        folder: The report's folder, which figures are written to.
+        language: One of `wording.LANGUAGES`.
+    """
+
+    results: Results
+    folder: Path
+    language: str = "en"
+
+    @property
+    def measured(self):
+        """What the notebook measured."""
+        return self.results.measured
+
+    def say(self, name: str, **values) -> str:
+        """A phrase in the page's language."""
+        return say(name, self.language, **values)
+
+
+VIEWS: dict[str, Callable[..., str]] = {}
+FIGURES: dict[str, Callable[[Page], tuple[Figure, str]]] = {}
+
+
+def view(function: Callable[..., str]) -> Callable[..., str]:
+    """Registers a function `(page, **options)` that returns HTML as a view of its name."""
+    VIEWS[function.__name__] = function
+    return function
+
+
+def drawing(function: Callable[[Page], tuple[Figure, str]]) -> Callable[[Page], tuple[Figure, str]]:
+    """Registers a function that draws a figure and says what it shows, for the view `figure`."""
+    FIGURES[function.__name__] = function
+    return function
+
+
+# For any notebook: what is shown is in the options.
+
+
+@view
+def table(page: Page, rows: list[dict], caption: str = "") -> str:
+    """A table of rows that are given."""
+    return html.table(rows, caption)
+
+
+@view
+def text(page: Page, text: str, kind: str = "") -> str:
+    """A paragraph that is given."""
+    return html.paragraph(text, kind)
+
+
+@view
+def picture(page: Page, file: str, alt: str, caption: str) -> str:
+    """A picture that the notebook wrote into the report's folder."""
+    return html.figure(page.folder / file, alt, caption)
+
+
+@view
+def figure(page: Page, name: str) -> str:
+    """A figure that is drawn from the records, one of `FIGURES`."""
+    drawn, alt = FIGURES[name](page)
+    file = f"figures/{name}.svg"
+    (page.folder / "figures").mkdir(exist_ok=True)
+    figures.save(drawn, page.folder / file)
+    if file not in page.results.figures:
+        page.results.figures.append(file)
+    return html.figure(page.folder / file, alt, page.say(f"caption_{name}"))
+
+
+def described(page: Page, file: str) -> tuple[str, str]:
+    """What a figure of a report shows, in words, and its caption; `""` for one that the notebook drew itself."""
+    name = Path(file).stem
+    return (FIGURES[name](page)[1], page.say(f"caption_{name}")) if name in FIGURES else ("", "")
+
+
+# What every report begins and ends with.
+
+
+@view
+def parameter_list(page: Page) -> str:
+    """The parameters, with the values of the run."""
+    declared = parameters.declared(paths.NOTEBOOKS / f"{page.results.notebook}.ipynb")
+    return html.table(
+        [
+            {"parameter": name, "value": numbers.parameter(value), "meaning": declared[name].help}
+            for name, value in page.results.parameters.items()
+            if name in declared and name not in parameters.RUNNER_SETS
+        ]
+    )
+
+
+@view
+def model(page: Page) -> str:
+    """Which sources of the model failed before one was found; `""` if none did."""
+    used = page.results.models[-1]
+    return html.attempts([redaction.clean(attempt) for attempt in used.attempts], used.source) if used.attempts else ""
+
+
+@view
+def corpus(page: Page, number: int) -> str:
+    """The texts that were used: source, licence, what was found, dropped and kept.
+
+    Args:
+        page: The page.
+        number: Which of the corpora, from 0.
+    """
+    used = page.results.corpora[number]
+    rows = {"source": used.source, "licence": used.licence}
+    rows |= {name: f"{count:,}" for name, count in used.counts.items()}
+    rows["SHA-256 of the cleaned texts"] = used.sha256
+    tried = [redaction.clean(attempt) for attempt in used.attempts]
+    told = html.attempts(tried, used.source) if tried else ""
+    return told + html.table([{"texts": name, used.name: value} for name, value in rows.items()])
+
+
+@view
+def answer(page: Page) -> str:
+    """What the notebook found."""
+    return html.paragraph(phrases.answer(page.results, page.language), "answer")
+
+
+@view
+def environment(page: Page) -> str:
+    """What the report was made with."""
+    return html.table(tables.machine(page.results.machine))
+
+
+# Timing and training.
+
+
+def _timings(page: Page) -> list[Timing]:
+    measured = page.measured
+    if hasattr(measured, "as_in_post"):
+        return [timing for timing in (measured.as_in_post, measured.own_step) if timing is not None]
+    if hasattr(measured, "fine_tuned"):
+        return [measured.timing, measured.fine_tuned.timing]
+    timing = measured.timing
+    return [timing] if isinstance(timing, Timing) else [timing.before, timing.after]
+
+
+@view
+def speeds(page: Page) -> str:
+    """Seconds and tokens per second of the calls that were timed."""
+    return html.table(tables.speeds(_timings(page)), page.say("table_speeds"))
+
+
+@view
+def latencies(page: Page) -> str:
+    """The first token and those after it."""
+    return html.table(tables.latencies(_timings(page)), page.say("table_latencies"))
+
+
+@view
+def conditions(page: Page) -> str:
+    """What the calls were timed with."""
+    timing, fewest = _timings(page)[0], page.results.parameters["warm_repeats"]
+    return html.paragraph(phrases.conditions(timing, fewest, page.language), "note")
+
+
+@drawing
+def calls(page: Page) -> tuple[Figure, str]:
+    """The seconds of each call."""
+    return figures.call_times(_timings(page))
+
+
+@drawing
+def loss(page: Page) -> tuple[Figure, str]:
+    """The training loss by step."""
+    return figures.loss_curve(page.measured.training.curve)
+
+
+@view
+def steps(page: Page) -> str:
+    """The times of the training steps."""
+    return html.table(tables.steps(page.measured.training), page.say("table_steps"))
+
+
+@view
+def held_out(page: Page, what: str) -> str:
+    """Loss and likelihood on held-out texts, before and after.
+
+    Args:
+        page: The page.
+        what: `"texts"` or `"poems"`.
+    """
+    measured = page.measured
+    caption = page.say("table_held_out", count=measured.held_out_texts, what=page.say(f"held_out_{what}"))
+    return html.table(tables.held_out(measured.held_out, measured.likelihood, what), caption)
+
+
+@view
+def examples(page: Page) -> str:
+    """The first training texts, with their titles."""
+    rows = [{"title": title, "text (its beginning)": text} for title, text in page.measured.examples]
+    return html.table(rows, page.say("table_examples"))
+
+
+@view
+def example_poems(page: Page) -> str:
+    """The first training poems, with author and title."""
+    return html.poems([(text, title) for title, text in page.measured.examples])
+
+
+# What was written.
+
+
+def _chosen(page: Page, labels: list[str] | None, prompts: list[str] | None, most: int | None) -> list[Sample]:
+    """The samples of some labels and prompts, the first `most` of each."""
+    return [
+        sample
+        for sample in page.measured.samples
+        if (labels is None or sample.label in labels)
+        and (prompts is None or sample.prompt in prompts)
+        and (most is None or sample.number <= most)
+    ]
+
+
+@view
+def samples(
+    page: Page,
+    by: str = "label",
+    down: str = "prompt",
+    labels: list[str] | None = None,
+    prompts: list[str] | None = None,
+    most: int | None = None,
+    marked: bool = False,
+    caption: str = "",
+) -> str:
+    """Texts side by side.
+
+    Args:
+        page: The page.
+        by: The field of a sample whose values stand side by side.
+        down: The field whose values stand below each other.
+        labels: The groups shown; all by default.
+        prompts: The prompts shown; all by default.
+        most: How many texts of each group and prompt are shown; all by default.
+        marked: Whether the rounds of a loop are marked.
+        caption: A name in `wording.yaml`.
+    """
+    shown = _chosen(page, labels, prompts, most)
+    return html.samples(shown, by, page.say(caption) if caption else "", marked, down)
+
+
+@view
+def poems(page: Page, label: str, most: int, fine_tuned: bool = False) -> str:
+    """Poems of a group.
+
+    Args:
+        page: The page.
+        label: The group.
+        most: How many from each prompt.
+        fine_tuned: Whether they are those of the fine-tuned model that this one is compared with.
+    """
+    texts = page.measured.fine_tuned.samples if fine_tuned else page.measured.samples
+    return html.poems(
+        [
+            (one.text, f"{one.label}; {one.sampler}, seed {one.seed}, sample {one.number}")
+            for one in texts
+            if one.label == label and one.number <= most
+        ]
+    )
+
+
+@view
+def outcomes(page: Page) -> str:
+    """What the two prompts led to, beside what people wrote."""
+    measured = page.measured
+    rows = [measured.english, measured.chinese, measured.people_stories, measured.people_poems]
+    return html.table(tables.outcomes(rows), page.say("table_outcomes"))
+
+
+def _groups(page: Page) -> list[TextGroup]:
+    measured = page.measured
+    return measured.groups if hasattr(measured, "groups") else measured.texts
+
+
+@view
+def repetition(page: Page, caption: str, first: bool = False) -> str:
+    """How much the texts of each group repeat themselves.
+
+    Args:
+        page: The page.
+        caption: A name in `wording.yaml`; its values are `count` (texts of a group) and `seed`.
+        first: Whether only greedy, top-k and people are shown.
+    """
+    groups = _groups(page)
+    if first:
+        groups = [page.measured.greedy, page.measured.top_k, page.measured.people]
+    told = page.say(caption, count=groups[0].texts, seed=page.results.parameters["seed"])
+    return html.table(tables.text_groups(groups, metrics.Table.REPETITION), told)
+
+
+@view
+def variety(page: Page) -> str:
+    """How varied, copied and likely the texts of each group are."""
+    return html.table(tables.text_groups(_groups(page), metrics.Table.VARIETY), page.say("table_variety"))
+
+
+@view
+def explained(page: Page, names: list[str]) -> str:
+    """What the columns of tables mean: entries of `wording.yaml`."""
+    return html.paragraph(" ".join(page.say(f"{name}_explained") for name in names), "note")
+
+
+@view
+def finding(page: Page) -> str:
+    """How the samplers stand to people."""
+    return html.paragraph(phrases.finding(page.measured, page.language))
+
+
+@view
+def same_as_greedy(page: Page) -> str:
+    """How many texts of each sampler are greedy's."""
+    return html.paragraph(phrases.same_as_greedy(page.measured, page.language))
+
+
+@view
+def named_again(page: Page) -> str:
+    """The samplers that were named more than once; `""` if none was."""
+    again = ", ".join(page.measured.named_again)
+    return html.paragraph(page.say("named_again", samplers=again), "note") if again else ""
+
+
+@view
+def published(page: Page) -> str:
+    """Published figures beside those here."""
+    return html.table(tables.published(page.measured.published), page.say("table_published"))
+
+
+@view
+def batch_times(page: Page) -> str:
+    """The time of a batch with each sampler."""
+    return html.table(tables.batch_times(page.measured.times), page.say("table_batch_times"))
+
+
+@drawing
+def repetition_by_perplexity(page: Page) -> tuple[Figure, str]:
+    """Repetition against perplexity, for each sampler and people."""
+    return figures.repetition_by_perplexity(page.measured.groups, page.measured.people.label)
+
+
+# The form of poems, and the model from scratch.
+
+
+@view
+def tokens_per_character(page: Page) -> str:
+    """How many tokens a Chinese character takes."""
+    return html.paragraph(page.say("tokens_per_character", tokens=page.measured.tokens_per_character))
+
+
+@view
+def poem_forms(page: Page) -> str:
+    """The form of the poems, group by group."""
+    measured = page.measured
+    if hasattr(measured, "fine_tuned"):
+        groups = {"from scratch": measured.form}
+        groups |= {f"from scratch, {prompt}": form for prompt, form in measured.form_by_prompt.items()}
+        theirs = measured.fine_tuned
+        groups |= {"fine-tuned": theirs.form}
+        ceiling, floor = theirs.tang_poets, theirs.shuffled
+    else:
+        form = measured.form
+        groups = {f"before fine-tuning, {prompt}": one for prompt, one in form.before_by_prompt.items()}
+        groups |= {f"after fine-tuning, {prompt}": one for prompt, one in form.after_by_prompt.items()}
+        ceiling, floor = form.tang_poets, form.shuffled
+    groups |= {"Tang poets (held out, whole poems)": ceiling, "their characters, shuffled": floor}
+    return html.table(tables.poem_forms(groups), page.say("table_form"))
+
+
+@drawing
+def form(page: Page) -> tuple[Figure, str]:
+    """The form of the poems, with a row for each prompt after fine-tuning."""
+    form = page.measured.form
+    groups = {"before": form.before} | {f"after, {prompt}": one for prompt, one in form.after_by_prompt.items()}
+    return figures.poem_form(groups | {figures.TANG: form.tang_poets, figures.CHANCE: form.shuffled})
+
+
+@view
+def first_poem(page: Page) -> str:
+    """A poem line by line."""
+    return html.table(tables.poem_lines(page.measured.first_poem))
+
+
+@view
+def vocabulary(page: Page) -> str:
+    """The size of the model from scratch, and how many tokens the prompts take."""
+    measured = page.measured
+    rows = {"parameters": measured.parameters, "tokens in the vocabulary": measured.vocabulary_size}
+    rows |= {f"tokens of {prompt}": count for prompt, count in measured.prompt_tokens.items()}
+    return html.table([{"what": name, "count": count} for name, count in rows.items()], page.results.models[0].name)
+
+
+@view
+def trainings(page: Page) -> str:
+    """What the two trainings took, and where."""
+    told = phrases.trained_where(page.measured.fine_tuned.machine, page.results.machine, page.language)
+    return html.table(tables.trainings(page.measured), page.say("table_trainings")) + html.paragraph(told, "note")
+
+
+@view
+def likelihoods(page: Page) -> str:
+    """Bits per character of both models on the same poems."""
+    measured = page.measured
+    theirs = measured.fine_tuned.likelihood
+    rows = {
+        "from scratch": measured.likelihood,
+        "fine-tuned": theirs.after,
+        "the same before fine-tuning": theirs.before,
+    }
+    caption = page.say("table_likelihoods", count=measured.likelihood.texts)
+    told = phrases.difference(measured.bits_per_character_difference, page.language)
+    return html.table(tables.likelihoods(rows), caption) + html.paragraph(told)
+
+
+@view
+def contests(page: Page) -> str:
+    """Which model is better, measure by measure."""
+    return html.table(tables.contests(page.measured), page.say("table_contests"))
+
+
+# The summary.
+
+
+def _profile(page: Page) -> str:
+    return page.results.profile
+
+
+@view
+def experiment_list(page: Page) -> str:
+    """What each experiment found, and how long it took."""
+    rows = [
+        {
+            "experiment": phrases.title(results.notebook, page.language),
+            "found": phrases.answer(results, page.language),
+            "minutes": results.minutes,
+        }
+        for results in experiments.load(_profile(page)).all()
+    ]
+    return html.table(rows)
+
+
+@view
+def claims(page: Page) -> str:
+    """The post's claims, and whether each holds."""
+    judged = judgement.of_profile(_profile(page), page.measured.post_texts)
+    told = [phrases.claim(claim, page.language) for claim in judged.claims]
+    keys = {"says": "heading_claim", "verdict": "heading_here", "because": "heading_because"}
+    rows = [{page.say(heading): row[key] for key, heading in keys.items()} for row in told]
+    return html.table(rows, page.say("table_claims"))
+
+
+@view
+def post_texts(page: Page) -> str:
+    """The texts that the post prints, judged."""
+    return html.table(tables.post_texts(page.measured.post_texts), page.say("table_post_texts"))
+
+
+@view
+def beside(page: Page) -> str:
+    """The post's figures beside those here, and why they differ."""
+    figures_of_the_post = post.blog_post()
+    rows = beside_post.rows(experiments.load(_profile(page)), figures_of_the_post)
+    keys = {"what": "heading_what", "post": "heading_post", "here": "heading_run", "why": "heading_why"}
+    told = [phrases.beside(row, page.language) for row in rows]
+    return html.table(
+        [{page.say(heading): row[key] for key, heading in keys.items()} for row in told], figures_of_the_post["source"]
+    )
+
+
+@drawing
+def speed(page: Page) -> tuple[Figure, str]:
+    """The time of a call before and after fine-tuning, in the post and here."""
+    timing, told = experiments.load(_profile(page)).reddit.measured.timing, post.blog_post()
+    pair = (timing.before, timing.after)
+    return figures.speed(
+        [told["baseline"]["seconds"], told["reddit"]["seconds_after"]],
+        [one.first_call_seconds for one in pair],
+        [one.later_calls.median_seconds for one in pair],
+    )
+
+
+@view
+def compiling(page: Page) -> str:
+    """How much of the post's speed-up compiling explains."""
+    found, told = experiments.load(_profile(page)), post.blog_post()
+    timing = found.reddit.measured.timing
+    sentence = phrases.compiling(
+        beside_post.compiling(found, told),
+        told,
+        found.baseline.measured.as_in_post,
+        rules.compare_speed(timing.before, timing.after),
+        page.language,
+    )
+    return html.paragraph(sentence)
+
+
+@view
+def rates(page: Page) -> str:
+    """Tokens per second of the post's calls and of those here."""
+    rows = beside_post.rates(experiments.load(_profile(page)), post.blog_post())
+    return html.table(tables.rates(rows), page.say("table_rates"))
+
+
+@drawing
+def all_repetition(page: Page) -> tuple[Figure, str]:
+    """Repetition against perplexity, from the results of 03."""
+    measured = experiments.load(_profile(page)).samplers.measured
+    return figures.repetition_by_perplexity(measured.groups, measured.people.label)
+
+
+@view
+def sampler_finding(page: Page) -> str:
+    """How the samplers stand to people, from the results of 03."""
+    return html.paragraph(phrases.finding(experiments.load(_profile(page)).samplers.measured, page.language))
+
+
+def _bits(page: Page) -> dict[str, float]:
+    return {
+        page.say(f"bits_{name}"): estimate.value
+        for name, estimate in beside_post.bits(experiments.load(_profile(page))).items()
+    }
+
+
+@view
+def bits_table(page: Page) -> str:
+    """Bits per character on held-out texts."""
+    return html.table([{"texts and model": name, "bits per character": value} for name, value in _bits(page).items()])
+
+
+@drawing
+def bits(page: Page) -> tuple[Figure, str]:
+    """Bits per character on held-out texts."""
+    return figures.bits_per_character(_bits(page))
+
+
+@drawing
+def all_poems(page: Page) -> tuple[Figure, str]:
+    """The form of the poems of both models, beside ceiling and floor."""
+    found = experiments.load(_profile(page))
+    form = found.tang.measured.form
+    groups = {"before": form.before, "fine-tuned": form.after, "from scratch": found.scratch.measured.form}
+    return figures.poem_form(groups | {figures.TANG: form.tang_poets, figures.CHANCE: form.shuffled})
