@@ -154,9 +154,10 @@ test: $(VENV)/.installed-dev ## make the environment and run the tests
 browser: $(VENV)/.installed-dev ## fetch a Chromium for the tests of the pages, where the system has none
 	$(BIN)/playwright install chromium
 
-lint: $(VENV)/.installed-dev ## check the code's style and that the notebooks are stripped
+lint: $(VENV)/.installed-dev ## check the code's style, the arrows between its rooms, and that the notebooks are stripped
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/nbstripout --verify notebooks/*.ipynb
 
 $(INSTALLED): requirements/$(LOCK).txt pyproject.toml

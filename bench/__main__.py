@@ -17,6 +17,7 @@ from lib.core import paths, progress
 from lib.core.errors import UserError
 from lib.evaluation import provenance
 from lib.models import memory
+from lib.report import tables
 
 ROUNDS = {"generate": 7, "generate 8": 3, "finetune": 3, "samplers": 2}
 CALL = "197 new tokens, top-k 5"
@@ -289,7 +290,8 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # all sides run on the CPU
     start = time.monotonic()
     try:
-        machine = provenance.collect() | {"peers": _versions(options.peers)}
+        machine = {row["environment"]: row["value"] for row in tables.machine(provenance.collect())}
+        machine["peers"] = _versions(options.peers)
         with tempfile.TemporaryDirectory() as folder:
             bench = Bench(options.size, options.peers, Path(folder))
             _prepare(options.size, bench.scratch)

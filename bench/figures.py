@@ -4,11 +4,11 @@ import re
 import statistics
 import textwrap
 
-import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
 from bench import costs
 from lib.report.figures import BLUE, GREY, ORANGE
-from lib.report.recorder import number
+from lib.report.numbers import number
 
 WIDE = 4  # the axis is logarithmic if the ratios differ by more than this factor
 COLOURS = {True: BLUE, False: ORANGE, None: GREY}
@@ -27,7 +27,8 @@ def ratios(rows: list[dict]):
     """
     drawn = [row for row in rows if row["ratio_median"] is not None and row["target"]]
     labels = [textwrap.fill(told(row), 90) for row in drawn]
-    figure, axes = plt.subplots(figsize=(7.5, 1.2 + 0.7 * len(drawn)))
+    figure = Figure(figsize=(7.5, 1.2 + 0.7 * len(drawn)))
+    axes = figure.subplots()
     described, values = [], [1.0]
     for place, (row, label) in enumerate(zip(drawn, labels, strict=True)):
         target = target_number(row["target"])
@@ -74,7 +75,8 @@ def growth(rows: list[dict], model: dict):
     """
     series = {by: [row for row in rows if row["by"] == by] for by in PANELS}
     series = {by: sorted(found, key=lambda row: row[PANELS[by][0]]) for by, found in series.items() if found}
-    figure, panels = plt.subplots(len(series), figsize=(7.5, 2.7 * len(series)), squeeze=False)
+    figure = Figure(figsize=(7.5, 2.7 * len(series)))
+    panels = figure.subplots(len(series), squeeze=False)
     described = []
     for axes, (by, found) in zip(panels[:, 0], series.items(), strict=True):
         key, label, scale = PANELS[by]

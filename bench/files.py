@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 
 from lib.core.errors import UserError
-from lib.report import recorder
 
 PARTS = {"rows": "bench.json", "growth": "growth.json", "machine": "machine.json"}
 
@@ -21,7 +20,8 @@ def write(folder: Path, content: dict) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     for part, name in PARTS.items():
-        recorder.write_json(folder / name, content[part])
+        text = json.dumps(content[part], ensure_ascii=False, indent=1, allow_nan=False, default=float)
+        (folder / name).write_text(text + "\n", encoding="utf-8")
     table = pd.DataFrame(content["rows"])
     table.drop(columns=["ours", "theirs", "ratios"]).to_csv(folder / "rows.csv", index=False)
     samples = [

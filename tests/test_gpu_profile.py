@@ -1,7 +1,8 @@
-"""The experiments of the GPU profile as they stand, with a tiny GPT-2 and few texts where theirs would lie.
+"""The experiments of the GPU profile, with a tiny GPT-2 and few texts where theirs would lie.
 
-Nothing in the YAML files is changed: the preset lies in kagglehub's cache as `gpt2_base_en`, the stories are prepared
-by TFDS, the poems are a checkout of the pinned commit. So every parameter is proved to be accepted, and to work.
+The YAML files are used as they stand but for how much is done (`LESS`): the preset lies in kagglehub's cache as
+`gpt2_base_en`, the stories are prepared by TFDS, the poems are a checkout of the pinned commit. So every parameter is
+proved to be accepted, and to work.
 """
 
 import itertools
@@ -9,19 +10,25 @@ import json
 import shutil
 
 import nbformat
-import pandas as pd
 import pytest
 import reddit_stand_in
 import yaml
 from tensorflow_datasets.core import hashing
 
-from lib import runner
-from lib.claims import beside_post
-from lib.core import paths
-from lib.data import corpora, reddit_tifu
+from lib import notebooks, runner
+from lib.core import parameters, paths, records
+from lib.data import reddit_tifu, tang_poems
 
-ORDER = [*beside_post.NOTEBOOKS, "00_summary"]
-STORIES = 5200  # a tenth are set aside, of which 512 are held out
+ORDER = notebooks.in_order()
+STORIES = 700  # a tenth are set aside, of which 32 are held out
+POEMS = 1200  # and so many that those set aside, one after another, are as long as a text of 01
+LESS = {
+    "01_baseline": {"num_samples": 1, "warm_repeats": 1},
+    "02_reddit_finetune": {"num_steps": 12, "held_out_examples": 32, "num_samples": 2, "warm_repeats": 1},
+    "03_greedy_vs_top_k": {"num_examples": 832, "num_openings": 4},
+    "04_tang_poetry": {"num_steps": 12, "held_out_examples": 32, "num_samples": 2, "warm_repeats": 1},
+    "05_from_scratch": {"num_layers": 2, "hidden_dim": 48, "num_samples": 2, "warm_repeats": 1},
+}
 PARTS = ("春花秋月夜", "處處聞啼鳥", "夜來風雨聲", "花落知多少", "白日依山盡", "黃河入海流", "更上一層樓", "明月松間照")
 
 
@@ -29,9 +36,9 @@ def put_preset(folder):
     """A GPT-2 with two small layers that is long enough for the post's 200 tokens, as kagglehub keeps it."""
     import keras_nlp
 
-    from lib.models import convert_smollm2, pretrained
+    from lib.models import pretrained, stand_ins
 
-    tiny = convert_smollm2.folder("tiny_random")
+    tiny = stand_ins.folder("tiny_random")
     preprocessor = pretrained.load_causal_lm(str(tiny), sequence_length=64).preprocessor
     size = preprocessor.tokenizer.vocabulary_size()
     backbone = keras_nlp.models.GPT2Backbone(size, num_layers=2, num_heads=2, hidden_dim=16, intermediate_dim=64)
@@ -57,15 +64,30 @@ def put_stories():
 
 def put_poems(folder):
     """As many poems, in 58 files of the pinned commit."""
-    place = folder / f"chinese-poetry-{corpora.POETRY_COMMIT[:12]}" / corpora.POETRY_FOLDER
+    place = folder / f"chinese-poetry-{tang_poems.COMMIT[:12]}" / tang_poems.FOLDER
     place.mkdir(parents=True)
     poems = [
         {"author": "無名", "title": str(number), "paragraphs": [f"{a}，{b}。", f"{c}，{d}。", f"{e}，{e}。"]}
-        for number, (a, b, c, d, e) in enumerate(itertools.islice(itertools.product(PARTS, repeat=5), STORIES))
+        for number, (a, b, c, d, e) in enumerate(itertools.islice(itertools.product(PARTS, repeat=5), POEMS))
     ]
-    for index in range(corpora.POETRY_FILES):
-        text = json.dumps(poems[index :: corpora.POETRY_FILES], ensure_ascii=False)
+    for index in range(tang_poems.NUM_FILES):
+        text = json.dumps(poems[index :: tang_poems.NUM_FILES], ensure_ascii=False)
         (place / f"poet.tang.{index}000.json").write_text(text, encoding="utf-8")
+
+
+def experiment(notebook):
+    """The values of a YAML file of the profile as it stands."""
+    file = paths.ROOT / "experiments" / "gpu" / f"{notebook}.yaml"
+    return yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+
+
+def put_experiments(folder):
+    """A copy of the experiments that asks for less."""
+    shutil.copytree(paths.EXPERIMENTS, folder)
+    for notebook, less in LESS.items():
+        text = json.dumps(experiment(notebook) | less, ensure_ascii=False)
+        (folder / "gpu" / f"{notebook}.yaml").write_text(text, encoding="utf-8")
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -79,48 +101,64 @@ def outputs(tmp_path_factory, own_cache):
         put_preset(folder / "kagglehub")
         put_stories()
         put_poems(own_cache)
+        patch.setattr(paths, "EXPERIMENTS", put_experiments(folder / "experiments"))
         for notebook in ORDER:
             runner.run(notebook, "gpu")
         yield folder / "outputs" / "gpu"
-        shutil.rmtree(own_cache / f"chinese-poetry-{corpora.POETRY_COMMIT[:12]}")
+        shutil.rmtree(own_cache / f"chinese-poetry-{tang_poems.COMMIT[:12]}")
 
 
 def read(outputs, notebook):
-    return json.loads((outputs / notebook / "results.json").read_text(encoding="utf-8"))
+    return records.load(outputs / notebook / "results.json")
+
+
+@pytest.mark.parametrize("notebook", ORDER)
+def test_every_value_of_the_yaml_is_allowed(notebook):
+    declared = parameters.declared(paths.NOTEBOOKS / f"{notebook}.ipynb")
+    given = experiment(notebook)
+    assert parameters.validate(given, declared, "the YAML") == given
+    assert set(LESS.get(notebook, {})) <= set(given)
+
+
+def test_the_post_s_five_hundred_steps_are_asked_for():
+    for notebook, batch_size in (("02_reddit_finetune", 32), ("04_tang_poetry", 20)):
+        given = experiment(notebook)
+        assert (given["num_steps"], given["batch_size"], given["held_out_examples"]) == (500, batch_size, 512)
 
 
 @pytest.mark.parametrize("notebook", ORDER)
 def test_every_parameter_of_the_yaml_arrives_in_the_notebook(outputs, notebook):
-    given = yaml.safe_load((paths.EXPERIMENTS / "gpu" / f"{notebook}.yaml").read_text(encoding="utf-8")) or {}
-    used = read(outputs, notebook)["parameters"]
+    given = experiment(notebook) | LESS.get(notebook, {})
+    used = read(outputs, notebook).parameters
     assert {name: used[name] for name in given} == given
     executed = nbformat.read(outputs / notebook / "notebook.ipynb", as_version=4)
     assert all(cell.execution_count for cell in executed.cells if cell.cell_type == "code")
 
 
 def test_the_post_s_model_texts_and_poems_are_used_and_no_stand_in(outputs):
-    kaggle = "Model: gpt2_base_en (kaggle://keras/gpt2/keras/gpt2_base_en/3)"
-    assert read(outputs, "01_baseline")["sources"][0].startswith(kaggle)
-    second = read(outputs, "02_reddit_finetune")
-    assert second["sources"][0] == "Texts: Reddit TIFU (short) (TensorFlow Datasets reddit_tifu/short/1.1.2)"
-    fourth = read(outputs, "04_tang_poetry")
-    assert fourth["sources"][0].startswith("Texts: Tang poems (GitHub chinese-poetry/chinese-poetry at fa1814a8044d)")
+    model = read(outputs, "01_baseline").models[0]
+    assert (model.name, model.source) == ("gpt2_base_en", "kaggle://keras/gpt2/keras/gpt2_base_en/3")
+    stories = read(outputs, "02_reddit_finetune").corpora[0]
+    assert stories.name == "Reddit TIFU (short)"
+    assert stories.source == "TensorFlow Datasets reddit_tifu/short/1.1.2"
+    poems = read(outputs, "04_tang_poetry").corpora[0]
+    assert poems.source.startswith("GitHub chinese-poetry/chinese-poetry at fa1814a8044d")
     for notebook in ORDER:
-        assert read(outputs, notebook)["stand_ins"] == []
-        assert read(outputs, notebook)["attempts"] == []
+        results = read(outputs, notebook)
+        assert results.stand_ins == []
+        assert not any(source.attempts for source in (*results.models, *results.corpora))
 
 
-def test_the_post_s_five_hundred_steps_are_run(outputs):
+def test_fine_tuning_learns_in_whole_batches(outputs):
     for notebook, batch_size in (("02_reddit_finetune", 32), ("04_tang_poetry", 20)):
-        training = read(outputs, notebook)["metrics"]["training"]
-        assert (training["steps"], training["batch_size"]) == (500, batch_size)
-        held_out = read(outputs, notebook)["metrics"]["held_out"]
-        assert held_out["texts"] == 512
-        assert held_out["after"]["token_loss"] < held_out["before"]["token_loss"]
-        assert pd.read_csv(outputs / notebook / "steps.csv")["at_a_time"].tolist() == [batch_size]
+        measured = read(outputs, notebook).measured
+        training = measured.training
+        assert (training.steps, training.batch_size, training.texts_at_a_time) == (12, batch_size, batch_size)
+        assert measured.held_out_texts == 32
+        assert measured.held_out.after.token_loss < measured.held_out.before.token_loss
 
 
 def test_the_settings_are_shown_in_the_reports(outputs):
-    for notebook in beside_post.NOTEBOOKS:
-        page = (outputs / notebook / "report.html").read_text(encoding="utf-8")
+    for notebook in notebooks.EXPERIMENTS:
+        page = (outputs / notebook.name / "report.html").read_text(encoding="utf-8")
         assert "tensorflow, float32, XLA o" in page

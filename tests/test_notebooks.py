@@ -11,36 +11,50 @@ import pandas as pd
 import pytest
 import servers
 
-from lib import runner
-from lib.claims import beside_post, post_claims
-from lib.core import paths
+from lib import notebooks, runner
+from lib.claims import judgement
+from lib.core import paths, records
+from lib.core.records import CallState, DecodingStep
 from lib.data import corpora
+from lib.report import phrases, views
 
-ORDER = [*beside_post.NOTEBOOKS, "00_summary"]
+ORDER = notebooks.in_order()
 
 
 def read(smoke_outputs, notebook):
-    return json.loads((smoke_outputs / notebook / "results.json").read_text(encoding="utf-8"))
+    return records.load(smoke_outputs / notebook / "results.json")
 
 
 @pytest.mark.parametrize("notebook", ORDER)
-def test_every_notebook_leaves_a_report_that_needs_nothing_from_outside(smoke_outputs, notebook):
+def test_every_notebook_leaves_a_report_that_needs_nothing_from_outside(smoke_outputs, monkeypatch, notebook):
+    monkeypatch.setenv("REPORT_OUTPUTS", str(smoke_outputs.parent))
     page = (smoke_outputs / notebook / "report.html").read_text(encoding="utf-8")
     content = read(smoke_outputs, notebook)
-    assert content["answer"] in page.replace("&#39;", "'").replace("&#x27;", "'")
-    assert content["profile"] == "smoke"
+    assert html.escape(phrases.answer(content), quote=False) in html.escape(html.unescape(page), quote=False)
+    assert content.profile == "smoke"
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
     assert "<script" not in page
     for place in (str(smoke_outputs), str(paths.ROOT)):
-        assert place not in page
-        assert place not in json.dumps(content)
+        for file in ("report.html", "results.json", "notebook.ipynb"):
+            assert place not in (smoke_outputs / notebook / file).read_text(encoding="utf-8"), file
     images = re.findall("<img [^>]*>", page)
-    assert len(images) == len(content["figures"])
+    assert len(images) == len(content.figures)
     assert all(re.search('alt="[^"]{20,}"', image) for image in images)
-    for figure in content["figures"]:
-        assert (smoke_outputs / notebook / figure["file"]).stat().st_size > 5000
+    for figure in content.figures:
+        assert (smoke_outputs / notebook / figure).stat().st_size > 2500
     for target in re.findall('href="([^"#]+)"', page):
         assert (smoke_outputs / notebook / target).exists(), target
+
+
+@pytest.mark.parametrize("notebook", ORDER)
+def test_the_executed_notebook_beside_a_report_is_of_no_machine_and_no_moment(smoke_outputs, notebook):
+    kept = nbformat.read(smoke_outputs / notebook / "notebook.ipynb", as_version=4)
+    assert set(kept.metadata) == {"kernelspec"}
+    outputs = [output for cell in kept.cells for output in cell.get("outputs", [])]
+    assert any(views.MIME in output.get("data", {}) for output in outputs)
+    assert all(set(cell.metadata) <= {"tags"} for cell in kept.cells)
+    assert not [output for output in outputs if output.get("name") == "stderr"]
+    assert f'output_dir = "outputs/smoke/{notebook}"' in "".join(cell.source for cell in kept.cells)
 
 
 def test_the_index_lists_all_of_them(smoke_outputs):
@@ -49,60 +63,66 @@ def test_the_index_lists_all_of_them(smoke_outputs):
         titles = re.findall('<h3><a href="([^"]+)"', page)
         assert titles == [f"{notebook}/report.html" for notebook in sorted(ORDER)]
         assert set(re.findall('href="([^"]+)"', page)) == {other, *titles}
-        assert page.count("<img") == len(beside_post.NOTEBOOKS)
+        assert page.count("<img") == len(notebooks.EXPERIMENTS)
 
 
 def test_baseline(smoke_outputs):
-    as_in_post, *own = read(smoke_outputs, "01_baseline")["metrics"]["timing"]
+    measured = read(smoke_outputs, "01_baseline").measured
+    as_in_post = measured.as_in_post
     timings = pd.read_csv(smoke_outputs / "01_baseline" / "timings.csv")
     calls = timings[timings["label"] == "as in the post"].groupby("state")["seconds"]
-    assert as_in_post["first_call_seconds"] == pytest.approx(calls.get_group("cold: first call, compiles").item())
-    assert as_in_post["warm"]["median"] == pytest.approx(calls.get_group("warm").median())
-    assert as_in_post["new_tokens"] == 48 - 1 - len("My trip was")  # a byte a token, and the start token
-    assert (as_in_post["step"], [row["step"] for row in own]) == ("KerasHub's", ["this project's"])
+    assert as_in_post.first_call_seconds == pytest.approx(calls.get_group(CallState.FIRST).item())
+    assert as_in_post.later_calls.median_seconds == pytest.approx(calls.get_group(CallState.LATER).median())
+    assert as_in_post.new_tokens == 48 - 1 - len("My trip was")  # a byte a token, and the start token
+    assert (as_in_post.step, measured.own_step.step) == (DecodingStep.KERASHUB, DecodingStep.OWN)
     page = (smoke_outputs / "01_baseline" / "report.html").read_text(encoding="utf-8")
-    assert "A timed run, on CPU" in page and "Time per output token = (warm" in page
+    assert "A timed run, on CPU" in page and "Time per output token = (later" in page
     samples = pd.read_csv(smoke_outputs / "01_baseline" / "samples.csv", keep_default_na=False)
     assert list(samples["prompt"]) == ["My trip was"] * 2 + ["我爱中国!"] * 2
-    *_, stories, poems = read(smoke_outputs, "01_baseline")["metrics"]["prompts"]
-    assert (stories["text_by"], poems["text_by"]) == ("people, stories", "people, poems")
-    assert stories["texts"] == poems["texts"] == 2
-    assert stories["chinese_percent"] == 0 and poems["chinese_percent"] > 75
-    assert poems["tokens_per_character"] == pytest.approx(3, abs=0.2)  # a byte a token, perhaps cut within a character
+    assert [sample.text for sample in measured.samples] == list(samples["text"])
+    stories, poems = measured.people_stories, measured.people_poems
+    assert stories.texts == poems.texts == 2
+    assert stories.chinese_percent == 0 and poems.chinese_percent > 75
+    assert poems.tokens_per_character == pytest.approx(3, abs=0.2)  # a byte a token, perhaps cut within a character
     assert all(text.startswith(prompt) for text, prompt in zip(samples["text"], samples["prompt"], strict=True))
 
 
 def test_the_judged_texts_stand_beside_people_s(smoke_outputs):
-    content = read(smoke_outputs, "02_reddit_finetune")
-    labels = [row["label"] for row in content["metrics"]["cells"]]
+    measured = read(smoke_outputs, "02_reddit_finetune").measured
+    labels = [group.label for group in measured.texts]
     assert labels == ["before fine-tuning", "after fine-tuning", "people, cut to that length", "people"]
-    before, after = (content["metrics"]["likelihood"][when]["bits_per_character"] for when in ("before", "after"))
-    assert after < before
+    likelihood, change = measured.likelihood, measured.bits_per_character_change
+    assert likelihood.after.bits_per_character < likelihood.before.bits_per_character
+    by_text = np.subtract(likelihood.after.by_text, likelihood.before.by_text)
+    assert change.value == pytest.approx(by_text.mean()) and change.low <= change.value <= change.high
 
 
 def test_reddit_finetune(smoke_outputs):
     folder = smoke_outputs / "02_reddit_finetune"
-    metrics = read(smoke_outputs, "02_reddit_finetune")["metrics"]
-    assert metrics["held_out"]["after"]["token_loss"] < metrics["held_out"]["before"]["token_loss"]
-    assert len(pd.read_csv(folder / "training.csv")) == metrics["training"]["steps"] == 6
+    measured = read(smoke_outputs, "02_reddit_finetune").measured
+    assert measured.held_out.after.token_loss < measured.held_out.before.token_loss
+    steps = pd.read_csv(folder / "training.csv")
+    assert len(steps) == measured.training.steps == 6
+    assert list(steps["mean_token_loss"]) == pytest.approx(measured.training.curve.mean_token_loss)
     samples = pd.read_csv(folder / "samples.csv", keep_default_na=False)
     before, after = (samples[samples["label"] == f"{when} fine-tuning"] for when in ("before", "after"))
     assert list(before["prompt"]) == list(after["prompt"])
     assert list(before["seed"]) == list(after["seed"])
     assert list(before["text"]) != list(after["text"])
-    assert [row["label"] for row in metrics["timing"]] == ["before fine-tuning", "after fine-tuning"]
-    assert all(2 <= row["warm"]["n"] <= 4 for row in metrics["timing"])
-    training = metrics["training"]
-    share = training["useful_tokens_per_second"] / training["padded_tokens_per_second"]
-    assert 100 * share == pytest.approx(training["useful_percent_if_padded"])
-    assert training["useful_percent"] > 90  # packed
-    assert len(training["step_seconds"]) == 6
+    timing = measured.timing
+    assert (timing.before.label, timing.after.label) == ("before fine-tuning", "after fine-tuning")
+    assert all(2 <= one.later_calls.n <= 4 for one in (timing.before, timing.after))
+    training = measured.training
+    share = training.useful_tokens_per_second / training.padded_tokens_per_second
+    assert 100 * share == pytest.approx(training.useful_percent_if_padded)
+    assert training.useful_percent > 90  # packed
+    assert len(training.step_seconds) == 6
     assert (folder / "model" / "model.weights.h5").is_file()
 
 
 def test_greedy_runs_on_the_model_that_was_fine_tuned(smoke_outputs):
     content = read(smoke_outputs, "03_greedy_vs_top_k")
-    assert content["sources"][0].startswith("Model: tiny random GPT-2 after 6 steps of 4 texts of tiny made-up prose")
+    assert content.models[0].name.startswith("tiny random GPT-2 after 6 steps of 4 texts of tiny made-up prose")
     samples = pd.read_csv(smoke_outputs / "03_greedy_vs_top_k" / "samples.csv", keep_default_na=False)
     assert samples.groupby("label", sort=False).size().to_dict() == {
         "greedy": 6,
@@ -119,60 +139,66 @@ def test_greedy_runs_on_the_model_that_was_fine_tuned(smoke_outputs):
     assert people["prompt"].is_unique
     texts = corpora.load_tiny_prose().texts
     assert all(any(text.startswith(told) for text in texts) for told in people["text"])
-    cells = {row["label"]: row for row in content["metrics"]["cells"]}
+    groups = {group.label: group for group in content.measured.groups}
+    assert list(groups)[:2] == ["greedy", "top_k (k=5)"] and list(groups)[-1] == "people"
     counted = samples[samples["prompt"].isin(people["prompt"])].groupby("label")
     for name, rows in counted:
-        assert cells[name]["texts"] == 4
-        assert cells[name]["rep_4"] == pytest.approx(rows["rep_4"].mean())
-        assert cells[name]["perplexity"] == pytest.approx(math.exp(np.log(rows["perplexity"].astype(float)).mean()))
-    assert cells["people"]["loops"] == 0 and cells["people"]["rep_4"] < 50
+        assert groups[name].texts == 4
+        metrics = groups[name].metrics
+        assert metrics["rep_4"].value == pytest.approx(rows["rep_4"].mean())
+        assert metrics["perplexity"].value == pytest.approx(math.exp(np.log(rows["perplexity"].astype(float)).mean()))
+    assert groups["people"].loops == 0 and groups["people"].metrics["rep_4"].value < 50
 
 
 def test_tang_poetry(smoke_outputs):
     content = read(smoke_outputs, "04_tang_poetry")
-    metrics = content["metrics"]
-    assert metrics["corpora"][0]["dropped: duplicate"] == 1
-    assert metrics["corpora"][0]["dropped: lost text, as the editors note"] == 1
-    assert metrics["tokens_per_character"] == pytest.approx(3)  # a byte a token
-    assert metrics["form"]["tang"]["well_formed_percent"] == 100
-    assert metrics["held_out"]["after"]["token_loss"] < metrics["held_out"]["before"]["token_loss"]
+    measured = content.measured
+    assert content.corpora[0].counts["dropped: duplicate"] == 1
+    assert content.corpora[0].counts["dropped: lost text, as the editors note"] == 1
+    assert measured.tokens_per_character == pytest.approx(3)  # a byte a token
+    assert measured.form.tang_poets.shares["well_formed"].value == 100
+    assert measured.held_out.after.token_loss < measured.held_out.before.token_loss
     samples = pd.read_csv(smoke_outputs / "04_tang_poetry" / "samples.csv", keep_default_na=False)
     assert samples.groupby(["label", "prompt"]).size().tolist() == [2, 2, 2, 2]
-    before, after = (metrics["likelihood"][when]["bits_per_character"] for when in ("before", "after"))
-    assert after < before
-    form = pd.read_csv(smoke_outputs / "04_tang_poetry" / "form.csv")
-    assert list(form["poems"]) == [2, 2, 2, 2, 4, 4]
-    assert metrics["form"]["after"]["poems"] == 4
+    assert measured.likelihood.after.bits_per_character < measured.likelihood.before.bits_per_character
+    form = measured.form
+    by_prompt = [*form.before_by_prompt.values(), *form.after_by_prompt.values()]
+    assert [one.poems for one in (*by_prompt, form.tang_poets, form.shuffled)] == [2, 2, 2, 2, 4, 4]
+    assert form.after.poems == 4
     page = (smoke_outputs / "04_tang_poetry" / "report.html").read_text(encoding="utf-8")
     assert '<div class="poem"><p lang="zh">' in page
-    assert "After fine-tuning: a row for each prompt (2)." in page
+    assert "After fine-tuning: a row for each prompt." in page
 
 
 def test_the_model_from_scratch_is_judged_on_the_same_poems_as_the_fine_tuned_one(smoke_outputs):
     content, fourth = read(smoke_outputs, "05_from_scratch"), read(smoke_outputs, "04_tang_poetry")
-    found, theirs = content["metrics"], fourth["metrics"]
-    assert found["training"]["steps"] == content["parameters"]["steps"] == 6
+    measured, theirs = content.measured, fourth.measured
+    assert measured.training.steps == content.parameters["steps"] == 6
     for name in ("texts", "characters", "cut_to"):
-        assert found["likelihood"][name] == theirs["likelihood"]["after"][name]
-    assert found["compared"]["bits_per_character"] == theirs["likelihood"]["after"]["bits_per_character"]
-    assert found["likelihood"]["tokens"] == found["likelihood"]["characters"]
-    assert set(found["wins"]) >= {"bits_per_character", "well_formed", "seconds_per_poem"}
+        assert getattr(measured.likelihood, name) == getattr(theirs.likelihood.after, name)
+    assert measured.fine_tuned.likelihood == theirs.likelihood
+    assert measured.fine_tuned.parameters == fourth.models[0].parameters
+    assert measured.likelihood.tokens == measured.likelihood.characters
     samples = pd.read_csv(smoke_outputs / "05_from_scratch" / "samples.csv", keep_default_na=False)
-    theirs = pd.read_csv(smoke_outputs / "04_tang_poetry" / "samples.csv", keep_default_na=False)
-    assert list(dict.fromkeys(samples["prompt"])) == list(dict.fromkeys(theirs["prompt"]))
+    others = pd.read_csv(smoke_outputs / "04_tang_poetry" / "samples.csv", keep_default_na=False)
+    assert list(dict.fromkeys(samples["prompt"])) == list(dict.fromkeys(others["prompt"]))
     page = (smoke_outputs / "05_from_scratch" / "report.html").read_text(encoding="utf-8")
     assert "after fine-tuning; top_k (k=5)" in page and "from scratch; top_k (k=5)" in page
 
 
-def test_the_summary_is_made_from_the_others_results(smoke_outputs):
-    table = pd.read_csv(smoke_outputs / "00_summary" / "comparison.csv")
-    found = {notebook: read(smoke_outputs, notebook) for notebook in beside_post.NOTEBOOKS}
-    assert table.to_dict("records") == beside_post.rows(found, beside_post.blog_post())
-    experiments = pd.read_csv(smoke_outputs / "00_summary" / "experiments.csv")
-    assert list(experiments["found"]) == [content["answer"] for content in found.values()]
-    summary = read(smoke_outputs, "00_summary")
-    assert len(summary["figures"]) == 4
-    assert summary["metrics"]["findings"] == post_claims.table(found, beside_post.blog_post()).to_dict("records")
+def test_the_summary_is_made_from_the_others_results(smoke_outputs, monkeypatch):
+    monkeypatch.setenv("REPORT_OUTPUTS", str(smoke_outputs.parent))
+    judged = judgement.of_profile("smoke")
+    assert (smoke_outputs / "claims.json").read_text(encoding="utf-8") == records.dump(judged)
+    page = html.unescape((smoke_outputs / "00_summary" / "report.html").read_text(encoding="utf-8"))
+    for row in judged.beside_post:
+        told = phrases.beside(row)
+        assert told["here"] in page and told["why"] in page, row.name
+    for claim in judged.claims:
+        assert set(phrases.claim(claim).values()) <= {part for part in phrases.claim(claim).values() if part in page}
+    for notebook in notebooks.EXPERIMENTS:
+        assert phrases.answer(read(smoke_outputs, notebook.name)) in page
+    assert len(read(smoke_outputs, "00_summary").figures) == 4
 
 
 def test_what_was_tried_is_in_the_report_and_no_token_is(monkeypatch, tmp_path, capfd):
@@ -204,7 +230,8 @@ def test_what_was_tried_is_in_the_report_and_no_token_is(monkeypatch, tmp_path, 
         assert any("hf_fake" in str(headers) for headers in hf.headers_seen)
     folder = tmp_path / "outputs" / "smoke" / "01_baseline"
     page = (folder / "report.html").read_text(encoding="utf-8")
-    attempts = json.loads((folder / "results.json").read_text(encoding="utf-8"))["attempts"]
+    (model,) = json.loads((folder / "results.json").read_text(encoding="utf-8"))["models"]
+    attempts = model["attempts"]
     assert [attempt.split(": ")[0] for attempt in attempts] == [
         "kaggle://keras/gpt2/keras/gpt2_base_en/3",
         "hf://keras/gpt2_base_en",

@@ -1,7 +1,6 @@
-"""Load the texts that models are trained and evaluated on, split them, and batch them with `tf.data`."""
+"""Load the texts that models are trained and evaluated on, and split them."""
 
 import hashlib
-import math
 
 import numpy as np
 
@@ -10,7 +9,6 @@ from lib.core.errors import UserError
 from lib.data import reddit_tifu
 from lib.data.brown import load_brown_fiction
 from lib.data.corpus import Corpus
-from lib.data.tang_poems import load_tang_poetry  # noqa: F401  (the notebooks load every corpus from here)
 
 NONE = "none"
 REDDIT_CONFIGS = {"reddit_tifu": "short", "reddit_tifu_long": "long"}
@@ -132,49 +130,3 @@ def split(corpus: Corpus, num_train: int | None, num_held_out: int | None, seed:
 def is_set_aside(group: str) -> bool:
     """Tell whether the texts of a document are held out: a tenth of the documents is, by a hash of the name."""
     return int.from_bytes(hashlib.sha256(group.encode()).digest()[:4], "big") < HELD_OUT_SHARE * 2**32
-
-
-def training_batches(texts: list[str], batch_size: int, num_steps: int, seed: int):
-    """Make batches of raw texts for `fit`. The model's preprocessor tokenizes them.
-
-    Args:
-        texts: The training texts. They are repeated as often as needed, each time in another order.
-        batch_size: The number of texts in a step.
-        num_steps: The number of steps.
-        seed: The seed of the order. The order depends on nothing else: Keras may read the first batch and start again,
-            and `tf.data`'s own shuffling would then use another order.
-
-    Returns:
-        A `tf.data.Dataset` of `num_steps` string tensors of shape `(batch_size,)`.
-    """
-    import tensorflow as tf  # imports Keras, whose backend must be chosen first
-
-    order = training_order(len(texts), batch_size * num_steps, seed)
-    batches = tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
-    return without_autotuning(batches.map(lambda numbers: tf.gather(texts, numbers)).prefetch(2))
-
-
-def training_order(num_texts: int, wanted: int, seed: int) -> np.ndarray:
-    """Return the indices of the texts in training order: one random permutation of all texts after another."""
-    rng = np.random.default_rng(seed)
-    return np.concatenate([rng.permutation(num_texts) for _ in range(math.ceil(wanted / num_texts))])[:wanted]
-
-
-def evaluation_batches(texts: list[str], batch_size: int):
-    """Make batches of raw texts for `evaluate`, in order. The last batch may be smaller."""
-    import tensorflow as tf  # imports Keras, whose backend must be chosen first
-
-    return without_autotuning(tf.data.Dataset.from_tensor_slices(texts).batch(batch_size))
-
-
-def without_autotuning(dataset):
-    """Turn off the autotuning of a `tf.data.Dataset`, which these small texts do not need.
-
-    The autotuning thread sleeps for up to a minute, and sometimes a finished iterator waits for it. `fit` then returned
-    almost a minute after its last step.
-    """
-    import tensorflow as tf  # imports Keras, whose backend must be chosen first
-
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return dataset.with_options(options)

@@ -38,6 +38,8 @@ class Unavailable(Exception):
 def fetch(handle: str, expected_bytes: int = 0) -> Path:
     """Fetch a preset with its hub's own client, or continue a fetch that was interrupted.
 
+    Kaggle's client continues inside a file. Hugging Face's client keeps the complete files and fetches the others.
+
     Args:
         handle: `kaggle://owner/model/framework/variation[/version]` or `hf://owner/name`.
         expected_bytes: The size of the preset, for the progress bar; 0 if it is unknown.
@@ -260,7 +262,7 @@ def main(arguments: list[str]) -> int:
 def _fetch_preset(handle: str) -> str:
     scheme, name = handle.split("://")
     if scheme == "kaggle":
-        import kagglehub  # fails where there is no home folder, as in a container with an unknown user
+        import kagglehub  # noqa: PLC0415  (fails without a home folder, as in a container with an unknown user)
 
         return kagglehub.model_download(name)
     return huggingface_hub.snapshot_download(name, allow_patterns=HF_WANTED, ignore_patterns=HF_UNWANTED)

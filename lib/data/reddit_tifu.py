@@ -25,6 +25,10 @@ COMMAND = [sys.executable, "-m", "lib.data.reddit_tifu"]
 # The beginning and the title of TFDS's first example, which identify the data (blog post; TFDS's page of reddit_tifu).
 FIRST = {"short": ("me and a friend decided to go to the beach last sunday", "liking seafood")}
 
+# The errors of TensorFlow that damaged stories raise, by name: importing it would import Keras too, whose backend must
+# be chosen first.
+DAMAGED = ("DataLossError", "OutOfRangeError")
+
 
 class Unavailable(UserError):
     """No source provides the file.
@@ -76,12 +80,12 @@ def examples(config: str, num_examples: int | None = None) -> tuple[list[tuple[s
     Raises:
         UserError: If the stories are neither prepared nor available, or if they are not the expected ones.
     """
-    import tensorflow as tf  # imports Keras, whose backend must be chosen first
-
     attempts = prepare(config)
     try:
         pairs = _read(config, num_examples)
-    except (tf.errors.DataLossError, tf.errors.OutOfRangeError):
+    except Exception as error:
+        if type(error).__name__ not in DAMAGED:
+            raise
         progress.note("the prepared stories are damaged; preparing them again")
         shutil.rmtree(builder(config).data_path)
         attempts += ["the prepared stories were damaged, and were prepared again", *prepare(config)]

@@ -7,6 +7,8 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
+import opencc
+
 LEVEL, OBLIQUE = "平", "仄"
 AMBIGUOUS, UNKNOWN = "中", "？"
 
@@ -26,8 +28,6 @@ def traditional(text: str) -> str:
 
 @functools.cache
 def _converter():
-    import opencc
-
     return opencc.OpenCC("s2tw")
 
 

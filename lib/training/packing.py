@@ -17,8 +17,8 @@ import numpy as np
 import tensorflow as tf
 
 from lib.core import backends
-from lib.data import corpora
 from lib.models import jax_forward
+from lib.training import batches as text_batches
 
 ROUND = 8  # the tokens of a step are rounded up to a multiple of this
 
@@ -63,7 +63,7 @@ class Packed(keras.Model):
 
         Args:
             inputs: `token_ids`, int `(tokens,)`; `padded_index`, int `(tokens,)`, the index of each token in the
-                flattened padded batch; and `packed_index`, int `(texts * length,)`, the index in `token_ids` of the
+                flattened padded batch; and `source_index`, int `(texts * length,)`, the index in `token_ids` of the
                 token at each position of the flattened padded batch. An index past the end stands for no token.
             training: Whether to apply dropout.
 
@@ -71,29 +71,29 @@ class Packed(keras.Model):
             Logits `(tokens, vocabulary_size)`.
         """
         architecture = self._trained if training else self._evaluated
-        padded_index, packed_index = inputs["padded_index"], inputs["packed_index"]
-        rows = len(packed_index) // self.length
+        padded_index, source_index = inputs["padded_index"], inputs["source_index"]
+        rows = len(source_index) // self.length
         seeds = [None] * (1 + len(self.causal_lm.backbone.transformer_layers))
         if training and architecture.dropout:
             seeds = jax.random.split(jax.random.wrap_key_data(self._seeds.next()), len(seeds))
 
         @jax.jit  # traced once for all layers; the compiled program is the same
-        def run_layer(layer, x, padded_index, packed_index, seed):
+        def run_layer(layer, x, padded_index, source_index, seed):
             dropout = self._dropout(seed)
             query, key, value = (
-                _take_rows(part, packed_index, padded_index).reshape(rows, self.length, *part.shape[1:])
+                _take_rows(part, source_index, padded_index).reshape(rows, self.length, *part.shape[1:])
                 for part in architecture.query_key_value(layer, x)
             )
             keys = jax_forward.heads_first(architecture.rotate(key, 0))
             query, values = architecture.rotate(query, 0), jax_forward.heads_first(value)
             attended = jax_forward.attention(query, keys, values, 0, dropout).reshape(rows * self.length, -1)
-            return architecture.after_attention(layer, x, _take_rows(attended, padded_index, packed_index), dropout)
+            return architecture.after_attention(layer, x, _take_rows(attended, padded_index, source_index), dropout)
 
         weights = architecture.weights()
         weights = jax_forward.with_fused(weights, architecture.fused(weights))
         x = self._dropout(seeds[0])(architecture.embed(weights, inputs["token_ids"], padded_index % self.length))
         for layer, seed in zip(weights["layers"], seeds[1:], strict=True):
-            x = run_layer(layer, x, padded_index, packed_index, seed)
+            x = run_layer(layer, x, padded_index, source_index, seed)
         return architecture.logits(weights, x)
 
     def _dropout(self, seed):
@@ -130,7 +130,7 @@ def batches(trained, texts: list[str], batch_size: int, num_steps: int, seed: in
     """Make batches for the `fit` of a model from `trainee`.
 
     Args:
-        trained: A `Packed`; or a `CausalLM`, which gets raw texts for its preprocessor (`corpora.training_batches`).
+        trained: A `Packed`; or a `CausalLM`, which gets raw texts for its preprocessor (`batches.training_batches`).
         texts: The training texts. They are repeated, in another order each time, as often as needed.
         batch_size: The number of texts in a step.
         num_steps: The number of steps.
@@ -140,10 +140,10 @@ def batches(trained, texts: list[str], batch_size: int, num_steps: int, seed: in
         A `tf.data.Dataset` of `num_steps` batches.
     """
     if not isinstance(trained, Packed):
-        return corpora.training_batches(texts, batch_size, num_steps, seed)
+        return text_batches.training_batches(texts, batch_size, num_steps, seed)
     tokenized = tokenize(trained.causal_lm, texts)
     counts = tokenized[2].sum(axis=1)
-    order = corpora.training_order(len(texts), batch_size * num_steps, seed)
+    order = text_batches.training_order(len(texts), batch_size * num_steps, seed)
     return _dataset(*_packs(*tokenized, deal(order, counts[order], num_steps, seed)))
 
 
@@ -159,7 +159,7 @@ def evaluation_batches(trained, texts: list[str], batch_size: int):
         A `tf.data.Dataset`.
     """
     if not isinstance(trained, Packed):
-        return corpora.evaluation_batches(texts, batch_size)
+        return text_batches.evaluation_batches(texts, batch_size)
     steps = -(-len(texts) // batch_size)
     empty = steps * batch_size - len(texts)
     tokenized = [np.pad(part, ((0, empty), (0, 0))) for part in tokenize(trained.causal_lm, texts)]
@@ -223,7 +223,7 @@ def _packs(token_ids, labels, useful, groups):
 
 
 def _dataset(*packed):
-    return corpora.without_autotuning(tf.data.Dataset.from_tensor_slices(packed))
+    return text_batches.without_autotuning(tf.data.Dataset.from_tensor_slices(packed))
 
 
 def _pack(token_ids, labels, useful, tokens: int):
@@ -234,12 +234,12 @@ def _pack(token_ids, labels, useful, tokens: int):
     def extended(values, value):
         return np.concatenate([values, np.full(tokens - len(values), value)]).astype("int32")
 
-    packed_index = np.full(useful.size, past_packed, "int32")
-    packed_index[padded_index] = np.arange(len(padded_index))
+    source_index = np.full(useful.size, past_packed, "int32")
+    source_index[padded_index] = np.arange(len(padded_index))
     inputs = {
         "token_ids": extended(token_ids.ravel()[padded_index], 0),
         "padded_index": extended(padded_index, past_padded),
-        "packed_index": packed_index,
+        "source_index": source_index,
     }
     weights = (np.arange(tokens) < len(padded_index)).astype("float32") * (tokens / useful.size)
     return inputs, extended(labels.ravel()[padded_index], 0), weights

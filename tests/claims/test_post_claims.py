@@ -1,184 +1,214 @@
-import copy
-import re
-
-import pandas as pd
+import made_records
 import pytest
-import test_comparison
+from made_records import estimate, poem_form, text_group, timing
 
-from lib.claims import post_claims
-from lib.report import site, wording
+from lib.claims import post, post_claims
+from lib.core.records import Contest, Rule, SpeedVerdict, Verdict, Winner
 
-POST, FOUND = test_comparison.POST, test_comparison.FOUND
+POST = post.blog_post()
 
 
-def told(found, start):
-    (only,) = [
-        row for row in post_claims.table(found, POST).to_dict("records") if row["the post says"].startswith(start)
-    ]
+def claim(name, found=None, texts=None):
+    """One of the claims, judged by a run."""
+    found = found or made_records.experiments()
+    claims = post_claims.judge(found, POST, texts or made_records.post_texts())
+    (only,) = [judged for judged in claims if judged.name == name]
     return only
 
 
-numbers = test_comparison.numbers
-
-
-def changed(notebook, *path, **values):
-    found = copy.deepcopy(FOUND)
-    place = found[notebook]["metrics"]
-    for key in path:
-        place = place[key]
-    place.update(values)
-    return found
-
-
-def test_the_speed_up_holds_only_if_warm_calls_are_faster():
-    assert told(FOUND, "Fine-tuning makes generating 2.5 times")["here"] == "holds"
-    found = copy.deepcopy(FOUND)
-    found["02_reddit_finetune"]["metrics"]["timing"][1] = test_comparison.timed("after", 16.0, 4.9, 5.0, 5.1)
-    row = told(found, "Fine-tuning makes generating")
-    assert row["here"] == "does not hold" and "the same within the spread" in row["because"]
+def test_each_claim_is_judged_by_a_rule_that_was_fixed_beforehand():
+    claims = post_claims.judge(made_records.experiments(), POST, made_records.post_texts())
+    assert {judged.name: judged.rule for judged in claims} == {
+        "speed": Rule.LATER_CALLS_FASTER,
+        "gibberish": Rule.MORE_REPETITION_OR_BROKEN_BYTES,
+        "style": Rule.INTERVAL_BELOW_ZERO,
+        "loops": Rule.INTERVALS_APART,
+        "form": Rule.FLOOR_AND_CEILING,
+        "rhyme": Rule.FLOOR_AND_CEILING,
+        "scratch": Rule.BETTER_BITS_NO_WORSE_FORM,
+    }
 
 
 @pytest.mark.parametrize(
-    ("after", "here", "because"),
+    ("after", "verdict", "speed", "times"),
     [
-        ([2.0, 2.0, 2.0], "holds", "1.00 to 1.00 fewer"),
-        ([4.0, 4.0, 4.0], "does not hold", "1.00 to 1.00 more"),
-        ([2.0, 3.0, 4.0], "open", "between 1.00 fewer and 1.00 more"),
+        ((3.9, 4.0, 4.1), Verdict.HOLDS, SpeedVerdict.FASTER, 1.25),
+        ((4.9, 5.0, 5.1), Verdict.DOES_NOT_HOLD, SpeedVerdict.SAME, 1.0),
+        ((7.9, 8.0, 8.1), Verdict.DOES_NOT_HOLD, SpeedVerdict.SLOWER, 0.625),
     ],
 )
-def test_the_style_is_learned_if_held_out_texts_take_fewer_bits(after, here, because):
-    found = changed("02_reddit_finetune", "likelihood", "before", by_text=[3.0, 3.0, 3.0])
-    found["02_reddit_finetune"]["metrics"]["likelihood"]["after"]["by_text"] = after
-    row = told(found, "Fine-tuned on stories")
-    assert row["here"] == here and because in row["because"]
-
-
-def test_greedy_loops_if_it_repeats_itself_more_than_top_k_by_more_than_the_intervals():
-    assert told(FOUND, "Greedy")["here"] == "holds"
-    assert "3 of 4 texts against 0" in told(FOUND, "Greedy")["because"]
-    assert told(changed("03_greedy_vs_top_k", "cells", 1, rep_4_high=50.0), "Greedy")["here"] == "open"
-    found = changed("03_greedy_vs_top_k", "cells", 1, rep_4=90.0, rep_4_low=80.0, rep_4_high=95.0)
-    assert told(found, "Greedy")["here"] == "does not hold"
-    found = changed("03_greedy_vs_top_k", "cells", 0, rep_4_low=None, rep_4_high=None)  # of a single text
-    assert told(found, "Greedy")["here"] == "open" and "rep-4 40.0 % against" in told(found, "Greedy")["because"]
+def test_the_speed_up_holds_only_if_later_calls_are_faster(after, verdict, speed, times):
+    reddit = made_records.reddit(timing("before", 17.6, (4.9, 5.0, 5.1)), timing("after", 16.0, after))
+    judged = claim("speed", made_records.experiments(reddit=reddit))
+    assert judged.verdict is verdict
+    assert judged.effect == estimate(times) and judged.unit == "ratio"
+    assert judged.evidence == {"times": pytest.approx(22.81 / 9), "speed": speed}
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "here"),
+    ("rep_4", "broken", "verdict"),
     [
-        (86.0, 94.0, "holds"),  # above chance (5), and as the Tang poets (85 to 95)
-        (40.0, 50.0, "holds in part"),
-        (2.0, 12.0, "does not hold"),
-        (2.0, 90.0, "open"),
-        (None, None, "open"),
+        (50.0, 7, Verdict.HOLDS),
+        (0.5, 7, Verdict.HOLDS),  # broken bytes alone
+        (50.0, 0, Verdict.HOLDS),  # repetition alone
+        (0.5, 0, Verdict.DOES_NOT_HOLD),
+        (1.0, 0, Verdict.DOES_NOT_HOLD),  # as much as after the English prompt
     ],
 )
-def test_poems_rhyme_if_they_do_more_than_by_chance_and_as_tang_poets_do(low, high, here):
-    found = changed("04_tang_poetry", "form", "after", rhyme_low=low, rhyme_high=high, rhyme_percent=low)
-    row = told(found, "Its poems rhyme")
-    assert row["here"] == here
-    assert ("(nothing to judge)" in row["because"]) == (low is None)
-    assert "post's own poem 0 of 1" in row["because"]
-
-
-def test_the_form_is_learned_if_it_is_above_the_floor():
-    assert told(FOUND, "Fine-tuned on poems")["here"] == "holds in part"  # 55 to 65, before 0 to 10, Tang 90 to 100
-    found = changed("04_tang_poetry", "form", "after", well_formed_high=92.0)
-    assert told(found, "Fine-tuned on poems")["here"] == "holds"
-
-
-def test_the_claims_are_told_by_whether_they_hold():
-    table = pd.DataFrame({"the post says": ["A", "B", "C"], "here": ["holds", "does not hold", "holds"]})
-    assert post_claims.verdicts(table) == "Holds: A; C. Does not hold: B."
-    table["here"] = ["成立", "不成立", "成立"]
-    assert post_claims.verdicts(table, "zh") == "成立：A；C。不成立：B。"
+def test_gibberish_is_repetition_or_broken_bytes(rep_4, broken, verdict):
+    chinese = made_records.outcome("我爱中国!", rep_4, broken)
+    judged = claim("gibberish", made_records.experiments(baseline=made_records.baseline(chinese=chinese)))
+    assert judged.verdict is verdict
+    assert judged.effect == estimate(rep_4 - 1.0) and judged.unit == "percent"
+    assert judged.evidence == {"chinese": rep_4, "english": 1.0, "broken": broken}
 
 
 @pytest.mark.parametrize(
-    ("counts", "english", "chinese"),
+    ("after", "verdict", "low", "high"),
     [
-        ((4, 1, 2, 0), "4 hold, 1 holds in part and 2 do not hold", "4 个成立，1 个部分成立，2 个不成立"),
-        (
-            (1, 2, 1, 1),
-            "1 holds, 2 hold in part, 1 does not hold and 1 is left open",
-            "1 个成立，2 个部分成立，1 个不成立，1 个未定",
-        ),
-        ((5, 0, 0, 2), "5 hold and 2 are left open", "5 个成立，2 个未定"),
-        ((0, 0, 7, 0), "7 do not hold", "7 个不成立"),
+        ((2.0, 2.0, 2.0), Verdict.HOLDS, -1, -1),
+        ((4.0, 4.0, 4.0), Verdict.DOES_NOT_HOLD, 1, 1),
+        ((2.0, 3.0, 4.0), Verdict.UNDECIDED, -1, 1),
+        ((2.0, 2.0, None), Verdict.HOLDS, -1, -1),  # the third text has no figure
+        ((2.0, None, None), Verdict.UNDECIDED, None, None),  # a single one has no interval
     ],
 )
-def test_the_tally_counts_the_verdicts_and_leaves_out_those_of_none(counts, english, chinese):
-    for language, told in (
-        ("en", f"Of the post's {{}} claims {english}."),
-        ("zh", f"博客的 {{}} 个说法中，{chinese}。"),
-    ):
-        words = [wording.say(verdict, language) for verdict in post_claims.VERDICTS.values()]
-        here = [word for word, count in zip(words, counts, strict=True) for _ in range(count)]
-        assert post_claims.tally(pd.DataFrame({"here": here}), language) == told.format(sum(counts))
+def test_the_style_is_learned_if_held_out_texts_take_fewer_bits(after, verdict, low, high):
+    reddit = made_records.reddit(bits_before=(3.0, 3.0, 3.0), bits_after=after)
+    judged = claim("style", made_records.experiments(reddit=reddit))
+    assert judged.verdict is verdict
+    assert (judged.effect.low, judged.effect.high) == (low, high)
+    assert judged.evidence["change"] == judged.effect.model_dump()
 
 
-def test_the_summary_begins_with_how_many_hold():
-    told = post_claims.answer(FOUND, POST)
-    counts = post_claims.table(FOUND, POST)["here"].value_counts()
-    assert told["en"].startswith(f"Of the post's 7 claims {counts['holds']} hold, ")
-    assert post_claims.verdicts(post_claims.table(FOUND, POST)) in told["en"]
-    assert told["zh"].startswith(f"博客的 7 个说法中，{counts['holds']} 个成立，")
-    assert all(
-        site.headline(text)[0] == post_claims.tally(post_claims.table(FOUND, POST, language), language)
-        for language, text in told.items()
+@pytest.mark.parametrize(
+    ("greedy", "top_k", "verdict"),
+    [
+        (estimate(40, 39, 41), estimate(5, 4, 6), Verdict.HOLDS),
+        (estimate(40, 39, 41), estimate(5, 4, 50), Verdict.UNDECIDED),
+        (estimate(40, 39, 41), estimate(90, 80, 95), Verdict.DOES_NOT_HOLD),
+        (estimate(40), estimate(5, 4, 6), Verdict.UNDECIDED),  # of a single text
+    ],
+)
+def test_greedy_loops_if_it_repeats_itself_more_than_top_k_by_more_than_the_intervals(greedy, top_k, verdict):
+    samplers = made_records.samplers(
+        greedy=text_group("greedy", 3, 4, rep_4=greedy),
+        top_k=text_group("top-k", 0, 8, rep_4=top_k),
+        people=text_group("people", rep_4=estimate(1, 0, 2)),
     )
-    assert numbers(told["en"]) == numbers(told["zh"])
+    judged = claim("loops", made_records.experiments(samplers=samplers))
+    assert judged.verdict is verdict
+    assert judged.effect.value == greedy.value - top_k.value
+    assert judged.evidence == {
+        "greedy": greedy.model_dump(),
+        "top_k": top_k.model_dump(),
+        "people": {"value": 1, "low": 0, "high": 2},
+        "greedy_loops": 3,
+        "top_k_loops": 0,
+        "texts": 4,
+    }
+
+
+REACHED = [  # by a share after fine-tuning: the floor is 0 to 10, the ceiling 85 to 95
+    (86.0, 94.0, Verdict.HOLDS),
+    (40.0, 50.0, Verdict.HOLDS_IN_PART),
+    (2.0, 12.0, Verdict.DOES_NOT_HOLD),
+    (2.0, 90.0, Verdict.UNDECIDED),
+    (None, None, Verdict.UNDECIDED),
+]
+FLOOR, CEILING = estimate(5.0, 0.0, 10.0), estimate(90.0, 85.0, 95.0)
+
+
+@pytest.mark.parametrize(("low", "high", "verdict"), REACHED)
+def test_poems_rhyme_if_they_do_more_than_by_chance_and_as_tang_poets_do(low, high, verdict):
+    tang = made_records.tang(
+        before=poem_form(rhyme=estimate(70, 65, 75)),  # does not count
+        after=poem_form(rhyme=estimate(low, low, high)),
+        tang_poets=poem_form(rhyme=CEILING),
+        shuffled=poem_form(rhyme=FLOOR),
+    )
+    judged = claim("rhyme", made_records.experiments(tang=tang))
+    assert judged.verdict is verdict
+    evidence = {"after": low, "shuffled": 5.0, "tang": 90.0, "post_rhymes": 0, "post_pairs": 1}
+    assert judged.evidence == evidence
+    assert judged.effect.value == (None if low is None else low - 5.0)
+
+
+@pytest.mark.parametrize(("low", "high", "verdict"), REACHED)
+def test_the_form_is_learned_if_it_is_above_the_floor(low, high, verdict):
+    tang = made_records.tang(
+        before=poem_form(well_formed=FLOOR),
+        after=poem_form(well_formed=estimate(low, low, high)),
+        tang_poets=poem_form(well_formed=CEILING),
+        shuffled=poem_form(well_formed=estimate(70, 65, 75)),  # does not count
+    )
+    judged = claim("form", made_records.experiments(tang=tang))
+    assert judged.verdict is verdict
+    assert judged.evidence == {"after": low, "before": 5.0, "tang": 90.0}
+    assert judged.effect.value == (None if low is None else low - 5.0)
+
+
+def test_the_rhymes_of_the_post_s_own_poem_are_told():
+    texts = made_records.post_texts()
+    texts[-1].rhymes, texts[-1].rhyme_pairs = 2, 3
+    evidence = claim("rhyme", texts=texts[::-1]).evidence  # found by name, not by place
+    assert (evidence["post_rhymes"], evidence["post_pairs"]) == (2, 3)
+
+
+def contests(**winners):
+    nothing = estimate(None)
+    return [
+        Contest(measure=measure, from_scratch=nothing, fine_tuned=nothing, winner=winner)
+        for measure, winner in winners.items()
+    ]
 
 
 @pytest.mark.parametrize(
-    "found",
+    ("winner", "verdict"),
     [
-        FOUND,
-        changed("04_tang_poetry", "form", "after", rhyme_percent=None),
-        changed("02_reddit_finetune", "likelihood", "after", by_text=[2.0, 2.1]),
-        changed("02_reddit_finetune", "likelihood", "after", by_text=[1.0, 1.8]),
+        (Winner.FROM_SCRATCH, Verdict.HOLDS),
+        (Winner.FINE_TUNED, Verdict.DOES_NOT_HOLD),
+        (Winner.NEITHER, Verdict.UNDECIDED),
     ],
 )
-def test_chinese_says_the_same_in_chinese(found):
-    english, chinese = (post_claims.table(found, POST, language).to_dict("records") for language in ("en", "zh"))
-    for one, other in zip(english, chinese, strict=True):
-        for key in one:
-            assert numbers(one[key]) == numbers(other[key])
-            assert re.search("[\u4e00-\u9fff]", other[key]), key
+def test_the_last_sentence_is_decided_by_bits_per_character(winner, verdict):
+    assert post_claims.from_scratch_is_better(contests(bits_per_character=winner)) is verdict
+    for form in Winner:
+        told = contests(seconds_per_poem=form, regular_lines=form, bits_per_character=winner, han=form)
+        assert post_claims.from_scratch_is_better(told) is verdict  # these do not count
+
+
+@pytest.mark.parametrize("measure", ["well_formed", "rhyme", "alternating"])
+def test_it_holds_in_part_if_the_form_is_worse(measure):
+    def judged(bits, form):
+        return post_claims.from_scratch_is_better(contests(bits_per_character=bits, **{measure: form}))
+
+    assert judged(Winner.FROM_SCRATCH, Winner.FINE_TUNED) is Verdict.HOLDS_IN_PART
+    assert judged(Winner.FROM_SCRATCH, Winner.NEITHER) is Verdict.HOLDS
+    assert judged(Winner.FROM_SCRATCH, Winner.FROM_SCRATCH) is Verdict.HOLDS
+    assert judged(Winner.FINE_TUNED, Winner.FINE_TUNED) is Verdict.DOES_NOT_HOLD
+    assert judged(Winner.NEITHER, Winner.FINE_TUNED) is Verdict.UNDECIDED
 
 
 @pytest.mark.parametrize(
-    ("wins", "here"),
-    [("from scratch", "holds"), ("fine-tuned", "does not hold"), ("no difference within the intervals", "open")],
+    ("bits", "form", "verdict"),
+    [
+        ((8.0, 8.5), poem_form(80.0, 14.0, 60.0), Verdict.HOLDS),
+        ((8.0, 8.5), poem_form(40.0, 14.0, 60.0), Verdict.HOLDS_IN_PART),
+        ((10.0, 11.5), poem_form(80.0, 14.0, 60.0), Verdict.DOES_NOT_HOLD),
+        ((8.0, 10.5), poem_form(80.0, 14.0, 60.0), Verdict.UNDECIDED),
+    ],
 )
-def test_the_last_sentence_is_decided_by_bits_per_character(wins, here):
-    found = changed("05_from_scratch", "wins", bits_per_character=wins)
-    row = told(found, "Good Chinese")
-    assert row["here"] == here
-    assert "comes to 8.25 bits per character" in row["because"] and "the fine-tuned one to 9.25" in row["because"]
-    assert "80 % of its poems against 60 %, and 14 % of its pairs rhyme against 12 %" in row["because"]
-
-
-def test_it_holds_in_part_if_the_form_is_worse():
-    for name in ("well_formed", "rhyme", "alternating"):
-        found = changed("05_from_scratch", "wins", bits_per_character="from scratch", **{name: "fine-tuned"})
-        assert told(found, "Good Chinese")["here"] == "holds in part"
-    found = changed("05_from_scratch", "wins", bits_per_character="from scratch", seconds_per_poem="fine-tuned")
-    assert told(found, "Good Chinese")["here"] == "holds"
-
-
-def test_gibberish_is_repetition_or_broken_bytes():
-    assert told(FOUND, "An English model")["here"] == "holds"
-    found = copy.deepcopy(FOUND)
-    found["01_baseline"]["metrics"]["prompts"][1] = {"rep_4_percent": 0.5, "broken_bytes": 0}
-    assert told(found, "An English model")["here"] == "does not hold"
-
-
-def test_the_post_s_own_texts_are_judged():
-    greedy, chinese, poem = post_claims.texts_of_the_post(POST).to_dict("records")
-    assert greedy["ends_in_a_loop"] and greedy["rep_4_percent"] > 60
-    assert greedy["well_formed"] is None
-    assert chinese["rep_4_percent"] > 40
-    assert poem["well_formed"] is True
-    assert poem["rhyming_pairs"] == "0 of 1"  # 沙 and 沙
-    assert not poem["ends_in_a_loop"]
+def test_the_model_from_scratch_is_judged_by_what_both_measured(bits, form, verdict):
+    scratch = made_records.scratch(bits, form=form)
+    judged = claim("scratch", made_records.experiments(scratch=scratch))
+    assert judged.verdict is verdict
+    assert judged.effect == scratch.bits_per_character_difference
+    assert judged.evidence == {
+        "own_bits": pytest.approx(sum(bits) / 2),
+        "their_bits": 9.25,
+        "own_form": form.shares["well_formed"].value,
+        "their_form": 60.0,
+        "own_rhyme": 14.0,
+        "their_rhyme": 12.0,
+    }

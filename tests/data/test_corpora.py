@@ -43,39 +43,6 @@ def test_what_is_set_aside_depends_on_the_documents_names_alone():
     assert set(corpora.split(whole, None, None, seed=2)[1]) == set(held_out)
 
 
-def test_training_batches_are_as_many_as_asked_full_and_seeded():
-    texts = [f"text {index}" for index in range(10)]
-
-    def batches(seed):
-        return [
-            [text.decode() for text in batch]
-            for batch in corpora.training_batches(texts, 4, 5, seed).as_numpy_iterator()
-        ]
-
-    first = batches(1)
-    assert [len(batch) for batch in first] == [4] * 5
-    assert sorted([text for batch in first for text in batch][:10]) == sorted(
-        texts
-    )  # each text once before any comes again
-    assert first == batches(1) != batches(2)
-
-
-@pytest.mark.parametrize("parts", [1, 2])
-def test_the_order_is_the_same_however_often_keras_begins_anew(parts):
-    """On JAX `fit` looks at a batch before it begins, if the model has just been compiled."""
-    texts = [f"text {index}" for index in range(10)]
-    batches = corpora.training_batches(texts, 4 // parts, 5 * parts, seed=1)
-    next(batches.as_numpy_iterator())
-    order = [text for batch in batches.as_numpy_iterator() for text in batch]
-    whole = corpora.training_batches(texts, 4, 5, seed=1)
-    assert order == [text for batch in whole.as_numpy_iterator() for text in batch]
-
-
-def test_no_tuning_thread_can_hold_up_the_end_of_fit():
-    for batches in (corpora.training_batches(["a", "b"], 1, 2, seed=1), corpora.evaluation_batches(["a"], 1)):
-        assert batches.map(lambda text: text).options().autotune.enabled is False
-
-
 def test_reddit_s_stories_come_with_their_titles_and_without_repetitions(monkeypatch):
     pairs = [("we went home.", "going home"), ("lost my keys.", "keys"), ("lost my keys.", "keys again")]
     monkeypatch.setattr(

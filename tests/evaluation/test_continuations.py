@@ -1,12 +1,11 @@
 import json
 import math
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from lib.core.errors import UserError
-from lib.evaluation import continuations, likelihood
+from lib.evaluation import continuations, likelihood, metrics, statistics
 
 LOOP = "and so on " * 12
 
@@ -53,7 +52,7 @@ def test_people_s_texts_can_be_cut_to_the_length_of_others(tiny_lm):
     cut = continuations.shortened(people, [4, 99], tiny_lm.preprocessor.tokenizer)
     assert list(cut["continuation"]) == ["ter ", people["continuation"][1]]
     assert list(cut["text"]) == ["My sister ", people["text"][1]]
-    assert list(cut["new_tokens"]) == [4, 25] and set(cut["label"]) == {"people, cut to that length"}
+    assert list(cut["new_tokens"]) == [4, 25] and set(cut["label"]) == {continuations.PEOPLE_CUT}
 
 
 def test_a_beginning_that_ends_within_a_character_is_not_taken(tiny_lm):
@@ -84,66 +83,142 @@ def test_perplexity_and_broken_bytes_are_told_with_a_model(tiny_lm):
     assert told["perplexity"] == pytest.approx(likelihood.perplexities(tiny_lm, samples)[0])
 
 
+@pytest.mark.parametrize(
+    ("text", "kept", "percent"), [("a春", 4, 0), ("a春", 3, 100 * 2 / 3), ("a春", 1, 0), ("", 0, 0)]
+)
+def test_the_share_of_broken_bytes(tiny_lm, text, kept, percent):
+    tokenizer = tiny_lm.preprocessor.tokenizer
+    token_ids = likelihood.prompt_tokens(tiny_lm, text)[1:][:kept]  # a byte a token: 1 + 3
+    assert continuations.invalid_percent(token_ids, tokenizer) == pytest.approx(percent)
+
+
+def test_bytes_that_only_continue_characters_are_all_broken(tiny_lm):
+    (_, _, second, _) = likelihood.prompt_tokens(tiny_lm, "春")
+    assert continuations.invalid_percent([second] * 5, tiny_lm.preprocessor.tokenizer) == 100
+
+
 @pytest.fixture
-def cells():
+def groups():
     plain = ["We saw the lake, and then went home again.", "Nobody was there; a dog followed us all the way."]
     rows = [sample("greedy", "I ", LOOP), sample("greedy", "You ", LOOP + "and")]
     rows += [sample("top-k", prompt, text + " It rained.") for prompt, text in zip(("I ", "You "), plain, strict=True)]
     rows += [sample(continuations.PEOPLE, prompt, text) for prompt, text in zip(("I ", "You "), plain, strict=True)]
     judged = continuations.judge(pd.DataFrame(rows))
     judged["perplexity"] = [2.0, 8.0, 20.0, 20.0, 25.0, 36.0]
-    return continuations.cells(judged)
+    return continuations.summarise(judged)
 
 
-def test_cells_are_means_with_intervals_and_figures_of_all_texts_together(cells):
-    greedy, _, people = cells.to_dict("records")
-    assert (greedy["texts"], greedy["loops"], greedy["loop"]) == (2, 2, 100)
-    assert greedy["words"] == 36.5 and (greedy["words_low"], greedy["words_high"]) == (36, 37)
-    assert greedy["perplexity"] == pytest.approx(4)  # the geometric mean
-    assert (greedy["perplexity_low"], greedy["perplexity_high"]) == (pytest.approx(2), pytest.approx(8))
-    assert greedy["distinct_1"] == pytest.approx(3 / 73) and greedy["distinct_2"] == pytest.approx(3 / 73)
-    assert people["perplexity"] == pytest.approx(30)
-    assert people["self_bleu_4"] < greedy["self_bleu_4"] <= 1
-    assert people["diversity"] == 1 and people["loops"] == 0
-    assert math.isnan(people["copied"])
+def told(group, name):
+    """A metric of a group: value, lower and upper end."""
+    estimate = group.metrics[name]
+    return estimate.value, estimate.low, estimate.high
 
 
-def test_tables_show_intervals_and_a_dash_where_there_is_nothing(cells):
-    shown = continuations.repetition_table(cells)
-    assert list(shown["texts by"]) == ["greedy", "top-k", "people"]
-    assert shown["words"][0] == 36.5
-    assert continuations.variety_table(cells)["perplexity"][0] == "4.00 (2.00–8.00)"
-    assert list(continuations.variety_table(cells)["longest copied span (words)"]) == ["–"] * 3
-    assert continuations.with_interval(2.0, math.nan, math.nan) == "2.00"
+def test_groups_are_means_with_intervals_and_figures_of_all_texts_together(groups):
+    assert list(groups) == ["greedy", "top-k", continuations.PEOPLE]
+    greedy, _, people = groups.values()
+    assert (greedy.label, greedy.texts, greedy.loops) == ("greedy", 2, 2)
+    assert told(greedy, "loop") == (100, *(100 * end for end in statistics.share_interval(2, 2)))
+    assert told(greedy, "words") == (36.5, 36, 37)
+    assert told(greedy, "perplexity") == pytest.approx((4, 2, 8))  # the geometric mean
+    assert told(greedy, "distinct_1") == (pytest.approx(3 / 73), None, None)
+    assert told(greedy, "distinct_2") == (pytest.approx(3 / 73), None, None)
+    assert people.metrics["perplexity"].value == pytest.approx(30)
+    assert people.metrics["self_bleu_4"].value < greedy.metrics["self_bleu_4"].value <= 1
+    assert people.metrics["diversity"].value == 1 and people.loops == 0
+    assert told(people, "copied") == (None, None, None)  # there were no training texts
 
 
-def test_the_finding_names_who_is_like_people(cells):
-    told = continuations.finding(cells)
-    assert "diversity of 1.00 and a perplexity of 30" in told
-    assert "overlap people's: top-k." in told
-    assert "lowest diversity has greedy" in told and "nearest to people's has top-k (20)" in told
-    assert "people's: none." in continuations.finding(cells[cells["label"] != "top-k"])
+def test_every_group_has_every_metric_of_the_registry(groups):
+    assert all(list(group.metrics) == list(metrics.REGISTRY) for group in groups.values())
 
 
-def test_texts_that_are_the_same_as_the_first_sampler_s_are_counted():
+def test_texts_can_be_grouped_by_another_column():
+    rows = [sample("after", prompt, text) for prompt, text in (("I ", LOOP), ("You ", "saw it."), ("I ", "saw it."))]
+    groups = continuations.summarise(continuations.judge(pd.DataFrame(rows)), by="prompt")
+    assert {name: (group.label, group.texts, group.loops) for name, group in groups.items()} == {
+        "I ": ("I ", 2, 1),
+        "You ": ("You ", 1, 0),
+    }
+
+
+def test_texts_without_a_perplexity_are_left_out_of_its_mean():
+    judged = continuations.judge(pd.DataFrame([sample("a", "I ", text) for text in ("saw it.", "", "went.")]))
+    assert told(continuations.summarise(judged)["a"], "perplexity") == (None, None, None)  # without a model
+    judged["perplexity"] = [2.0, math.nan, 8.0]
+    assert continuations.summarise(judged)["a"].metrics["perplexity"].value == pytest.approx(4)
+
+
+def test_the_table_of_all_metrics_has_their_intervals(groups):
+    table = continuations.table(groups.values())
+    assert list(table["label"]) == list(groups)
+    assert list(table["texts"]) == [2, 2, 2] and list(table["loops"]) == [2, 0, 0]
+    assert set(table) == {"label", "texts", "loops"} | {
+        f"{name}{end}" for name in metrics.REGISTRY for end in ("", "_low", "_high")
+    }
+    greedy = table.iloc[0]
+    assert tuple(greedy[["words", "words_low", "words_high"]]) == (36.5, 36, 37)
+    assert table["copied"].isna().all() and table["distinct_1_low"].isna().all()
+
+
+def test_what_was_written_after_a_prompt_is_condensed():
+    texts = pd.DataFrame(
+        [
+            sample("a", "I ", "春眠不觉晓", new_tokens=11, invalid_bytes=1),
+            sample("a", "I ", "a b c d e " + "a b c d e", new_tokens=9, invalid_bytes=2),
+        ]
+    )
+    outcome = continuations.outcome(texts, "after “I”")
+    assert (outcome.label, outcome.texts, outcome.new_tokens, outcome.broken_bytes) == ("after “I”", 2, 20, 3)
+    assert outcome.tokens_per_character == pytest.approx(20 / 24)
+    assert outcome.chinese_percent == pytest.approx(100 * 5 / 24)
+    assert outcome.rep_4_percent == pytest.approx((0 + 100 * 2 / 7) / 2)  # 7 phrases of four words, 2 of them again
+
+
+def test_where_nothing_was_written_there_is_an_outcome_all_the_same():
+    outcome = continuations.outcome(pd.DataFrame([sample("a", "I ", "", new_tokens=0, invalid_bytes=0)]), "x")
+    assert (outcome.tokens_per_character, outcome.chinese_percent, outcome.rep_4_percent) == (0, 0, 0)
+
+
+def test_texts_become_records_judged_or_not():
+    rows = pd.DataFrame([sample("top-k", "one two ", LOOP, seed=7, sample=3), sample("top-k", "I ", "saw it.")])
+    rows = rows.assign(new_tokens=[5, 2], ended=[True, False], invalid_bytes=[1, 0])
+    plain, _ = continuations.records(rows)
+    assert (plain.label, plain.sampler, plain.prompt, plain.text) == ("top-k", "top-k", "one two ", "one two " + LOOP)
+    assert (plain.seed, plain.number, plain.new_tokens, plain.ended, plain.invalid_bytes) == (7, 3, 5, True, 1)
+    assert (plain.rep_4_percent, plain.looped_percent, plain.loop_end) == (None, None, None)
+    loop, other = continuations.records(continuations.judge(rows))
+    assert loop.rep_4_percent == pytest.approx(100 * (1 - 3 / 33)) and loop.looped_percent == pytest.approx(
+        100 * 33 / 36
+    )
+    assert loop.text[: loop.loop_end] == "one two and so on"
+    assert (other.rep_4_percent, other.looped_percent, other.loop_end, other.seed) == (0, 0, None, None)
+
+
+def test_a_text_that_json_cannot_hold_is_spelled_out():
+    row = sample("a", "I ", "saw.", text="I saw \ud800.", new_tokens=1, ended=False, invalid_bytes=0)
+    (kept,) = continuations.records(pd.DataFrame([row], dtype=object))
+    assert kept.text == "I saw \\ud800."
+    json.dumps(kept.model_dump(mode="json"), allow_nan=False, ensure_ascii=False).encode()
+
+
+def test_texts_that_are_the_same_as_those_of_one_sampler_are_counted():
     rows = [
         sample(label, prompt, text)
         for label, text in (("greedy", "a"), ("top-p", "a"), ("random", "b"))
         for prompt in "xy"
     ]
     rows[3]["token_ids"] = [7]
-    told = continuations.same_as_first(pd.DataFrame([*rows, sample(continuations.PEOPLE, "x", "a")]))
-    assert told == "Texts that are the same as those of greedy, token by token: top-p 1 of 2."
-    assert continuations.same_as_first(pd.DataFrame(rows[:2] + rows[4:])).endswith("token by token: none.")
+    judged = pd.DataFrame([*rows, sample(continuations.PEOPLE, "x", "a")])
+    assert continuations.same_as(judged, "greedy") == {"top-p": 1, "random": 0}
+    assert continuations.same_as(judged, "random") == {"greedy": 0, "top-p": 0}
 
 
-def test_what_is_stored_is_json():
-    content = {"a": [1.0, math.nan, {"b": math.inf}], "c": pd.DataFrame({"d": [np.nan, 2.0]}), "e": "nan"}
-    stored = continuations.storable(content)
-    assert stored == {"a": [1.0, None, {"b": None}], "c": [{"d": None}, {"d": 2.0}], "e": "nan"}
-    json.dumps(stored, allow_nan=False)
-
-
-def test_shares_in_sentences():
-    assert continuations.percent(12.4) == "12 %"
-    assert continuations.percent(None) == continuations.percent(math.nan) == "(nothing to judge)"
+def test_the_time_of_a_batch_is_told_once_and_people_have_none():
+    rows = [sample("greedy", prompt, "a", new_tokens=3, batch_seconds=9.5) for prompt in "xy"]
+    rows += [sample("top-k", "x", "a", new_tokens=4, batch_seconds=2.5)]
+    rows += [sample(continuations.PEOPLE, "x", "a", new_tokens=5, batch_seconds=math.nan)]
+    assert [tuple(time.model_dump().values()) for time in continuations.batch_times(pd.DataFrame(rows))] == [
+        ("greedy", 2, 6, 9.5),
+        ("top-k", 1, 4, 2.5),
+    ]

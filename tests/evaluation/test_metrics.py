@@ -2,7 +2,6 @@ import math
 import random
 import time
 
-import numpy as np
 import pytest
 
 from lib.evaluation import metrics
@@ -58,6 +57,10 @@ def test_the_post_s_greedy_text_is_a_loop_and_its_place_is_told():
 def test_an_ordinary_text_has_no_loop():
     judged = metrics.repetition("The lake was cold, so we sat by the water and ate ice cream.")
     assert judged == {"rep_4": 0, "looped": 0, "loop_times": 0, "loop_start": None, "loop_end": None}
+
+
+def test_rare_chinese_characters_are_cut_apart_as_well():
+    assert metrics.word_tokens("〇𠀀𠀁㐀 a𠀀b") == ["〇", "𠀀", "𠀁", "㐀", "a", "𠀀", "b"]
 
 
 def test_word_tokens_are_lower_case_words_and_single_characters():
@@ -189,47 +192,11 @@ def test_holtzman_repetition_of_characters():
     assert not metrics.holtzman_repetition("春眠不覺曉")
 
 
-def test_invalid_utf8_rate(tiny_lm):
-    tokenizer = tiny_lm.preprocessor.tokenizer
-    token_ids = np.asarray(tokenizer("a春")).tolist()  # a byte a token: 1 + 3
-    assert metrics.invalid_utf8_rate(token_ids, tokenizer) == 0
-    assert metrics.invalid_utf8_rate(token_ids[:-1], tokenizer) == pytest.approx(100 * 2 / 3)
-    assert metrics.invalid_utf8_rate(token_ids[:1], tokenizer) == 0
-    assert metrics.invalid_utf8_rate([token_ids[1]] * 5, tokenizer) == 100
-    assert metrics.invalid_utf8_rate([], tokenizer) == 0
-    assert metrics.invalid_bytes("春".encode()[1:] + b"ok") == 2
-
-
 def test_likelihood_is_turned_into_perplexity_and_bits():
     assert metrics.perplexity(math.log(20)) == pytest.approx(20)
     assert metrics.perplexity(0) == 1
     assert metrics.bits_per_character(8 * math.log(2), 4) == pytest.approx(2)
     assert math.isnan(metrics.bits_per_character(0, 0))
-
-
-def test_interval():
-    assert all(math.isnan(end) for values in ([], [1.0], [1.0, math.nan]) for end in metrics.interval(values))
-    assert metrics.interval([3.0, 3.0, math.nan, 3.0]) == (3, 3)
-    # Of 0 and 1 a resample has the mean 0, 1/2 or 1, the outer two in a quarter of the cases each.
-    assert metrics.interval([0.0, 1.0]) == (0, 1)
-    assert metrics.interval([0.0, 1.0], level=0.4) == (0.5, 0.5)
-    assert metrics.interval(range(50)) == metrics.interval(range(50)) != metrics.interval(range(50), seed=1)
-
-
-def test_share_interval():
-    # Wilson: (p + z^2 / 2n -+ z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n), with z = 1.96; p = 0 and p = 1/2
-    z2 = 1.959964**2
-    assert metrics.share_interval(0, 16) == pytest.approx((0, z2 / 16 / (1 + z2 / 16)), abs=1e-5)
-    assert metrics.share_interval(16, 16) == pytest.approx((1 - z2 / 16 / (1 + z2 / 16), 1), abs=1e-5)
-    half = math.sqrt(z2 * (1 / 4 / 8 + z2 / 4 / 64)) / (1 + z2 / 8)
-    assert metrics.share_interval(4, 8) == pytest.approx((0.5 - half, 0.5 + half), abs=1e-5)
-    assert all(math.isnan(end) for end in metrics.share_interval(0, 0))
-
-
-def test_the_interval_covers_the_mean_about_as_often_as_it_says():
-    rng = np.random.default_rng(2)
-    covered = [low <= 5 <= high for low, high in (metrics.interval(rng.normal(5, 2, 40)) for _ in range(200))]
-    assert 0.88 < np.mean(covered) < 0.99
 
 
 @pytest.mark.parametrize(
@@ -269,23 +236,6 @@ def test_zipf_coefficient_is_that_of_the_first_5000_ranks():
     assert metrics.zipf_coefficient([*fewer, *range(4000, 9000)]) > 0.1  # 1,000 of the ranks are of frequency 1
 
 
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        (b"", 0),
-        (b"a", 0),
-        ("春 the �".encode(), 0),  # the replacement character itself is valid
-        ("春".encode()[:-1], 2),
-        ("春".encode()[1:] + b"a", 2),
-        (b"a\xffb", 1),
-        (b"\x80\x80\x80", 3),
-        (b"\xed\xa0\x80", 3),  # half a surrogate pair
-    ],
-)
-def test_invalid_bytes(content, expected):
-    assert metrics.invalid_bytes(content) == expected
-
-
 def test_longest_copied_spans_of_several_texts_do_not_mix():
     assert metrics.longest_copied_spans(["ab", "cd"], ["abcd"]) == [2, 2]  # not "abcd"
     assert metrics.longest_copied_spans(["xyz", "xyz"], ["x", "yz"]) == [2, 2]  # not from each other
@@ -306,25 +256,62 @@ def test_longest_copied_spans_do_not_take_long():
     assert max(lengths[:7]) < 20
 
 
-def test_interval_of_many_values_is_that_of_the_normal_distribution():
-    values = np.random.default_rng(3).normal(5, 2, size=400)
-    low, high = metrics.interval(values)
-    half = 1.96 * values.std() / math.sqrt(400)
-    assert (low, high) == (pytest.approx(values.mean() - half, abs=0.03), pytest.approx(values.mean() + half, abs=0.03))
+def test_every_metric_says_its_unit_and_which_values_are_good():
+    for name, metric in metrics.REGISTRY.items():
+        assert metric.name == name and metric.label
+        assert metric.unit in {"words", "percent", "fraction", "tokens", "none"}
+        assert metric.better in metrics.Better and metric.table in metrics.Table
+        assert not (metric.of_text and metric.of_group)
+        assert ("%" in metric.label) == (metric.unit == "percent")
+        assert ("(words)" in metric.label or name == "words") == (metric.unit == "words")
+    assert len({metric.label for metric in metrics.REGISTRY.values()}) == len(metrics.REGISTRY)
 
 
-def test_interval_covers_the_true_mean_as_often_as_it_says():
-    draws = np.random.default_rng(0).exponential(size=(200, 50))
-    for level, lowest, highest in [(0.95, 0.89, 0.98), (0.5, 0.42, 0.58)]:
-        intervals = [metrics.interval(values, level=level) for values in draws]
-        assert lowest < np.mean([low <= 1 <= high for low, high in intervals]) < highest
+def test_metrics_are_good_in_the_direction_that_they_say():
+    names = {better: set() for better in metrics.Better}
+    for name, metric in metrics.REGISTRY.items():
+        names[metric.better].add(name)
+    assert names == {
+        metrics.Better.LOWER: {
+            "rep_2",
+            "rep_3",
+            "rep_4",
+            "loop",
+            "longest_repeated",
+            "self_bleu_4",
+            "copied",
+            "invalid",
+        },
+        metrics.Better.HIGHER: {"diversity", "distinct_1", "distinct_2"},
+        metrics.Better.NEITHER: {"words", "perplexity", "zipf"},
+    }
+    varied, repeated = list("abcdefgh"), list("abababab")
+    for metric in metrics.REGISTRY.values():
+        compute = metric.of_text or (lambda words, of=metric.of_group: of([words, words[::-1]]))
+        if (metric.of_text or metric.of_group) and metric.better is not metrics.Better.NEITHER:
+            assert (compute(repeated) > compute(varied)) == (metric.better is metrics.Better.LOWER), metric.name
 
 
-def test_interval_leaves_out_what_is_not_known():
-    assert metrics.interval([math.nan, 1, 3, math.nan, 4]) == metrics.interval([1, 3, 4])
-
-
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("value", [0, 0.1, 100 / 3])
-def test_interval_of_equal_values(value):
-    assert metrics.interval([value] * 7) == (value, value)
+def test_the_registry_computes_what_the_functions_do():
+    tokens = metrics.word_tokens("We went home. We went home. We went home, and on and on and on")
+    computed = {name: metric.of_text(tokens) for name, metric in metrics.REGISTRY.items() if metric.of_text}
+    assert computed == {
+        "words": len(tokens),
+        "rep_2": metrics.rep_n(tokens, 2),
+        "rep_3": metrics.rep_n(tokens, 3),
+        "rep_4": metrics.rep_n(tokens, 4),
+        "diversity": metrics.diversity(tokens),
+        "loop": 100,
+        "longest_repeated": metrics.longest_repeated_span(tokens),
+    }
+    assert metrics.REGISTRY["loop"].of_text(tokens[:5]) == 0
+    texts = [tokens, tokens[3:], ["a", "dog", "followed", "us"]]
+    computed = {name: metric.of_group(texts) for name, metric in metrics.REGISTRY.items() if metric.of_group}
+    assert computed == {
+        "distinct_1": metrics.distinct_n(texts, 1),
+        "distinct_2": metrics.distinct_n(texts, 2),
+        "self_bleu_4": metrics.self_bleu(texts, 4),
+        "zipf": metrics.zipf_coefficient([token for text in texts for token in text]),
+    }
+    by_hand = {name for name, metric in metrics.REGISTRY.items() if not (metric.of_text or metric.of_group)}
+    assert by_hand == {"perplexity", "copied", "invalid"}  # computed in `continuations`

@@ -5,21 +5,12 @@ import pandas as pd
 import pytest
 
 from lib.core import chinese
-from lib.evaluation import metrics, poem_form
+from lib.core.records import Estimate
+from lib.evaluation import poem_form, statistics
 
 SPRING = "春眠不覺曉，處處聞啼鳥。夜來風雨聲，花落知多少。"
 STORKS = "白日依山盡，黃河入海流。欲窮千里目，更上一層樓。"
-PARTS = ("percent", "low", "high")
-
-
-def test_lines_keep_their_punctuation_and_clauses_do_not():
-    assert chinese.lines(SPRING) == ["春眠不覺曉，", "處處聞啼鳥。", "夜來風雨聲，", "花落知多少。"]
-    assert chinese.clauses(SPRING) == ["春眠不覺曉", "處處聞啼鳥", "夜來風雨聲", "花落知多少"]
-
-
-def test_lines_lose_nothing():
-    for text in (SPRING, "春眠", "a，b", "，，春。", "春\n眠"):
-        assert "".join(chinese.lines(text)) == text.replace("\n", "")
+NOTHING = Estimate(value=None)
 
 
 @pytest.mark.parametrize(
@@ -129,9 +120,11 @@ def test_judge_no_poems():
     empty = poem_form.judge([])
     assert list(empty) == list(poem_form.judge([SPRING])) and not len(empty)
     told = poem_form.summary(empty)
-    assert (told["poems"], told["rhyme_pairs"], told["tone_pairs"]) == (0, 0, 0)
-    assert all(np.isnan(value) for name, value in told.items() if name not in ("poems", "rhyme_pairs", "tone_pairs"))
-    assert list(told) == list(poem_form.summary(poem_form.judge([SPRING])))
+    assert (told.poems, told.rhyme_pairs, told.tone_pairs) == (0, 0, 0)
+    assert list(told.shares) == list(poem_form.SHARES)
+    assert all(share == NOTHING for share in told.shares.values())
+    assert (told.rhyme_unknown_percent, told.tone_unknown_percent) == (None, None)
+    assert (told.copied_mean, told.copied_longest) == (None, None)
 
 
 def test_shuffled_deals_out_the_characters_and_leaves_the_rest():
@@ -148,74 +141,92 @@ def test_shuffled_deals_out_the_characters_and_leaves_the_rest():
 def test_summary_is_in_percent():
     poems = [SPRING, STORKS, "白日依山盡，黃河入海東。欲窮千里目，更上一層樓。", "春眠abc，不。"]
     told = poem_form.summary(poem_form.judge(poems, ["黃河入海"]))
-    assert told["poems"] == 4
-    assert told["well_formed_percent"] == 75
-    assert told["regular_lines_percent"] == 75  # the mean of 100, 100, 100 and 0
-    assert told["han_percent"] == 87.5  # of 100, 100, 100 and 50
+    assert told.poems == 4
+    assert told.shares["well_formed"] == statistics.share(3, 4)
+    assert told.shares["regular_lines"].value == 75  # the mean of 100, 100, 100 and 0
+    assert told.shares["han"].value == 87.5  # of 100, 100, 100 and 50
     # 19 of 20; 20 of 20, 20 of 20; 3 of 3
-    assert told["distinct_percent"] == pytest.approx((95 + 100 + 100 + 100) / 4)
-    assert told["rhyme_pairs"] == 3 and told["rhyme_percent"] == pytest.approx(100 * 2 / 3)
-    assert told["rhyme_unknown_percent"] == 0
-    assert told["tone_pairs"] == 3 + 4 + 4 and told["alternating_percent"] == 100
-    assert told["tone_unknown_percent"] == pytest.approx(100 * 1 / 12)
-    assert (told["copied_mean"], told["copied_longest"]) == (2, 4)  # 0, 4, 4, 0
-    for name in ("well_formed", "regular_lines", "han", "distinct", "rhyme", "alternating"):
-        assert told[f"{name}_low"] <= told[f"{name}_percent"] <= told[f"{name}_high"]
+    assert told.shares["distinct"].value == pytest.approx((95 + 100 + 100 + 100) / 4)
+    assert told.rhyme_pairs == 3 and told.shares["rhyme"].value == pytest.approx(100 * 2 / 3)
+    assert told.rhyme_unknown_percent == 0
+    assert told.tone_pairs == 3 + 4 + 4 and told.shares["alternating"].value == 100
+    assert told.tone_unknown_percent == pytest.approx(100 * 1 / 12)
+    assert (told.copied_mean, told.copied_longest) == (2, 4)  # 0, 4, 4, 0
+    assert list(told.shares) == list(poem_form.SHARES)
+    for share in told.shares.values():
+        assert share.low <= share.value <= share.high
 
 
 def test_summary_of_what_cannot_be_judged():
     told = poem_form.summary(poem_form.judge(["I am late, so I ran."]))
-    assert np.isnan([told[f"{name}_{part}"] for name in ("rhyme", "alternating") for part in PARTS]).all()
-    assert np.isnan([told["rhyme_unknown_percent"], told["tone_unknown_percent"], told["copied_longest"]]).all()
-    assert told["well_formed_percent"] == 0
+    assert told.shares["rhyme"] == told.shares["alternating"] == NOTHING
+    assert (told.rhyme_unknown_percent, told.tone_unknown_percent, told.copied_longest) == (None, None, None)
+    assert told.shares["well_formed"].value == 0
 
 
 def test_one_poem_has_no_interval():
-    told = poem_form.summary(poem_form.judge([SPRING]))
-    assert (told["rhyme_percent"], told["alternating_percent"]) == (100, 100)
-    ends = [value for name, value in told.items() if name.endswith(("_low", "_high"))]
-    assert np.isnan(ends[2:]).all()
-    assert ends[:2] == [100 * end for end in metrics.share_interval(1, 1)]  # of well-formed ones
+    shares = poem_form.summary(poem_form.judge([SPRING])).shares
+    assert shares.pop("well_formed") == statistics.share(1, 1)  # Wilson's
+    assert shares["rhyme"] == shares["alternating"] == Estimate(value=100)
+    assert not any(share.has_interval for share in shares.values())
 
 
-def test_interval_of_a_ratio_is_that_of_the_bootstrap():
+def test_pairs_are_resampled_by_poem():
     # 100 poems of one pair each, 50 rhyme: the standard error is 100 * sqrt(0.5 * 0.5 / 100) = 5 percent.
     rhyming, other = row("春，流。春，樓。"), row("春，流。春，東。")
-    told = poem_form.summary(pd.DataFrame([rhyming, other] * 50))
-    assert told["rhyme_percent"] == 50
-    assert (told["rhyme_low"], told["rhyme_high"]) == pytest.approx((50 - 1.96 * 5, 50 + 1.96 * 5), abs=1)
-
-
-def test_interval_of_a_ratio_has_a_width_where_none_or_all_pairs_count():
-    for poem, percent in (("春，流。春，樓。", 100), ("春，流。春，東。", 0)):
+    rhyme = poem_form.summary(pd.DataFrame([rhyming, other] * 50)).shares["rhyme"]
+    assert rhyme.value == 50
+    assert (rhyme.low, rhyme.high) == pytest.approx((50 - 1.96 * 5, 50 + 1.96 * 5), abs=1)
+    for poem, rhymes in (("春，流。春，樓。", 20), ("春，流。春，東。", 0)):  # all or none
         told = poem_form.summary(pd.DataFrame([row(poem)] * 20))
-        assert told["rhyme_percent"] == percent
-        ends = [100 * end for end in metrics.share_interval(percent // 5, 20)]
-        assert [told["rhyme_low"], told["rhyme_high"]] == ends and ends[1] - ends[0] > 15
+        assert told.shares["rhyme"] == statistics.share(rhymes, 20)
 
 
-def test_ratios_weigh_poems_by_their_pairs():
+def test_poems_weigh_by_their_pairs():
     # Ten pairs that rhyme in one poem, one that does not in another: 10 of 11, not the mean of 100 and 0.
     long = "".join(f"春，{end}。" for end in "流樓" * 5 + "流")
-    assert poem_form.summary(poem_form.judge([long, "春，流。春，東。"]))["rhyme_percent"] == pytest.approx(
-        100 * 10 / 11
-    )
+    told = poem_form.summary(poem_form.judge([long, "春，流。春，東。"]))
+    assert told.shares["rhyme"].value == pytest.approx(100 * 10 / 11)
 
 
 def test_annotated():
     told = poem_form.annotated("春眠不覺曉，處處聞啼鳥。夜來風雨，花落知多少。疑是地上霜，低頭思故x。")
-    assert list(told["line"]) == ["春眠不覺曉", "處處聞啼鳥", "夜來風雨", "花落知多少", "疑是地上霜", "低頭思故x"]
-    assert list(told["characters"]) == [5, 5, 4, 5, 5, 4]
-    assert [value == "wrong" for value in told["length"]] == [False, False, True, False, False, True]
-    assert set(told["length"]) == {"wrong", "as it should be"}
-    assert list(told["tones"]) == ["平平中仄仄", "仄仄中？仄", "仄平平仄", "平仄平平仄", "平仄仄仄平", "平平中仄？"]
-    assert list(told["alternates"]) == ["yes", "unknown", "–", "yes", "no", "–"]
-    assert list(told["rhyme_character"]) == ["", "鳥", "", "少", "", ""]
-    assert list(told["rhyme_group"]) == ["", "上聲十七篠", "", "上聲十七篠、去聲十八嘯", "", "unknown"]
-    assert list(told["rhymes"]) == ["", "", "", "yes", "", "unknown"]
-    assert list(poem_form.annotated("春，流。春，東。")["rhymes"]) == ["", "", "", "no"]
-    assert list(poem_form.annotated("")) == list(told)
+    assert [line.line for line in told] == [
+        "春眠不覺曉",
+        "處處聞啼鳥",
+        "夜來風雨",
+        "花落知多少",
+        "疑是地上霜",
+        "低頭思故x",
+    ]
+    assert [line.characters for line in told] == [5, 5, 4, 5, 5, 4]
+    assert [line.regular for line in told] == [True, True, False, True, True, False]
+    tones = ["平平中仄仄", "仄仄中？仄", "仄平平仄", "平仄平平仄", "平仄仄仄平", "平平中仄？"]
+    assert [line.tones for line in told] == tones
+    assert [line.alternates for line in told] == [True, None, None, True, False, None]
+    assert [line.rhyme_character for line in told] == ["", "鳥", "", "少", "", ""]
+    assert [line.rhyme_groups for line in told] == [[], ["上聲十七篠"], [], ["上聲十七篠", "去聲十八嘯"], [], []]
+    assert [line.is_rhyme_line for line in told] == [False, False, False, True, False, True]
+    assert [line.rhymes for line in told] == [None, None, None, True, None, None]
+    assert [line.rhymes for line in poem_form.annotated("春，流。春，東。")] == [None, None, None, False]
+    assert poem_form.annotated("") == []
 
 
 def test_length_of_a_line_is_that_of_the_first():
-    assert list(poem_form.annotated("春眠不覺曉，朝辭白帝彩雲間。")["length"]) == ["as it should be", "wrong"]
+    first, second = poem_form.annotated("春眠不覺曉，朝辭白帝彩雲間。")
+    assert first.regular and not second.regular
+    assert second.alternates  # which is judged all the same
+
+
+def test_poems_are_judged_prompt_by_prompt_and_together():
+    samples = pd.DataFrame({"prompt": ["白日", "春眠", "白日"], "text": [STORKS, SPRING, "白日。"]})
+    judged = poem_form.by_prompt(samples, [SPRING])
+    assert list(judged) == ["白日", "春眠"] and list(judged["白日"]["poem"]) == [STORKS, "白日。"]
+    assert list(judged["春眠"]["copied"]) == [18]  # the prompt is not copied
+    assert judged["春眠"]["tone_pairs"].item() == 2  # nor are the tones of its line judged
+    forms = poem_form.summaries(judged)
+    assert {prompt: form.poems for prompt, form in forms.items()} == {"白日": 2, "春眠": 1}
+    assert forms["白日"] == poem_form.summary(judged["白日"])
+    whole = poem_form.together(judged)
+    assert (whole.poems, whole.rhyme_pairs, whole.copied_longest) == (3, 2, 18)
+    assert whole.shares["well_formed"] == statistics.share(2, 3)

@@ -3,9 +3,8 @@ import numpy as np
 import pytest
 
 from lib.core.errors import UserError
-from lib.data import corpora
 from lib.models import byte_level, pretrained, small_gpt2
-from lib.training import fitting, packing
+from lib.training import batches, fitting, packing
 
 POEMS = [
     "春眠不覺曉，處處聞啼鳥。夜來風雨聲，花落知多少？",
@@ -72,7 +71,7 @@ def test_training_lowers_the_loss(small):
         weighted_metrics=["accuracy", keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="token_loss")],
     )
     log = fitting.StepLog(20)
-    small.fit(corpora.training_batches(POEMS, 3, 20, seed=1), callbacks=[log], shuffle=False, verbose=0)
+    small.fit(batches.training_batches(POEMS, 3, 20, seed=1), callbacks=[log], shuffle=False, verbose=0)
     losses = log.table()["loss"]
     assert losses.iloc[-1] < 0.5 * losses.iloc[0]
 

@@ -2,20 +2,30 @@ import json
 import os
 import subprocess
 import sys
+import warnings
+import xml.etree.ElementTree as ElementTree
 
-import matplotlib.pyplot as plt
-import pandas as pd
+import made_records
 import pytest
+from made_records import estimate
+from matplotlib.figure import Figure
 
-from lib.core import paths
-from lib.evaluation import continuations, timing
+from lib.core import paths, records
 from lib.report import figures
 
+SVG = "{http://www.w3.org/2000/svg}"
+POEM = "床前明月光，疑是地上霜。"
+SHARES = made_records.poem_form(50.0, 50.0, None)
 
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
+
+LABELS = {  # some of the texts of each kind of figure
+    "calls": ["as in the post", "own step", "call 1", "seconds"],
+    "loss": ["step", "loss (nats)", "mean so far, per token"],
+    "repetition": ["greedy", "people", "perplexity to the model (log scale)"],
+    "speed": ["Here", "before", "after", "first call: compiles"],
+    "form": ["before", f"after, {POEM}", "Tang poets", "well formed", "%"],
+    "bits": ["stories", POEM, "1.25", "9.50"],
+}
 
 
 def widths(figure):
@@ -26,36 +36,58 @@ def heights(axes):
     return [pytest.approx(patch.get_height()) for patch in axes.patches]
 
 
+def labelled(text):
+    figure = Figure()
+    axes = figure.subplots()
+    axes.barh([f"after {text}"], [1])
+    axes.set_title(f"{text} $x^2$")
+    return figure
+
+
+def texts_of(file):
+    """The texts of an SVG file."""
+    return ["".join(text.itertext()) for text in ElementTree.parse(file).getroot().iter(f"{SVG}text")]
+
+
+def all_kinds():
+    """A figure of each kind."""
+    people = made_records.text_group("people", perplexity=30.0)
+    return {
+        "calls": figures.call_times([made_records.timing("as in the post"), made_records.timing("own step")]),
+        "loss": figures.loss_curve(made_records.training().curve),
+        "repetition": figures.repetition_by_perplexity([made_records.text_group("greedy"), people], "people"),
+        "speed": figures.speed([22.81, 9.0], [15.0, 16.0], [7.0, 6.5]),
+        "form": figures.poem_form({"before": SHARES, f"after, {POEM}": SHARES, figures.TANG: SHARES}),
+        "bits": figures.bits_per_character({"stories": 1.25, POEM: 9.5}),
+    }
+
+
 def test_call_times_draws_each_call_and_tells_it():
-    rows = [
-        {"label": "a", "samples": {timing.COLD: [14.8], timing.WARM: [6.8, 6.9], timing.FIRST_TOKEN: [0.1]}},
-        {"label": "b", "samples": {timing.COLD: [9.0], timing.WARM: [4.2]}},
+    timings = [
+        made_records.timing("a", 14.8, (6.8, 6.9), (0.1,)),
+        made_records.timing("b", 9.0, (4.2,), (0.1,)),
     ]
-    figure, alt = figures.call_times(rows)
+    figure, alt = figures.call_times(timings)
     assert [[patch.get_width() for patch in axes.patches] for axes in figure.axes] == [[14.8, 6.8, 6.9], [9.0, 4.2]]
+    first, *later = (patch.get_facecolor() for patch in figure.axes[0].patches)
+    assert first not in later and len(set(later)) == 1
     assert "a: 14.8, 6.8, 6.9; b: 9.0, 4.2." in alt
 
 
 def test_loss_curve_tells_where_it_starts_and_ends():
-    steps = pd.DataFrame({"step": [1, 2], "loss": [4.0, 2.0], "mean_loss": [4.0, 3.0], "mean_token_loss": [5.0, 4.25]})
-    figure, alt = figures.loss_curve(steps)
+    curve = records.LossCurve(loss=[4.0, 2.0], mean_loss=[4.0, 3.0], mean_token_loss=[5.0, 4.25])
+    figure, alt = figures.loss_curve(curve)
     assert [list(line.get_ydata()) for line in figure.axes[0].lines] == [[4, 2], [4, 3], [5, 4.25]]
+    assert all(list(line.get_xdata()) == [1, 2] for line in figure.axes[0].lines)
     assert "starts at 5.00 and ends at 4.25" in alt
 
 
-def test_repetition_by_perplexity_has_a_point_for_each_row_and_a_star_for_people():
-    cells = pd.DataFrame(
-        {
-            "label": ["greedy", "people"],
-            "perplexity": [3.0, 40.0],
-            "perplexity_low": [2.5, 30.0],
-            "perplexity_high": [3.5, 50.0],
-            "rep_4": [40.0, 1.0],
-            "rep_4_low": [30.0, 0.0],
-            "rep_4_high": [50.0, 2.0],
-        }
-    )
-    figure, alt = figures.repetition_by_perplexity(cells)
+def test_repetition_by_perplexity_has_a_point_for_each_group_and_a_star_for_people():
+    groups = [
+        made_records.text_group("greedy", perplexity=estimate(3.0, 2.5, 3.5), rep_4=estimate(40.0, 30.0, 50.0)),
+        made_records.text_group("people", perplexity=estimate(40.0, 30.0, 50.0), rep_4=estimate(1.0, 0.0, 2.0)),
+    ]
+    figure, alt = figures.repetition_by_perplexity(groups, "people")
     lines = figure.axes[0].lines
     points = {
         line.get_marker(): (line.get_xdata()[0], line.get_ydata()[0]) for line in lines if len(line.get_xdata()) == 1
@@ -67,41 +99,118 @@ def test_repetition_by_perplexity_has_a_point_for_each_row_and_a_star_for_people
     assert "greedy: 40 % at 3.0; people: 1 % at 40.0." in alt
 
 
+def test_a_group_whose_perplexity_is_not_known_has_no_point():
+    groups = [
+        made_records.text_group("greedy", perplexity=None),
+        made_records.text_group("one text", perplexity=estimate(5.0), rep_4=estimate(2.0)),
+        made_records.text_group("people"),
+    ]
+    figure, alt = figures.repetition_by_perplexity(groups, "people")
+    assert {text.get_text() for text in figure.axes[0].texts} == {"one text", "people"}
+    assert "greedy" not in alt and "None" not in alt
+    assert len([line for line in figure.axes[0].lines if len(line.get_xdata()) == 2]) == 2  # people's
+
+
+def test_labels_do_not_cover_each_other():
+    groups = [made_records.text_group(f"sampler {number}", perplexity=10.0 + number / 10) for number in range(8)]
+    figure, _ = figures.repetition_by_perplexity(groups, "people")
+    renderer = figures.FigureCanvasAgg(figure).get_renderer()
+    boxes = [figures.Text.get_window_extent(text, renderer) for text in figure.axes[0].texts]
+    assert len(boxes) == 8
+    assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[place + 1 :])
+
+
 def test_form_and_bits_draw_what_they_tell():
-    shares = {f"{name}_{part}": 50.0 for name in ("well_formed", "rhyme") for part in ("percent", "low", "high")}
-    none = {f"alternating_{part}": None for part in ("percent", "low", "high")}
-    figure, alt = figures.poem_form({"before": shares | none, continuations.TANG: shares | none})
+    figure, alt = figures.poem_form({"before": SHARES, figures.TANG: SHARES})
     assert [len(axes.patches) for axes in figure.axes] == [2, 2, 0]
     assert "pairs that rhyme, Tang poets: 50" in alt and "alternate" not in alt
-    nan = {name: float("nan") for name in none}  # as it is before it was written as JSON
-    figure, alt = figures.poem_form({"before": shares | nan, continuations.TANG: shares | nan})
-    assert [len(axes.patches) for axes in figure.axes] == [2, 2, 0] and "nan" not in alt
+    figure, alt = figures.poem_form({"before": made_records.poem_form(estimate(float("nan")), None, estimate(50.0))})
+    assert [len(axes.patches) for axes in figure.axes] == [0, 0, 1] and "nan" not in alt and "None" not in alt
+    assert [len(axes.lines) for axes in figure.axes] == [0, 0, 0]  # without an interval
     figure, alt = figures.bits_per_character({"stories": 1.25, "poems": 9.5})
     assert widths(figure) == [1.25, 9.5]
     assert "poems 9.50." in alt
+
+
+def test_ceiling_and_floor_have_colours_of_their_own():
+    figure, _ = figures.poem_form({"after": SHARES, figures.TANG: SHARES, figures.CHANCE: SHARES})
+    assert len({patch.get_facecolor() for patch in figure.axes[0].patches}) == 3
 
 
 def test_speed_draws_what_it_tells():
     figure, alt = figures.speed([22.81, 9.0], [15.0, 16.0], [7.0, 6.5])
     assert heights(figure.axes[0]) == [22.81, 9.0]
     assert heights(figure.axes[1]) == [15, 16, 7, 6.5]
-    assert "cold: 15.0 and 16.0; warm: 7.0 and 6.5" in alt
+    assert "Post: 22.8 and 9.0. Here, first calls: 15.0 and 16.0; later calls: 7.0 and 6.5." in alt
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_text_in_a_figure_is_text_and_the_same_figure_is_the_same_file(kind, tmp_path):
+    for name in ("one", "two"):
+        figure, alt = all_kinds()[kind]
+        figures.save(figure, tmp_path / f"{name}.svg")
+    assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
+    assert set(LABELS[kind]) <= {text.strip() for text in texts_of(tmp_path / "one.svg")}
+    assert len(alt) > 60 and alt.endswith(".")
+    assert "<dc:date>" not in (tmp_path / "one.svg").read_text()
+    assert "<image" not in (tmp_path / "one.svg").read_text()
+
+
+def test_a_chinese_label_is_whole_and_no_warning_tells_that_this_machine_lacks_a_font(recwarn, tmp_path):
+    figures.save(labelled(POEM), tmp_path / "figure.svg")
+    figure, _ = figures.poem_form({f"after, {POEM}": SHARES, figures.TANG: SHARES})
+    figures.save(figure, tmp_path / "form.svg")
+    assert [str(warning.message) for warning in recwarn if "Glyph" in str(warning.message)] == []
+    assert f"after {POEM}" in texts_of(tmp_path / "figure.svg") and f"{POEM} $x^2$" in texts_of(tmp_path / "figure.svg")
+    assert f"after, {POEM}" in texts_of(tmp_path / "form.svg")
+
+
+def test_a_chinese_label_has_room_for_characters_that_are_wider_than_what_this_machine_draws(tmp_path):
+    widths = []
+    for label in ("x" * 12, POEM):
+        figure = Figure()
+        figure.subplots().barh([label], [1])
+        figures.save(figure, tmp_path / "figure.svg")
+        box = ElementTree.parse(tmp_path / "figure.svg").getroot().get("viewBox")
+        with warnings.catch_warnings(action="ignore"):
+            drawn = figure.get_tightbbox().width
+        widths.append(float(box.split()[2]) / 72 - drawn)  # inches beyond what is drawn here
+    assert widths[0] == pytest.approx(0.2, abs=0.01)
+    assert widths[1] - widths[0] == pytest.approx(10 * len("床前明月光疑是地上霜") * figures.WIDER / 72, abs=0.01)
+
+
+@pytest.mark.parametrize("label", ["<b> & \"'", "a$x^2$_{b}", "\U0001f600", "]]> -->"])
+def test_a_label_is_told_as_it_is(label, tmp_path):
+    figures.save(labelled(label), tmp_path / "figure.svg")
+    assert {f"after {label}", f"{label} $x^2$"} <= set(texts_of(tmp_path / "figure.svg"))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "seen"), [("\ufffe", "[U+FFFE]"), ("a\u202e", "a[U+202E]"), ("床\u200b", "床[U+200B]")]
+)
+def test_what_has_no_shape_in_a_prompt_can_be_seen_and_breaks_no_figure(prompt, seen, tmp_path):
+    figure, _ = figures.poem_form({f"after, {prompt}": SHARES, figures.TANG: SHARES})
+    figures.save(figure, tmp_path / "figure.svg")
+    assert f"after, {seen}" in texts_of(tmp_path / "figure.svg")
 
 
 def test_a_reader_s_matplotlibrc_changes_no_figure(tmp_path):
     """Among them a setting that fails without LaTeX, and one that prints white on black."""
     code = (
-        "import hashlib, io, json; from lib import figures; import matplotlib.pyplot as plt; axes = plt.subplots()[1]\n"
-        "axes.plot([1, 2]); axes.set(title='a_b'); file = io.BytesIO()\n"
-        "plt.savefig(file, format='svg', metadata={'Date': None})\n"
-        "print(json.dumps([plt.rcParams['text.usetex'], hashlib.sha256(file.getvalue()).hexdigest()]))"
+        "import hashlib, json, pathlib, sys; from lib.report import figures; import matplotlib\n"
+        "figure = figures.Figure(); axes = figure.subplots(); axes.plot([1, 2]); axes.set(title='a_b')\n"
+        "file = pathlib.Path(sys.argv[1]); figures.save(figure, file)\n"
+        "told = [matplotlib.rcParams['text.usetex'], hashlib.sha256(file.read_bytes()).hexdigest()]\n"
+        "print(json.dumps(told))"
     )
     (tmp_path / "matplotlibrc").write_text(
         "text.usetex: True\naxes.facecolor: black\nfigure.facecolor: black\ntext.color: white\nlines.linewidth: 9\n"
+        "svg.fonttype: path\n"
     )
     told = []
     for variables in ({}, {"MATPLOTLIBRC": str(tmp_path)}):
-        command = [sys.executable, "-c", code]
+        command = [sys.executable, "-c", code, tmp_path / "figure.svg"]
         done = subprocess.run(command, cwd=paths.ROOT, env=os.environ | variables, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
         told.append(json.loads(done.stdout.splitlines()[-1]))
     assert told[0] == told[1] and told[0][0] is False

@@ -1,43 +1,156 @@
+import ast
+import itertools
 import re
 import string
 
+import made_records
 import pytest
+from test_views import CALLS
 
-from lib.report import site, wording
+from lib import notebooks
+from lib.claims import beside_post, head_to_head, post, post_claims
+from lib.core import paths
+from lib.core.records import CallState, DecodingStep, PeakMemoryOf, SpeedVerdict, Verdict, Winner
+from lib.report import phrases, readme, views, wording
 
-NAMES = sorted(wording._templates())
+NAMES = sorted(wording.templates())
+SOURCES = sorted((paths.ROOT / "lib").rglob("*.py"))
+TEMPLATES = sorted((paths.ROOT / "lib" / "report" / "template").glob("*.j2"))
+
+
+def values_of(template):
+    """The values that a template names, each with how it is written: `{"first": ".1f"}`."""
+    return {(field, how) for _, field, how, _ in string.Formatter().parse(template) if field}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_entry_says_the_same_values_in_every_language(name):
-    templates = wording._templates()[name]
+    templates = wording.templates()[name]
     assert tuple(templates) == wording.LANGUAGES
-    fields = [{field for _, field, _, _ in string.Formatter().parse(text) if field} for text in templates.values()]
-    assert fields[0] == fields[1]
+    assert values_of(templates["en"]) == values_of(templates["zh"])
     words = re.sub("{[^}]*}", "", templates["zh"])
-    assert not words or re.search("[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]", words)
+    assert not words.strip() or re.search("[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]", words)
+    words = re.sub("{[^}]*}", "", templates["en"])
+    assert not re.search("[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]", words)
 
 
 def test_a_missing_value_is_an_error_and_no_half_sentence():
     with pytest.raises(KeyError):
         wording.say("no such entry")
-    assert wording.both("index_title")["en"] == "GPT-2 text generation with KerasNLP"
+    with pytest.raises(KeyError):
+        wording.say("index_title", "fr")
+    with pytest.raises(KeyError):
+        wording.say("index_profile")
+    assert wording.say("index_title") == "GPT-2 text generation with KerasNLP"
+    assert wording.say("machine", "zh", where="CPU", backend="jax") == "CPU，Keras 后端为 jax"
+    assert wording.has("machine") and not wording.has("no such entry")
 
 
-def test_a_value_may_differ_by_language():
-    told = wording.both("machine", where="CPU", backend=wording.both("none"))
-    assert told == {"en": "CPU, Keras on none", "zh": "CPU，Keras 后端为 没有"}
-    assert wording.each(lambda number, language: f"{language} {number}", 1) == {"en": "en 1", "zh": "zh 1"}
+def test_every_language_has_a_name_and_a_tag():
+    assert set(wording.NAMES) == set(wording.TAGS) == set(wording.LANGUAGES)
 
 
-def test_stand_ins_are_told_once_each():
-    told = ["a in place of b", "c in place of d", "a in place of b", "something else"]
-    assert wording.stand_ins(told) == "a in place of b; c in place of d; something else"
-    assert wording.stand_ins(told, "zh") == "以 a 代替 b；以 c 代替 d；something else"
-    assert wording.stand_ins([]) == ""
+# Which entries the code names.
 
 
-def test_the_titles_are_those_of_the_notebooks():
-    for name in NAMES:
-        if name.startswith("title_"):
-            assert wording.say(name) == site.title(name.removeprefix("title_"))
+def first_arguments():
+    """The first argument of every call of `say` or `has` in the code, as an expression."""
+    for file in SOURCES:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("say", "has"):
+                yield node.args[0]
+
+
+def literals(argument):
+    """The names that an expression can be, as far as they stand in it."""
+    if isinstance(argument, ast.IfExp):
+        return literals(argument.body) | literals(argument.orelse)
+    return {argument.value} if isinstance(argument, ast.Constant) else set()
+
+
+def family(prefixes, *parts):
+    return {f"{prefix}{'_'.join(rest)}" for prefix in prefixes for rest in itertools.product(*parts)}
+
+
+def lower(kind):
+    return [value.name.lower() for value in kind]
+
+
+FOUND, POST = made_records.experiments(), post.blog_post()
+CLAIMS = [claim.name for claim in post_claims.judge(FOUND, POST, made_records.post_texts())]
+ROWS = {row.name for row in beside_post.rows(FOUND, POST)}
+CONTESTS = [contest.measure for contest in head_to_head.contests(FOUND.scratch.measured)]
+NOTEBOOKS = [one.name for one in notebooks.ALL]
+# By the names that the code puts together: those that they can be.
+FAMILIES = {
+    "verdict_{}": family(["verdict_"], lower(Verdict)),
+    "speed_{}": family(["speed_"], lower(SpeedVerdict)),
+    "step_{}": family(["step_"], lower(DecodingStep)),
+    "state_{}": family(["state_"], lower(CallState)),
+    "memory_{}": family(["memory_"], lower(PeakMemoryOf)),
+    "better_{}": family(["better_"], lower(Winner)),
+    "measure_{}": family(["measure_"], CONTESTS),
+    "claim_{}": family(["claim_"], CLAIMS),
+    "because_{}": family(["because_"], CLAIMS),
+    "title_{}": family(["title_"], NOTEBOOKS),
+    "answer_{}": family(["answer_"], NOTEBOOKS),
+    "bits_{}": family(["bits_"], beside_post.bits(FOUND)),
+    "caption_{}": family(["caption_"], views.FIGURES),
+    "held_out_{}": family(["held_out_"], ["texts", "poems"]),
+    "{}_explained": {f"{name}_explained" for name in ("repetition", "variety", "form")},
+    "readme_{}": family(["readme_"], ["pretrained", "stories", "greedy", "poem", "poem_from_scratch"]),
+}
+# By the variables that hold such a name: those that it can be.
+VARIABLES = {
+    "tally": family(["tally_"], lower(Verdict)) | family(["tally_"], lower(Verdict), ["one"]),
+    "row": family(["what_", "post_", "here_", "why_"], ROWS),
+    "subject": set(beside_post.SUBJECTS),
+    "caption": {
+        ast.literal_eval(options["caption"])
+        for _, view, options in CALLS
+        if view in ("samples", "repetition") and "caption" in options
+    },
+    "heading": set(re.findall("heading_[a-z]+", "".join(file.read_text() for file in [*SOURCES, *TEMPLATES]))),
+}
+
+
+def test_every_name_in_the_code_has_an_entry():
+    named = set().union(*map(literals, first_arguments()))
+    assert len(named) > 40 and named - set(NAMES) == set()
+
+
+def test_every_name_in_the_templates_has_an_entry():
+    named = {name for file in TEMPLATES for name in re.findall(r"say\('([^']*)'", file.read_text())}
+    assert len(named) > 5 and named - set(NAMES) == set()
+
+
+def test_every_name_that_the_code_puts_together_is_of_a_family_and_has_an_entry():
+    put_together = {
+        "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in argument.values)
+        for argument in first_arguments()
+        if isinstance(argument, ast.JoinedStr)
+    }
+    assert put_together == set(FAMILIES)
+    assert set().union(*FAMILIES.values()) - set(NAMES) == set()
+
+
+def test_every_name_that_a_variable_holds_has_an_entry():
+    assert set().union(*VARIABLES.values()) - set(NAMES) == set()
+
+
+def test_every_entry_is_used():
+    used = set().union(*FAMILIES.values(), *VARIABLES.values())
+    used |= set().union(*map(literals, first_arguments()))
+    used |= {name for file in TEMPLATES for name in re.findall(r"say\('([^']*)'", file.read_text())}
+    assert set(NAMES) - used == set()
+
+
+def test_the_samples_of_the_readmes_are_all_told(monkeypatch):
+    said = []
+    monkeypatch.setattr(readme.wording, "say", lambda name, language, **values: said.append(name) or "")
+    readme._samples(FOUND, "en")
+    assert set(said) == FAMILIES["readme_{}"]
+
+
+def test_every_answer_has_a_function():
+    assert set(phrases.ANSWERS) == {name.removeprefix("answer_") for name in NAMES if name.startswith("answer_")}

@@ -1,9 +1,8 @@
 import keras
 import pytest
 
-from lib.data import corpora
 from lib.models import small_gpt2
-from lib.training import budget, fitting
+from lib.training import batches, budget, fitting
 
 POEMS = ["春眠不覺曉，處處聞啼鳥。夜來風雨聲，花落知多少？", "白日依山盡，黃河入海流。欲窮千里目，更上一層樓。"]
 
@@ -22,7 +21,7 @@ def test_training_ends_when_its_time_is_up(small):
         weighted_metrics=["accuracy", keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="token_loss")],
     )
     log = fitting.StepLog(500)
-    train = corpora.training_batches(POEMS, 1, 500, seed=1)
+    train = batches.training_batches(POEMS, 1, 500, seed=1)
     small.fit(train, callbacks=[log, budget.stop_after(0.0, small)], shuffle=False, verbose=0)
     assert len(log.table()) == 1
     small.fit(train.take(3), callbacks=[log, budget.stop_after(1000.0, small)], shuffle=False, verbose=0)

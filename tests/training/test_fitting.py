@@ -8,9 +8,8 @@ import pytest
 import tensorflow as tf
 
 from lib.core.errors import UserError
-from lib.data import corpora
 from lib.models import pretrained
-from lib.training import fitting, packing
+from lib.training import batches, fitting, packing
 
 TEXTS = ["the lake", "we went home by the long road", "rain", "a dog followed us up the hill and back again"] * 2
 
@@ -27,7 +26,7 @@ def fitted(tiny_lm):
         ],
     )
     log = fitting.StepLog(4)
-    train = corpora.evaluation_batches(TEXTS, 2)
+    train = batches.evaluation_batches(TEXTS, 2)
     history = tiny_lm.fit(train, callbacks=[log], shuffle=False, verbose=0)
     return tiny_lm, log, history.history
 
@@ -73,7 +72,7 @@ def test_fine_tuning_lowers_the_loss(tiny_lm):
         weighted_metrics=["accuracy", keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="token_loss")],
     )
     log = fitting.StepLog(30)
-    tiny_lm.fit(corpora.training_batches(TEXTS, 4, 30, seed=1), callbacks=[log], shuffle=False, verbose=0)
+    tiny_lm.fit(batches.training_batches(TEXTS, 4, 30, seed=1), callbacks=[log], shuffle=False, verbose=0)
     losses = log.table()["loss"]
     assert len(losses) == 30
     assert losses.iloc[-1] < 0.8 * losses.iloc[0]
@@ -192,7 +191,7 @@ def test_other_errors_go_through(tiny_lm):
 def test_jax_says_it_in_words_of_its_own():
     code = (
         "import jax.numpy as jnp\n"
-        "from lib.training import fitting\n"
+        "from lib.training import batches, fitting\n"
         "try:\n    jnp.ones((2**44,)).block_until_ready()\n"
         "except Exception as error:\n    print(fitting.is_out_of_memory(error))\n"
         "class Model:\n    variables = [type('Variable', (), {'value': jnp.ones(3)})]\n"

@@ -83,6 +83,6 @@ def test_a_step_s_arrays_lead_there_and_back():
     inputs, labels, weights = packing._pack(token_ids, token_ids + 10, useful, 4)
     assert inputs["token_ids"].tolist() == [5, 6, 7, 0]
     assert inputs["padded_index"].tolist() == [0, 1, 3, 6]  # 6: past the end of the six places
-    assert inputs["packed_index"].tolist() == [0, 1, 4, 2, 4, 4]  # 4: past the end of the four tokens
+    assert inputs["source_index"].tolist() == [0, 1, 4, 2, 4, 4]  # 4: past the end of the four tokens
     assert labels.tolist() == [15, 16, 17, 0]
     assert weights.tolist() == pytest.approx([4 / 6, 4 / 6, 4 / 6, 0])

@@ -1,0 +1,43 @@
+import types
+
+import made_records
+import pytest
+
+from lib.core import backends
+from lib.core.records import HeldOutLoss
+from lib.evaluation import held_out, likelihood, statistics
+
+TEXTS = ["the lake was cold", "we went home", "a dog followed us"]
+
+
+def test_a_model_is_judged_by_loss_per_token_and_by_likelihood(tiny_lm, monkeypatch):
+    monkeypatch.setattr(backends, "selected", backends.Settings("tensorflow", "float32", False, False, False))
+    losses, bits = held_out.HeldOut(tiny_lm, TEXTS, 2, 32, context=32, characters=10).measure("before")
+    assert bits == likelihood.held_out(tiny_lm, TEXTS, 32, characters=10)
+    assert (bits.texts, bits.cut_to) == (3, 10)
+    tokens = sum(len(likelihood.prompt_tokens(tiny_lm, text)) for text in TEXTS)  # an end token, not the start token
+    nats = losses.token_loss * tokens
+    assert losses.loss == pytest.approx(nats / (3 * 32), rel=1e-4)  # averaged over padding, too
+    whole = likelihood.held_out(tiny_lm, TEXTS, 32, given=0)
+    assert whole.nats < nats < whole.nats + 3 * 20  # the likelihood leaves out the end of a text
+    assert 0 <= losses.accuracy <= 1
+
+
+def test_what_was_measured_before_and_after_is_recorded_with_the_change_of_bits():
+    measured = made_records.reddit()
+    sides = {}
+    for when, loss, by_text in (("before", 4.0, (1.5, 1.25, None)), ("after", 3.5, (1.0, 1.0, 2.0))):
+        sides[when] = (HeldOutLoss(loss=loss / 2, token_loss=loss, accuracy=0.25), made_records.likelihood(by_text))
+    held_out.record(measured, **sides)
+    assert measured.held_out_texts == 3
+    assert (measured.held_out.before.token_loss, measured.held_out.after.token_loss) == (4.0, 3.5)
+    assert (measured.likelihood.before, measured.likelihood.after) == (sides["before"][1], sides["after"][1])
+    assert measured.bits_per_character_change == statistics.mean_difference([1.0, 1.0], [1.5, 1.25])
+    assert measured.bits_per_character_change.value == -0.375  # after minus before
+    assert type(type(measured).model_validate(measured.model_dump())) is type(measured)
+
+
+def test_xla_is_used_where_the_backend_was_chosen_with_it(monkeypatch):
+    for xla in (False, True):
+        monkeypatch.setattr(backends, "selected", types.SimpleNamespace(xla=xla))
+        assert held_out.compile_options()["jit_compile"] is xla

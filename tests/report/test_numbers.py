@@ -1,0 +1,39 @@
+import math
+
+import pytest
+from made_records import estimate
+
+from lib.report import numbers
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0.0, "0"), (1234.5, "1,234"), (12.345, "12.3"), (0.012345, "0.0123"), (-2.5, "-2.50"), (math.inf, "inf")],
+)
+def test_number_has_three_significant_digits(value, expected):
+    assert numbers.number(value) == expected
+
+
+def test_number_can_have_more_or_fewer_digits():
+    assert numbers.number(3.30471, 4) == "3.305"
+    assert numbers.number(0.123, 2) == "0.12"
+
+
+def test_an_interval_stands_in_brackets_and_a_dash_where_there_is_no_figure():
+    assert numbers.with_interval(estimate(4.0, 2.0, 8.0)) == "4.00 (2.00–8.00)"
+    assert numbers.with_interval(estimate(2.0)) == "2.00"
+    assert numbers.with_interval(estimate(None)) == "–"
+    assert numbers.with_interval(estimate(math.nan, math.nan, math.nan)) == "–"
+    assert numbers.with_interval(estimate(0.0, 0.0, 0.0)) == "0 (0–0)"
+
+
+def test_shares_in_sentences():
+    assert numbers.percent(12.4) == "12 %"
+    assert numbers.percent(0.0, "zh") == "0 %"
+    assert numbers.percent(None) == "(nothing to judge)"
+    assert numbers.percent(None, "zh") == "（没有可评判的）"
+
+
+def test_a_parameter_is_shown_as_readers_write_it():
+    assert numbers.parameter(["My trip was", "春眠"]) == "My trip was, 春眠"
+    assert numbers.parameter(5) == "5" and numbers.parameter(True) == "True" and numbers.parameter("auto") == "auto"

@@ -1,0 +1,232 @@
+import ast
+import inspect
+import re
+from collections import defaultdict
+
+import made_records
+import nbformat
+import pytest
+
+from lib import notebooks
+from lib.core import parameters, paths
+from lib.report import recorder, views, wording
+
+FILES = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
+GENERIC = {"table", "text", "picture", "figure"}  # for a reader's own notebook
+POEM = made_records.POEM[:5]
+NOTHING_TO_SHOW = {("00_summary", "parameter_list"), ("03_greedy_vs_top_k", "named_again")}
+
+
+def calls_of_show(source, owner):
+    """The calls of `<owner>.show("view", …)` in some code, as `(view, options)`; an option is an expression."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == f"{owner}.show":
+            (view,) = node.args
+            yield ast.literal_eval(view), {option.arg: option.value for option in node.keywords}
+
+
+SHOWN = {
+    file.stem: [
+        call
+        for cell in nbformat.read(file, as_version=4).cells
+        if cell.cell_type == "code"
+        for call in calls_of_show(cell.source, "report")
+    ]
+    for file in FILES
+}
+CALLS = [(notebook, view, options) for notebook, calls in SHOWN.items() for view, options in calls]
+BY_RECORDER = [view for view, _ in calls_of_show(inspect.getsource(recorder), "self")]
+
+
+def named(calls):
+    return [f"{notebook}: {view}" for notebook, view, _ in calls]
+
+
+def test_every_notebook_of_the_report_shows_views():
+    assert {one.name for one in notebooks.ALL} == {notebook for notebook, calls in SHOWN.items() if calls}
+    assert len(CALLS) > 50
+
+
+@pytest.mark.parametrize(("notebook", "view", "options"), CALLS, ids=named(CALLS))
+def test_a_notebook_shows_a_view_that_exists_with_options_that_it_has(notebook, view, options):
+    assert view in views.VIEWS
+    inspect.signature(views.VIEWS[view]).bind(None, **options)
+    if view == "figure":
+        assert ast.literal_eval(options["name"]) in views.FIGURES
+
+
+def test_every_view_is_used():
+    used = {view for _, view, _ in CALLS} | set(BY_RECORDER) | GENERIC
+    assert set(views.VIEWS) == used
+    assert {"parameter_list", "model", "corpus", "answer", "environment"} <= set(BY_RECORDER)
+
+
+def test_every_figure_is_used_and_has_a_caption():
+    used = {ast.literal_eval(options["name"]) for _, view, options in CALLS if view == "figure"}
+    assert set(views.FIGURES) == used
+    assert all(wording.has(f"caption_{name}") for name in views.FIGURES)
+
+
+def test_every_caption_that_a_notebook_names_has_words():
+    names = defaultdict(list)
+    for _, view, options in CALLS:
+        for option, value in options.items():
+            if view in ("samples", "repetition") and option == "caption":
+                names[view].append(ast.literal_eval(value))
+            if view == "explained":
+                names[view] += [f"{name}_explained" for name in ast.literal_eval(value)]
+    assert set(names) == {"samples", "repetition", "explained"}
+    assert all(wording.has(name) for told in names.values() for name in told)
+
+
+# Each view of each notebook, made from records.
+
+
+@pytest.fixture
+def outputs(monkeypatch, tmp_path):
+    """The folder of a profile with made-up results of all experiments."""
+    monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path))
+    for results in made_records.experiments().all():
+        made_records.write(results, tmp_path)
+    return tmp_path / "cpu"
+
+
+def results_of(notebook, **changes):
+    """Made-up results with the parameters that the notebook declares."""
+    declared = parameters.declared(paths.NOTEBOOKS / f"{notebook}.ipynb")
+    given = {name: parameter.default for name, parameter in declared.items() if name != "output_dir"}
+    tried = made_records.model(attempts=["kaggle: no network"])
+    fields = {
+        "parameters": given | {"profile": "cpu"},
+        "models": [tried],
+        "answer": {"en": "It is so.", "zh": "是的。"},
+    }
+    return made_records.results(notebook, **(fields | changes))
+
+
+def page_of(results, outputs, language="en"):
+    folder = outputs / results.notebook
+    folder.mkdir(exist_ok=True)
+    return views.Page(results, folder, language)
+
+
+def evaluated(options, results):
+    """The options of a call, its variables taken from the parameters or from the results."""
+    known = results.parameters | {"both": ["greedy", "top-k"], "people": {"prompt": _First(["My trip was"])}}
+    return {name: eval(compile(ast.Expression(value), "", "eval"), known) for name, value in options.items()}
+
+
+class _First(list):
+    @property
+    def iloc(self):
+        return self
+
+
+@pytest.mark.parametrize("language", wording.LANGUAGES)
+@pytest.mark.parametrize("notebook", [one.name for one in notebooks.ALL])
+def test_every_view_of_a_notebook_is_made_from_its_records_alone(outputs, notebook, language):
+    results = results_of(notebook)
+    page, words = page_of(results, outputs, language), ""
+    shown = [(view, evaluated(options, results)) for view, options in SHOWN[notebook]]
+    shown += [(view, {}) for view in ("parameter_list", "model", "answer", "environment")] + [("corpus", {"number": 0})]
+    for view, options in shown:
+        made = views.VIEWS[view](page, **options)
+        assert bool(made) is ((notebook, view) not in NOTHING_TO_SHOW), view
+        seen = re.sub('src="data:[^"]*"', "", made)
+        assert not re.search(r"\bnan\b|\bNone\b|\{|\}|Estimate\(|BeforeAfter", seen), (view, seen)
+        words += seen
+    assert results == results_of(notebook, figures=results.figures)  # showing changes no record
+    assert bool(re.search("[\u4e00-\u9fff]{4}", re.sub(POEM, "", words))) or language == "en"
+
+
+@pytest.mark.parametrize("name", sorted(views.FIGURES))
+def test_a_figure_is_drawn_from_records_and_described_in_words(outputs, name):
+    (notebook, *_) = [
+        notebook for notebook, view, options in CALLS if view == "figure" and ast.literal_eval(options["name"]) == name
+    ]
+    page = page_of(results_of(notebook), outputs)
+    made = views.VIEWS["figure"](page, name)
+    file = f"figures/{name}.svg"
+    assert page.results.figures == [file] and "<text" in (page.folder / file).read_text(encoding="utf-8")
+    alt, caption = views.described(page, file)
+    assert f'alt="{views.html.escaping.attribute(alt)}"'.replace("&#x27;", "&#39;") in made
+    assert f"<figcaption>{caption}</figcaption>" in made
+    assert len(alt) > 30 and "None" not in alt
+
+
+def test_a_picture_of_a_notebook_s_own_is_described_by_no_record(outputs):
+    assert views.described(page_of(results_of("01_baseline"), outputs), "figures/own.svg") == ("", "")
+
+
+def test_a_parameter_that_the_notebook_has_no_more_is_left_out(outputs):
+    results = results_of("01_baseline")
+    results.parameters["cold_repeats"] = 3
+    made = views.VIEWS["parameter_list"](page_of(results, outputs))
+    assert "cold_repeats" not in made and "chinese_prompt" in made and "the post&#39;s Chinese prompt" in made
+
+
+def test_samples_can_be_chosen_by_label_prompt_and_number(outputs):
+    texts = [
+        made_records.sample(label, prompt, f" {label} {prompt} {number}", number=number)
+        for label in ("a", "b")
+        for prompt in ("x", "y")
+        for number in (1, 2)
+    ]
+    page = page_of(results_of("01_baseline", measured=made_records.baseline(samples=texts)), outputs)
+    everything = views.VIEWS["samples"](page)
+    assert all(f" {label} {prompt} {number}<" in everything for label in "ab" for prompt in "xy" for number in (1, 2))
+    some = views.VIEWS["samples"](page, labels=["a"], prompts=["y"], most=1, caption="samples_english")
+    assert re.findall(" [ab] [xy] [12]<", some) == [" a y 1<"]
+    assert "<caption>English prompt</caption>" in some
+
+
+def test_the_poems_of_the_other_model_can_be_shown_too(outputs):
+    page = page_of(results_of("05_from_scratch"), outputs)
+    own = views.VIEWS["poems"](page, label="from scratch", most=3)
+    assert "from scratch; from scratch, seed 2024, sample 1" in own
+    assert "after fine-tuning; " in views.VIEWS["poems"](page, label="after fine-tuning", most=3, fine_tuned=True)
+    assert 'class="poem"' not in views.VIEWS["poems"](page, label="after fine-tuning", most=3)
+
+
+def test_the_form_of_all_prompts_stands_beside_ceiling_and_floor(outputs):
+    def groups(notebook):
+        made = views.VIEWS["poem_forms"](page_of(results_of(notebook), outputs))
+        return re.findall('<tr><td[^>]*>([^<]*)</td><td class="number">8</td>', made)
+
+    last = ["Tang poets (held out, whole poems)", "their characters, shuffled"]
+    assert groups("04_tang_poetry") == [f"before fine-tuning, {POEM}", f"after fine-tuning, {POEM}", *last]
+    assert groups("05_from_scratch") == ["from scratch", f"from scratch, {POEM}", "fine-tuned", *last]
+
+
+def test_without_an_own_decoding_step_the_times_are_those_of_the_post_s(outputs):
+    measured = made_records.baseline(own_step=None)
+    made = views.VIEWS["speeds"](page_of(results_of("01_baseline", measured=measured), outputs))
+    assert made.count("<tr>") == 2 and "as in the post" in made
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
+def test_hostile_text_is_shown_and_never_run_in_any_view(outputs):
+    hostile = '</td><script>alert("1")</script>\x1b\u202e'
+    measured = made_records.samplers(
+        samples=[made_records.sample(hostile, hostile, hostile)],
+        named_again=[hostile],
+        same_as_greedy={hostile: 1},
+        greedy=made_records.text_group(hostile, 3, 4),
+    )
+    results = results_of("03_greedy_vs_top_k", measured=measured)
+    results.parameters["prompts"] = [hostile]
+    results.corpora[0].name = results.corpora[0].source = results.models[0].source = hostile
+    results.models[0].attempts, results.machine.device = [hostile], hostile
+    page = page_of(results, outputs)
+    for view, options in [
+        *(
+            (view, {})
+            for view in ("model", "parameter_list", "environment", "named_again", "same_as_greedy", "finding")
+        ),
+        *((view, {}) for view in ("variety", "answer", "samples")),
+        ("corpus", {"number": 0}),
+        ("figure", {"name": "repetition_by_perplexity"}),
+    ]:
+        made = views.VIEWS[view](page, **options)
+        assert "alert" in made, view
+        assert "<script" not in made and not set("\x1b\u202e") & set(made), view
