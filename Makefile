@@ -106,7 +106,7 @@ reports: $(RENDERED)
 render: $(INSTALLED) ## make pages, index and README anew from what was measured, in seconds
 	@$(BIN)/python -m lib.report.site --profile $(PROFILE)
 	@$(if $(filter outputs/cpu,$(OUTPUTS)),$(BIN)/python -m lib.report.readme)
-	@touch $(RENDERED)
+	@mkdir -p $(OUTPUTS) && touch $(RENDERED)
 
 report: ## run one notebook and what it needs: make report NOTEBOOK=04_tang_poetry; ARGS="k=40" for a variant
 	@case " $(NOTEBOOKS) " in *" $(NOTEBOOK) "*) ;; *) \
@@ -128,7 +128,7 @@ $(OUTPUTS)/03_greedy_vs_top_k/.done: experiments/published.yaml
 
 $(RENDERED): $(REPORTS) $(TELLS) $(NOTEBOOKS:%=notebooks/%.ipynb)
 	@$(BIN)/python -m lib.report.site --profile $(PROFILE)
-	@touch $@
+	@mkdir -p $(OUTPUTS) && touch $@
 
 # Where the profile or the YAML is misspelt, the runner says it better than make.
 experiments/$(PROFILE)/%.yaml: | $(INSTALLED)

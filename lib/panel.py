@@ -3,13 +3,14 @@
 import numbers
 
 import ipywidgets as widgets
-from IPython.display import display
+from IPython.display import HTML, display
 
 from lib.core import progress
 from lib.core.errors import UserError
+from lib.core.records import Sample
 from lib.evaluation import continuations
 from lib.models import generation, samplers
-from lib.report import recorder
+from lib.report import html
 
 
 def show(causal_lm, max_length: int, prompt: str = "My trip was", seed: int = 2024) -> None:
@@ -91,12 +92,12 @@ class Panel:
                     print(error)
                     return
                 self.output.clear_output(wait=True)
-                recorder.show_side_by_side(samples, by="label", marked=True)
+                display(HTML(html.samples(samples, by="label", marked=True)))
         finally:
             self.button.disabled = False
 
-    def samples(self):
-        """Generate the text that the fields ask for, and judge it. Return a row for `recorder.show_side_by_side`."""
+    def samples(self) -> list[Sample]:
+        """Generate the text that the fields ask for, and judge it."""
         prompt, seed = self.prompt.value, self.seed.value
         if not prompt.strip():
             raise UserError("The prompt is empty; write one.")
@@ -106,4 +107,4 @@ class Panel:
         samples = generation.generate_samples(
             self.causal_lm, [prompt], sampler, self.max_length, 1, seed, label, keep_going=True
         )
-        return continuations.judge(samples)
+        return continuations.records(continuations.judge(samples))

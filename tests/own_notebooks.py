@@ -5,5 +5,5 @@ from lib import kernels
 
 def arguments(folder) -> list[str]:
     """The kernel's arguments, `kernels.ARGUMENTS`, with which it looks for notebooks in a folder."""
-    patch = f"from pathlib import Path; from lib import paths; paths.NOTEBOOKS = Path({str(folder)!r})"
+    patch = f"from pathlib import Path; from lib.core import paths; paths.NOTEBOOKS = Path({str(folder)!r})"
     return [*kernels.ARGUMENTS, f"--IPKernelApp.exec_lines={patch}"]

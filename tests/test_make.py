@@ -9,16 +9,20 @@ import time
 
 import pytest
 
+from lib import notebooks
 from lib.core import backends, paths
 from lib.models import memory
 
 PYTHON = """#!/bin/sh
+[ "$1 $2" = "-m lib.report.site" ] && echo render >> ran
+[ "$1 $2" = "-m lib.report.readme" ] && echo readme >> ran
 [ "$1 $2" = "-m lib.runner" ] || exit 0
 echo "$3" >> ran
 env | grep ^MALLOC_ > malloc
 mkdir -p "outputs/$5/$3" && touch "outputs/$5/$3/.done"
 """
-ALL = ["01_baseline", "02_reddit_finetune", "03_greedy_vs_top_k", "04_tang_poetry", "05_from_scratch", "00_summary"]
+RENDER = ["render"]  # the pages are made anew, and nothing is run
+ALL = [*notebooks.in_order(), *RENDER]
 
 
 @pytest.fixture
@@ -87,22 +91,69 @@ def test_all_runs_in_order_and_a_second_time_does_nothing_and_says_so(checkout, 
 @pytest.mark.parametrize(
     ("touched", "expected"),
     [
-        ("experiments/smoke/01_baseline.yaml", ["01_baseline", "00_summary"]),
-        ("experiments/smoke/02_reddit_finetune.yaml", ["02_reddit_finetune", "03_greedy_vs_top_k", "00_summary"]),
+        ("experiments/smoke/01_baseline.yaml", ["01_baseline", "00_summary", "render"]),
+        (
+            "experiments/smoke/02_reddit_finetune.yaml",
+            ["02_reddit_finetune", "03_greedy_vs_top_k", "00_summary", "render"],
+        ),
         ("experiments/cpu/02_reddit_finetune.yaml", []),
-        ("notebooks/03_greedy_vs_top_k.ipynb", ["03_greedy_vs_top_k", "00_summary"]),
-        ("notebooks/04_tang_poetry.ipynb", ["04_tang_poetry", "05_from_scratch", "00_summary"]),
-        ("experiments/blog_post.yaml", ["00_summary"]),
-        ("experiments/published.yaml", ["03_greedy_vs_top_k", "00_summary"]),
+        ("experiments/blog_post.yaml", ["00_summary", "render"]),
+        ("experiments/published.yaml", ["03_greedy_vs_top_k", "00_summary", "render"]),
+        ("lib/core/records.py", ALL),
+        ("lib/data/tang_poems.py", ALL),
+        ("lib/models/generation.py", ALL),
+        ("lib/training/packing.py", ALL),
         ("lib/evaluation/timing.py", ALL),
-        ("lib/report/readme.py", []),
-        ("lib/report/template/style.css", ALL),
+        ("lib/runner.py", ALL),
+        ("lib/claims/rules.py", RENDER),
+        ("lib/report/views.py", RENDER),
+        ("lib/report/wording.yaml", RENDER),
+        ("lib/report/template/style.css", RENDER),
+        ("lib/report/template/macros.html.j2", RENDER),
+        ("lib/notebooks.py", []),
+        ("lib/panel.py", []),
+        ("README.md", []),
     ],
 )
 def test_what_is_touched_is_run_again_with_what_depends_on_it(checkout, touched, expected):
     make(checkout, "all")
+    (checkout / "README.md").touch()
     touch(checkout, touched)
+    assert planned(checkout) == expected
     assert make(checkout, "all")[0] == expected
+
+
+def planned(checkout):
+    """What `make -n` says that `make all` would run: the runner's notebooks, and whether it would render."""
+    _, output = make(checkout, "-n", "reports")
+    lines = [line.split() for line in output.splitlines() if "/python -m lib." in line]
+    return ["render" if line[2] == "lib.report.site" else line[3] for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("notebook", "expected"),
+    [
+        ("03_greedy_vs_top_k", ["03_greedy_vs_top_k", "00_summary", "render"]),
+        ("04_tang_poetry", ["04_tang_poetry", "05_from_scratch", "00_summary", "render"]),
+    ],
+)
+def test_a_notebook_s_code_is_run_again_and_its_prose_rendered(checkout, notebook, expected):
+    make(checkout, "all")
+    file = checkout / "notebooks" / f"{notebook}.ipynb"
+    for change, wanted in ((("**Question.**", "**Query.**"), RENDER), (("report.finish()", "report.finish() "), expected)):
+        text = file.read_text(encoding="utf-8")
+        assert change[0] in text
+        file.write_text(text.replace(*change), encoding="utf-8")
+        soon = time.time() + 5
+        os.utime(file, (soon, soon))
+        assert planned(checkout) == wanted
+        assert make(checkout, "all")[0] == wanted
+
+
+def test_render_makes_the_pages_of_a_fresh_clone_without_a_run(checkout):
+    assert make(checkout, "render")[0] == ["render"]
+    assert make(checkout, "render", profile=("PROFILE=cpu",))[0] == ["render", "readme"]
+    assert make(checkout, "render", "REPORT_OUTPUTS=elsewhere", profile=("PROFILE=cpu",))[0] == ["render"]
 
 
 def test_a_new_lock_means_a_new_environment_and_new_reports(checkout):
@@ -223,7 +274,7 @@ def test_gpus_are_found_where_there_is_no_timeout(checkout, nvidia_smi):
 @pytest.fixture
 def home(checkout, tmp_path_factory):
     """A home folder; and the stand-in writes to where Python says that reports go."""
-    asked = f"$({sys.executable} -c 'from lib import paths; print(paths.outputs())')"
+    asked = f"$({sys.executable} -c 'from lib.core import paths; print(paths.outputs())')"
     (checkout / ".venv" / "bin" / "python").write_text(PYTHON.replace("outputs/", f"{asked}/"))
     return tmp_path_factory.mktemp("home")
 
@@ -249,8 +300,9 @@ def test_reports_go_where_report_outputs_says(checkout, home, named, how):
 
 def test_cleaning_leaves_reports_and_all_that_is_not_a_report_s(checkout, home):
     leaves = ["cpu/03/report.html", "cpu/index.html", "mine/03/.done", "mine/failed/x", "mine/03/model/x", "letter"]
+    leaves.append("cpu/03/notebook.ipynb")
     goes = ["smoke/03/report.html", "cpu/failed/x", "cpu/03/model/x", "gpu/.run-1/x", "cpu/03/.done", "bench/.lock"]
-    goes.append("gpu/03/notebook.ipynb")
+    goes.append("gpu/.rendered")
     for base in (home / "out", checkout / "outputs"):
         for name in (*leaves, *goes):
             (base / name).parent.mkdir(parents=True, exist_ok=True)

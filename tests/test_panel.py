@@ -13,7 +13,6 @@ import pytest
 from lib import panel
 from lib.core import paths
 from lib.models import samplers
-from lib.report import recorder
 
 WATCH = """area => {
     window.shown = [];
@@ -26,7 +25,7 @@ WATCH = """area => {
 def shown(monkeypatch):
     """What the panel displays, as HTML."""
     texts = []
-    monkeypatch.setattr(recorder, "display", lambda html: texts.append(html.data))
+    monkeypatch.setattr(panel, "display", lambda html: texts.append(html.data))
     return texts
 
 
@@ -111,7 +110,7 @@ def area(tried, monkeypatch):
     """The panel's output area. There is no kernel, without which ipywidgets' own takes nothing in."""
     stand_in = Area()
     monkeypatch.setattr(tried, "output", stand_in)
-    monkeypatch.setattr(recorder, "display", lambda html: stand_in.take(html.data))
+    monkeypatch.setattr(panel, "display", lambda html: stand_in.take(html.data))
     return stand_in
 
 

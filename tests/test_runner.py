@@ -21,10 +21,10 @@ from lib.core import backends, paths
 
 NOTEBOOKS = {
     "works": [
-        "report = results.Results('works', globals())",
-        "report.metrics['steps'] = steps\nreport.finish(f'{steps} steps.')",
+        "report = recorder.Recorder('works', globals())",
+        "report.measured.steps = steps\nreport.finish(f'{steps} steps.')",
     ],
-    "fails": ["report = results.Results('fails', globals())", "raise RuntimeError('no such luck')"],
+    "fails": ["report = recorder.Recorder('fails', globals())", "raise RuntimeError('no such luck')"],
     "refuses": ["from lib.core.errors import UserError", "raise UserError('max_length is 3; it must be more.')"],
     "dies": ["import os, signal", "os.kill(os.getpid(), signal.SIGKILL)"],
     "aborts": ["import os", "os.write(2, b'Unknown flag in XLA_FLAGS: --no\\n')\nos.abort()"],
@@ -36,14 +36,14 @@ NOTEBOOKS = {
     "full": ["import errno, os", "raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))"],
     "sleeps": ["import pathlib, time\npathlib.Path('{started}').touch()", "time.sleep(300)"],
     "asks": [
-        "import os\nreport = results.Results('asks', globals())",
+        "import os\nreport = recorder.Recorder('asks', globals())",
         "1\n2",
         "report.finish(str([type(get_ipython()).__name__, 'tensorflow' in __import__('sys').modules]))",
     ],
     "silent": ["pass"],
     "leaks": [
         "import os, sys\nsecret = os.environ['HF_TOKEN']\nprint(secret)\nprint(secret, file=sys.stderr)",
-        "report = results.Results('leaks', globals())",
+        "report = recorder.Recorder('leaks', globals())",
         "(report.folder / 'samples.csv').write_text(secret)\nreport.finish(f'It is {secret}.')",
         "if steps == 7:\n    raise RuntimeError(secret)",
     ],
@@ -64,7 +64,7 @@ def place(monkeypatch, tmp_path):
     for name, cells in NOTEBOOKS.items():
         notebook = nbformat.v4.new_notebook()
         parameters = nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
-        setup = nbformat.v4.new_code_cell("from lib import results")
+        setup = nbformat.v4.new_code_cell("from lib.report import recorder")
         notebook.cells = [nbformat.v4.new_markdown_cell(f"# It {name}"), setup, parameters]
         cells = [cell.replace("{started}", str(tmp_path / "started")) for cell in cells]
         notebook.cells += [nbformat.v4.new_code_cell(cell) for cell in cells]
@@ -329,7 +329,7 @@ def test_a_disk_that_is_full_is_a_line_and_status_2(place, capfd, monkeypatch):
     def no_space(*arguments):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "report.html")
 
-    monkeypatch.setattr(runner.rendering, "render_report", no_space)
+    monkeypatch.setattr(runner.site, "render_report", no_space)
     assert main("works") == 2
     assert "The disk is full (report.html)" in capfd.readouterr().err
     assert left_behind(place) == []
@@ -401,7 +401,7 @@ def test_outputs_that_do_not_come_are_no_limit_that_was_set(place, capfd, monkey
 def in_a_process(place, name):
     """Starts a run in a process of its own, and waits until its kernel is in a cell."""
     code = (
-        "import sys; from pathlib import Path; from lib import kernels, paths, runner\n"
+        "import sys; from pathlib import Path; from lib import kernels, runner; from lib.core import paths\n"
         f"paths.NOTEBOOKS, paths.EXPERIMENTS = Path({str(paths.NOTEBOOKS)!r}), Path({str(paths.EXPERIMENTS)!r})\n"
         f"kernels.ARGUMENTS = {kernels.ARGUMENTS!r}\n"
         f"sys.exit(runner.main([{name!r}, '--profile', 'small']))"
@@ -456,7 +456,7 @@ def test_a_reader_s_own_set_up_does_not_reach_a_report(place, monkeypatch, capfd
         monkeypatch.setenv(name, value)
     assert main("asks") == 0
     folder = place / "outputs" / "small" / "asks"
-    assert json.loads((folder / "results.json").read_text())["answer"] == "['ZMQInteractiveShell', False]"
+    assert json.loads((folder / "results.json").read_text())["answer"]["en"] == "['ZMQInteractiveShell', False]"
     (cell,) = (cell for cell in nbformat.read(folder / "notebook.ipynb", 4).cells if cell.source == "1\n2")
     assert [output.data["text/plain"] for output in cell.outputs] == ["2"]
     page = (folder / "report.html").read_text()
@@ -509,7 +509,7 @@ def test_the_profile_gpu_without_a_gpu_is_warned_of(monkeypatch, capsys, gpu, wa
 def test_a_user_whom_the_system_does_not_know_and_who_has_no_home_gets_a_line(tmp_path):
     """As in a container; libraries ask for the home folder when they are imported."""
     code = (
-        "import os, pwd, sys; pwd.getpwuid = {}.__getitem__; from lib import paths, runner\n"
+        "import os, pwd, sys; pwd.getpwuid = {}.__getitem__; from lib import runner; from lib.core import paths\n"
         "sys.exit(runner.main(['01_baseline', '--profile', 'smoke']))"
     )
     variables = {name: value for name, value in os.environ.items() if name not in ("HOME", "REPORT_CACHE")}

@@ -62,9 +62,8 @@ def test_the_speed_up_is_the_post_s_arithmetic_and_ours():
 
 def test_calls_of_different_decoding_steps_are_not_set_against_each_other():
     assert row("after").why["another_step"] is False
-    own = {"step": DecodingStep.OWN}
-    after = timing("after", 16.0, (3.9, 4.0, 4.1), max_length=190, **own)
-    told = row("after", found=made_records.experiments(reddit=made_records.reddit(timing("before", **own), after)))
+    after = timing("after", 16.0, (3.9, 4.0, 4.1), max_length=190, step=DecodingStep.OWN)
+    told = row("after", found=made_records.experiments(reddit=made_records.reddit(after=after)))
     assert told.why["another_step"] is True
     assert told.post == {"seconds": 9.0}
     assert told.here == {"first": 16.0, "later": 4.0, "tokens": 190, "step": DecodingStep.OWN}

@@ -12,6 +12,8 @@ def test_spread_is_median_p90_and_mad():
     assert told.p90_seconds == pytest.approx(4 + 0.6 * 96)
     assert statistics.spread([10.0, 10.2, 10.4, 30.0, 10.1]).wide  # most are close together, but the tail is long
     assert not statistics.spread([10.0, 10.2, 10.4, 12.0, 10.1]).wide
+    assert statistics.spread([10.0, 10.6, 9.4, 10.6, 9.4]).wide  # no long tail, but not close together
+    assert not statistics.spread([10.0, 10.4, 9.6, 10.4, 9.6]).wide
     assert statistics.spread([1.0]).wide  # nothing is known of its spread
 
 

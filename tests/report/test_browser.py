@@ -6,20 +6,20 @@ import shutil
 from pathlib import Path
 
 import browser
+import made_records
 import nbformat
-import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from lib.claims import beside_post
-from lib.core import paths
+from lib import notebooks
+from lib.core import paths, records
 from lib.evaluation import metrics
-from lib.models import generation
-from lib.report import readme, recorder, side_by_side, site
+from lib.models import byte_level
+from lib.report import executed, readme, recorder, side_by_side, site, views
 
 pytestmark = pytest.mark.skipif(not browser.executable(), reason=browser.MISSING)
 SIZES = {"phone": browser.PHONE, "wide": browser.WIDE}
-REPORTS = [f"{notebook}/report.html" for notebook in ("00_summary", *beside_post.NOTEBOOKS)]
+REPORTS = [f"{notebook}/report.html" for notebook in sorted(one.name for one in notebooks.ALL)]
 PAGES = ["index.html", "index.zh.html", *REPORTS]
 SCREENSHOTS = Path(os.environ.get("REPORT_SCREENSHOTS") or paths.ROOT / "tests" / "screenshots")
 HOSTILE = {
@@ -61,13 +61,19 @@ def test_a_page_opens_without_a_network_an_error_or_a_horizontal_scroll(chromium
 
 
 @pytest.mark.parametrize("name", REPORTS)
-def test_the_first_screen_of_a_phone_has_title_finding_stand_ins_and_what_ran(chromium, smoke_outputs, name, tmp_path):
+def test_the_first_screen_of_a_phone_has_title_finding_stand_ins_and_what_ran(
+    chromium, smoke_outputs, name, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("REPORT_OUTPUTS", str(smoke_outputs.parent))
     folder = tmp_path / "report"
     shutil.copytree((smoke_outputs / name).parent, folder)
-    content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    content["stand_ins"] = ["SmolLM2-135M-Instruct in place of gpt2_base_en", "Brown corpus in place of reddit_tifu"]
-    recorder.write_json(folder / "results.json", content)
-    site.render_report(folder / "notebook.ipynb", folder)
+    results = records.load(folder / "results.json")
+    results.stand_ins = [
+        made_records.stand_in("SmolLM2-135M-Instruct", "gpt2_base_en"),
+        made_records.stand_in("Brown corpus", "reddit_tifu"),
+    ]
+    recorder.write(folder, results)
+    site.render_report(folder)
     with browser.page_of(chromium, folder / "report.html", browser.PHONE) as (page, _):
         tops = [page.locator(part).first.bounding_box()["y"] for part in ("h1", ".answer", ".stand-in", ".banner dl")]
         assert tops == sorted(tops)
@@ -127,48 +133,70 @@ def test_the_index_changes_its_language_without_a_script(chromium, smoke_outputs
         assert page.url.endswith("index.html")
 
 
+def text_of(label, text):
+    """A hostile text that continues itself, judged."""
+    told = metrics.repetition(text + text)
+    return made_records.sample(
+        label,
+        text,
+        text,
+        sampler="greedy",
+        rep_4_percent=told["rep_4"],
+        looped_percent=told["looped"],
+        loop_end=told["loop_end"],
+    )
+
+
 @pytest.fixture
 def hostile(monkeypatch, tmp_path):
     """Two reports with hostile texts wherever a text can stand, their index and their comparison."""
     monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path))
-    shown = []
-    monkeypatch.setattr(recorder, "display", lambda output: shown.append(output.data))
-    samples = pd.DataFrame({"prompt": list(HOSTILE.values()), "text": [text + text for text in HOSTILE.values()]})
-    samples = samples.assign(label="greedy", sampler="greedy", seed=1, sample=1, new_tokens=3)
-    samples = samples.join(pd.DataFrame([metrics.repetition(text) for text in samples["text"]]))
-    recorder.show_side_by_side(samples, by="label", marked=True)
-    recorder.show_side_by_side(samples.assign(label=samples["prompt"]), by="sampler", rows="label")
-    recorder.show_poems(samples.assign(note=samples["prompt"]))
-    recorder.show_table(samples[["prompt", "text"]], caption=HOSTILE["markup"])
-    recorder.show_text(HOSTILE["script"])
     everything = " ".join(HOSTILE.values())
+    samples = [text_of("greedy", text) for text in HOSTILE.values()]
+    samples += [text_of(text, text) for text in HOSTILE.values()]
+    measured = made_records.samplers(
+        greedy=made_records.text_group(everything, 3, 4, diversity=0.5),  # which the answer names
+        samples=samples,
+        named_again=list(HOSTILE.values()),
+    )
+    shown = [
+        ("samples", {"by": "label", "labels": ["greedy"], "marked": True}),
+        ("samples", {"by": "sampler", "down": "label", "labels": list(HOSTILE.values())}),
+        *(("poems", {"label": text, "most": 1}) for text in HOSTILE.values()),
+        (
+            "table",
+            {"rows": [{"prompt": text, "text": text + text} for text in HOSTILE.values()], "caption": everything},
+        ),
+        ("text", {"text": HOSTILE["script"]}),
+        *((name, {}) for name in ("model", "parameter_list", "named_again", "finding", "answer", "environment")),
+        ("corpus", {"number": 0}),
+        ("repetition", {"caption": "table_repetition"}),
+    ]
+    outputs = [
+        nbformat.v4.new_output("display_data", {views.MIME: {"view": view, "options": options}, "text/html": "old"})
+        for view, options in shown
+    ]
     notebook = nbformat.v4.new_notebook()
     notebook.cells = [
         nbformat.v4.new_markdown_cell("# Hostile\n\n**Question.** What?"),
-        nbformat.v4.new_code_cell("1", outputs=[nbformat.v4.new_output("display_data", {"text/html": "".join(shown)})]),
+        nbformat.v4.new_code_cell("1", outputs=outputs),
     ]
-    facts = {"processor": "CPU", "device": "CPU", "Keras backend": "jax", "date": "2026-01-01", "code": "commit 1"}
-    content = {
-        "notebook": "03_greedy_vs_top_k",
-        "profile": "smoke",
-        "answer": everything,
-        "answer_zh": everything,
-        "minutes": 1.0,
-        "sources": [f"Model: {everything}"],
-        "stand_ins": [everything],
-        "figures": [],
-        "metrics": {},
-        "provenance": facts,
-    }
     for name, changed in (("03_greedy_vs_top_k", {}), ("03_greedy_vs_top_k@12345678", {"prompts": [everything]})):
         folder = tmp_path / "smoke" / name
         folder.mkdir(parents=True)
-        told = content | {"changed": changed, "parameters": {"prompts": [everything + name]}}
-        recorder.write_json(folder / "results.json", told)
-        samples.to_csv(folder / "samples.csv", index=False)
-        nbformat.write(notebook, folder / "notebook.ipynb")
-        site.render_report(folder / "notebook.ipynb", folder)
-    site.render_index("smoke")
+        results = made_records.results(
+            "03_greedy_vs_top_k",
+            measured,
+            profile="smoke",
+            changed=changed,
+            parameters={"k": 5, "seed": 1, "prompts": [everything + name]},
+            models=[made_records.model(name=everything, source=everything, attempts=[everything])],
+            corpora=[made_records.corpus(name=everything, source=everything, licence=everything)],
+            stand_ins=[made_records.stand_in(everything, everything)],
+        )
+        recorder.write(folder, results)
+        executed.write(notebook, folder / executed.NAME)
+    site.render("smoke")
     assert side_by_side.main(["03_greedy_vs_top_k", "03_greedy_vs_top_k@12345678", "--profile", "smoke"]) == 0
     return tmp_path / "smoke"
 
@@ -209,4 +237,4 @@ def test_a_sample_in_the_readme_shows_what_was_written(chromium, tmp_path):
 def test_bytes_that_are_no_text_come_out_of_the_tokenizer_as_signs_that_can_be_seen(tiny_lm):
     tokenizer = tiny_lm.preprocessor.tokenizer
     ids = [int(one) for one in tokenizer("春")][:2]
-    assert generation.token_bytes(ids, tokenizer).decode(errors="replace") == "�"
+    assert byte_level.token_bytes(ids, tokenizer).decode(errors="replace") == "�"

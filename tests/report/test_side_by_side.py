@@ -1,77 +1,185 @@
-import json
+import re
+import shutil
 
-import pandas as pd
+import made_records
 import pytest
 
+from lib import notebooks
 from lib.core import paths
-from lib.report import side_by_side
+from lib.report import recorder, side_by_side, views
 
-FACTS = {"processor": "Test CPU", "date": "2026-01-01", "code": "commit 0123"}
+NAMES = ("03_greedy_vs_top_k", "03_greedy_vs_top_k@12345678")
+HOSTILE = "</td></main><script>alert(1)</script>\x1b\u202e"
 
 
-def put(outputs, name, metrics, samples=(), **parameters):
+def results_of(measured=None, **parameters):
+    return made_records.results(
+        "03_greedy_vs_top_k",
+        measured or made_records.samplers(),
+        profile="small",
+        parameters={"seed": 1} | parameters,
+        figures=["figures/repetition_by_perplexity.svg"],
+    )
+
+
+def put(outputs, name, results):
     folder = outputs / "small" / name
-    (folder / "figures").mkdir(parents=True)
-    (folder / "figures" / "one.png").write_bytes(b"picture of " + name.encode())
-    content = {
-        "notebook": "03_greedy_vs_top_k",
-        "answer": f"{name} < all",
-        "stand_ins": [],
-        "parameters": parameters,
-        "metrics": metrics,
-        "figures": [{"file": "figures/one.png", "alt": f"What {name} shows", "caption": "One."}],
-        "provenance": FACTS,
-    }
-    (folder / "results.json").write_text(json.dumps(content))
-    if samples:
-        pd.DataFrame(samples, columns=["label", "prompt", "sample", "text"]).to_csv(folder / "samples.csv", index=False)
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    recorder.write(folder, results)
+    for file in results.figures:
+        (folder / file).write_text(f"<svg>{name}</svg>")
+
+
+def text_of(label, text, number=1):
+    return made_records.sample(label, "I", f" {text}", number=number)
 
 
 @pytest.fixture
 def outputs(monkeypatch, tmp_path):
     """Two reports, the second a variant of the first."""
     monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path))
-    cells = [{"label": "greedy", "rep_4": 20.0, "texts": 4}, {"label": "top-k", "rep_4": 1.0, "texts": 4}]
-    changed = [{"label": "greedy", "rep_4": 20.0, "texts": 4}, {"label": "top-k", "rep_4": 3.5, "texts": 4}]
-    texts = [("greedy", "I", 1, "I went <b>"), ("top-k", "I", 1, "I saw")]
-    put(tmp_path, "03", {"cells": cells, "raw": [1.0, 2.0]}, texts, k=5, prompts=["I", "春眠"], seed=1)
-    others = [("greedy", "I", 1, "I went <b>"), ("top-k", "I", 1, "I ran"), ("top-k", "I", 2, "I sat")]
-    put(tmp_path, "03@1234", {"cells": changed}, others, k=40, prompts=["I"], seed=1)
+    first = made_records.samplers(samples=[text_of("greedy", "went <b>"), text_of("top-k", "saw")])
+    second = made_records.samplers(
+        top_k=made_records.text_group("top-k", 0, 8, rep_4=7.5, diversity=0.9, perplexity=12.0),
+        samples=[text_of("greedy", "went <b>"), text_of("top-k", "ran"), text_of("top-k", "sat", 2)],
+    )
+    put(tmp_path, NAMES[0], results_of(first, k=5, prompts=["I", "春眠"]))
+    put(tmp_path, NAMES[1], results_of(second, k=40, prompts=["I"]))
     return tmp_path
 
 
+def compared(outputs, a=NAMES[0], b=NAMES[1]):
+    assert side_by_side.main([a, b, "--profile", "small"]) == 0
+    return (outputs / "small" / "compare" / f"{a}--{b}.html").read_text(encoding="utf-8")
+
+
+def rows_of(page):
+    return [line for line in page.splitlines() if line.startswith('<tr><th scope="row"')]
+
+
+def names_of(page):
+    return [re.findall('<th scope="row"[^>]*>(.*?)</th>', row)[0] for row in rows_of(page)]
+
+
 def test_parameters_figures_pictures_and_samples_stand_side_by_side(outputs, capsys):
-    assert side_by_side.main(["03", "outputs/small/03@1234", "--profile", "small"]) == 0
-    assert "small/compare/03--03@1234.html" in capsys.readouterr().out
-    page = (outputs / "small" / "compare" / "03--03@1234.html").read_text(encoding="utf-8")
-    rows = [line for line in page.splitlines() if line.startswith('<tr><th scope="row"')]
-    assert rows[:3] == [
+    assert side_by_side.main([NAMES[0], f"outputs/small/{NAMES[1]}", "--profile", "small"]) == 0
+    assert f"small/compare/{NAMES[0]}--{NAMES[1]}.html" in capsys.readouterr().out
+    page = compared(outputs)
+    assert rows_of(page)[:3] == [
         '<tr><th scope="row" lang="en">k</th><td lang="en">5</td><td lang="en">40</td></tr>',
         '<tr><th scope="row" lang="en">prompts</th><td lang="zh">I, 春眠</td><td lang="en">I</td></tr>',
-        '<tr><th scope="row" lang="en">cells, top-k, rep_4</th><td lang="en">1.00</td><td lang="en">3.50</td></tr>',
+        '<tr><th scope="row" lang="en">top_k, metrics, rep_4, value</th><td lang="en">5.00</td>'
+        '<td lang="en">7.50</td></tr>',
     ]
-    assert page.count("data:image/png;base64,") == 2 and 'alt="What 03@1234 shows"' in page
-    assert page.count("I went &lt;b&gt;") == 2 and "03 &lt; all" in page
+    assert page.count("data:image/svg+xml;base64,") == 2
+    assert page.count('alt="Repeated four-word phrases against perplexity.') == 2
+    assert page.count("The orange star is what people wrote") == 2
+    assert page.count("I went &lt;b&gt;") == 2
     assert ">I saw</td>" in page and ">I ran</td>" in page
-    assert 'data-label="03">–</td>' in page and ">I sat</td>" in page
+    assert f'data-label="{NAMES[0]}">–</td>' in page and ">I sat</td>" in page
     assert "<script" not in page and 'src="http' not in page
-    assert 'href="../03@1234/report.html"' in page
+    assert f'href="../{NAMES[1]}/report.html"' in page
+    assert f"<title>{NAMES[0]} beside {NAMES[1]}</title>" in page
+
+
+def test_each_report_is_told_with_its_answer_its_stand_ins_and_what_made_it(outputs):
+    variant = results_of(k=40)
+    variant.stand_ins = [made_records.stand_in("a < b", "c")] * 2
+    variant.machine.cores = 64
+    put(outputs, NAMES[1], variant)
+    page = compared(outputs)
+    assert page.count("Greedy decoding ended in a loop in 3 of 4 texts, top-k sampling (k=") == 2
+    assert "(k=5)" in page and "(k=40)" in page
+    assert page.count("Stand-ins:") == 1 and page.count("a &lt; b in place of c") == 1
+    assert page.count("2026-01-01 10:00 UTC, Test CPU") == 2 and page.count("commit 0123456789ab") == 2
+    assert page.count("Greedy against top-k</h2>") == 2
+
+
+def test_samples_are_no_figures_and_calls_are_not_listed_one_by_one(outputs):
+    page = compared(outputs)
+    assert not [name for name in names_of(page) if name.startswith("samples")]
+    put(outputs, "01_baseline", made_records.results("01_baseline", profile="small"))
+    slow = made_records.baseline(as_in_post=made_records.timing("as in the post", 30.0, (6.0, 6.1, 6.2)))
+    put(outputs, "01_baseline@1", made_records.results("01_baseline", slow, profile="small"))
+    names = names_of(compared(outputs, "01_baseline", "01_baseline@1"))
+    assert "as_in_post, later_calls, median_seconds" in names
+    assert not [name for name in names if "seconds, " in name]
+
+
+def test_a_figure_has_its_path_and_a_row_of_a_list_its_label():
+    measured = {
+        "groups": [{"label": "greedy", "rep_4": 20.0}, {"prompt": "I", "rep_4": 1.0}, {"rep_4": 2.0}],
+        "raw": [1.0, 2.0],
+        "curve": [],
+        "nested": {"a": {"b": 12345}},
+        "met": True,
+        "name": "x",
+        "none": None,
+    }
+    assert side_by_side.figures(measured) == {
+        "groups, greedy, rep_4": "20.0",
+        "groups, I, rep_4": "1.00",
+        "groups, 3, rep_4": "2.00",
+        "nested, a, b": "12,345",
+    }
+
+
+def test_what_only_one_of_two_has_stands_beside_a_dash():
+    assert side_by_side.differences({"a": 1, "b": 2}, {"a": 1, "c": [3, 4]}) == [("b", "2", "–"), ("c", "–", "3, 4")]
+    assert side_by_side.differences({"a": 1}, {"a": 1}) == []
+
+
+def test_two_equal_reports_differ_in_nothing(outputs):
+    shutil.copytree(outputs / "small" / NAMES[0], outputs / "small" / "copy")
+    page = compared(outputs, NAMES[0], "copy")
+    assert page.count("<p>None.</p>") == 2
 
 
 def test_samples_of_other_labels_stand_side_by_side_in_order():
-    a = pd.DataFrame([("before", "I", 1, "one")], columns=["label", "prompt", "sample", "text"])
-    b = pd.DataFrame([("later", "I", 1, "two")], columns=["label", "prompt", "sample", "text"])
-    assert side_by_side.samples(a, b) == [("before / I / 1 — later / I / 1", "one", "two")]
-    assert side_by_side.samples(pd.DataFrame(), b) == []
+    a, b = [text_of("before", "one")], [text_of("later", "two")]
+    assert side_by_side.samples(a, b) == [("before / I / 1 — later / I / 1", "I one", "I two")]
+    assert side_by_side.samples([], b) == []
 
 
 def test_a_report_that_is_not_there_is_told(outputs, capsys):
-    assert side_by_side.main(["03", "04", "--profile", "small"]) == 2
-    assert capsys.readouterr().err == f"error: There is no report '04' in {outputs}/small; there are 03, 03@1234.\n"
+    assert side_by_side.main([NAMES[0], "04", "--profile", "small"]) == 2
+    there = ", ".join(NAMES)
+    assert capsys.readouterr().err == f"error: There is no report '04' in {outputs}/small; there are {there}.\n"
 
 
-def test_reports_of_a_real_run_can_be_set_side_by_side(monkeypatch, tmp_path):
-    found = [side_by_side.read("cpu", name) for name in ("02_reddit_finetune", "03_greedy_vs_top_k")]
-    page = side_by_side.page(*found)
-    assert "02_reddit_finetune beside 03_greedy_vs_top_k" in page
-    assert str(paths.ROOT) not in page
+def test_results_that_cannot_be_read_are_told_in_a_line(outputs, capsys):
+    (outputs / "small" / NAMES[1] / "results.json").write_text('{"metrics": {}}')
+    assert side_by_side.main([*NAMES, "--profile", "small"]) == 2
+    told = capsys.readouterr().err
+    assert f"{NAMES[1]}/results.json has no schema_version" in told and told.count("\n") == 1
+
+
+def test_a_picture_of_a_reader_s_own_has_a_name_at_least(outputs):
+    for name in ("own", "own@1"):
+        results = made_records.results("01_baseline", profile="small", figures=["figures/own.svg"])
+        put(outputs, name, results)
+    page = compared(outputs, "own", "own@1")
+    assert 'alt="A figure of own"' in page and 'alt="A figure of own@1"' in page
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
+def test_hostile_text_is_shown_and_is_never_markup(outputs):
+    measured = made_records.samplers(samples=[made_records.sample(HOSTILE, HOSTILE, HOSTILE)])
+    measured.greedy.label = HOSTILE
+    variant = results_of(measured, k=40, prompts=[HOSTILE])
+    variant.stand_ins = [made_records.stand_in(HOSTILE, HOSTILE)]
+    put(outputs, NAMES[1], variant)
+    page = compared(outputs)
+    assert "<script" not in page and page.count("</main>") == 1 and page.count("alert(1)") >= 4
+    assert not {"\x1b", "\u202e"} & set(page)
+
+
+@pytest.mark.parametrize("notebook", [one.name for one in notebooks.ALL])
+def test_any_two_reports_can_be_set_side_by_side(outputs, notebook):
+    for results in [*made_records.experiments().all(), made_records.results("00_summary")]:
+        put(outputs, results.notebook, results.model_copy(update={"profile": "small"}))
+    a, b = (side_by_side.read("small", name) for name in (notebook, "02_reddit_finetune"))
+    page = side_by_side.page(outputs / "small", a, b)
+    assert f"{notebook} beside 02_reddit_finetune" in page
+    assert str(paths.ROOT) not in page and str(outputs) not in page
+    assert views.MIME not in page

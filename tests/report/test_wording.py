@@ -154,3 +154,19 @@ def test_the_samples_of_the_readmes_are_all_told(monkeypatch):
 
 def test_every_answer_has_a_function():
     assert set(phrases.ANSWERS) == {name.removeprefix("answer_") for name in NAMES if name.startswith("answer_")}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["heading_claim", "heading_here", "heading_because"],
+        ["heading_what", "heading_post", "heading_run", "heading_why"],
+        ["heading_report", "heading_minutes"],
+        sorted(FAMILIES["bits_{}"]),
+        sorted(FAMILIES["title_{}"]),
+    ],
+    ids=lambda names: names[0],
+)
+@pytest.mark.parametrize("language", wording.LANGUAGES)
+def test_what_stands_side_by_side_has_different_names(names, language):
+    assert len({wording.say(name, language) for name in names}) == len(names)
