@@ -7,8 +7,6 @@ import json
 import sys
 
 from bench import ours, shape
-from lib.evaluation import timing
-from lib.models import generation
 
 NEW_TOKENS = (32, 128, 384, 1020)  # with the start token and the prompt, the last fills GPT-2's 1,024 positions
 BATCHES = (1, 2, 4, 8, 16, 32)
@@ -31,6 +29,9 @@ def main(size: str) -> None:
 
 def _measured(causal_lm, by: str, new_tokens: int, batch: int) -> dict:
     """Times `generate`. Returns what varies (`by`), the request, the model's shape and the seconds of later calls."""
+    from lib.evaluation import timing  # once `ours.load` has chosen Keras' backend
+    from lib.models import generation
+
     backbone = causal_lm.backbone
     prompt = generation.prompt_length(causal_lm, shape.PROMPT, new_tokens + 30)
     length = prompt + new_tokens

@@ -140,7 +140,10 @@ def planned(checkout):
 def test_a_notebook_s_code_is_run_again_and_its_prose_rendered(checkout, notebook, expected):
     make(checkout, "all")
     file = checkout / "notebooks" / f"{notebook}.ipynb"
-    for change, wanted in ((("**Question.**", "**Query.**"), RENDER), (("report.finish()", "report.finish() "), expected)):
+    for change, wanted in (
+        (("**Question.**", "**Query.**"), RENDER),
+        (("report.finish()", "report.finish() "), expected),
+    ):
         text = file.read_text(encoding="utf-8")
         assert change[0] in text
         file.write_text(text.replace(*change), encoding="utf-8")

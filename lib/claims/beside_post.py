@@ -27,8 +27,8 @@ def _speed(found: Experiments, figures: dict) -> list[Beside]:
     return [
         Beside(
             name="call",
-            post={"seconds": figures["baseline"]["seconds"], "tokens": as_in_post.max_length},
-            here={"first": first, "later": later, "step": as_in_post.step},
+            post={"seconds": figures["baseline"]["seconds"], "tokens": figures["baseline"]["max_length"]},
+            here={"first": first, "later": later, "tokens": as_in_post.max_length, "step": as_in_post.step},
             why={"compiling_percent": 100 * (1 - later / first), **machine},
         ),
         Beside(

@@ -31,7 +31,7 @@ class Settings:
         on_gpu: Whether it computes on a GPU.
         memory_growth: Whether GPU memory is taken as it is needed, not all at once.
         products: How float32 matrices are multiplied: `"float32"`; `"TF32"`, with 10 bits of mantissa, as TensorFlow
-            does where a GPU can; or `"bfloat16"`, with 7, in training alone (`architectures.rounded_product`).
+            does where a GPU can; or `"bfloat16"`, with 7, in training alone (`jax_forward.bf16_product`).
         deterministic: Whether only operations are used that give the same bits every time.
     """
 

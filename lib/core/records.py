@@ -681,11 +681,11 @@ def load(file: Path) -> Results:
         FileNotFoundError: If there is none.
         UserError: If it is of another version, cut off or damaged.
     """
-    return parse(file.read_text(encoding="utf-8"), Path(file))
+    return parse(file.read_bytes(), Path(file))
 
 
-def parse(text: str, file: Path) -> Results:
-    """Reads the text of a `results.json`; see `load`."""
+def parse(text: str | bytes, file: Path) -> Results:
+    """Reads the content of a `results.json`; see `load`."""
     name = f"{file.parent.name}/{file.name}"
     command = f"Run `make report NOTEBOOK={file.parent.name.partition('@')[0]} PROFILE={file.parent.parent.name}` anew."
     try:

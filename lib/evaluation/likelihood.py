@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from lib.core import backends, progress
+from lib.core.errors import UserError
 from lib.core.records import Likelihood
 from lib.evaluation import metrics
 from lib.models import byte_level, generation
@@ -58,7 +59,7 @@ def perplexities(causal_lm, samples) -> list[float]:
     Args:
         causal_lm: The model.
         samples: Rows with `prompt` and `token_ids` (of the continuation), as `generation.generate_samples` and
-            `judging.openings` make them.
+            `continuations.openings` make them.
 
     Returns:
         A figure for each row, nan where there is no token.
@@ -97,6 +98,9 @@ def held_out(causal_lm, texts: list[str], max_length: int, given: int = 1, chara
 
     Returns:
         The figures of all texts together, and the bits per character of each.
+
+    Raises:
+        UserError: If there is nothing to predict.
     """
     progress.note(f"likelihood of {len(texts)} held-out texts")
     tokenizer = causal_lm.preprocessor.tokenizer
@@ -116,7 +120,12 @@ def held_out(causal_lm, texts: list[str], max_length: int, given: int = 1, chara
         here = float(sum(own[place - 1] for place in counted))
         total, tokens, counted_characters = total + here, tokens + len(counted), counted_characters + written
         by_text.append(metrics.bits_per_character(here, written))
-    loss = total / tokens if tokens else float("nan")
+    if not tokens or not counted_characters:
+        raise UserError(
+            f"{len(texts)} held-out texts were to be judged, and after the first character of each there is nothing to "
+            f"predict within {max_length} tokens. Raise held_out_examples or the length."
+        )
+    loss = total / tokens
     return Likelihood(
         texts=len(texts),
         max_length=max_length,

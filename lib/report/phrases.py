@@ -4,7 +4,6 @@ To reword a sentence, edit `wording.yaml`. To answer a new notebook's question, 
 template `answer_<notebook>` to `wording.yaml`.
 """
 
-import functools
 import re
 from collections.abc import Callable
 
@@ -158,42 +157,41 @@ def beside(row: Beside, language: str = "en") -> dict[str, str]:
         return say(name, language, **values) if wording.has(name) else ""
 
     subject = {"texts": say(row.subject, language)} if row.subject else {}
-    readable = functools.partial(_readable, language=language)
     return {
         "what": tell("what", subject | row.post),
-        "post": tell("post", row.post if row.name != "speed_up" else readable(row.post)),
-        "here": tell(
-            "here",
-            readable(row.here) if row.name not in ("greedy", "chinese", "rhyme") else row.here | _shares(row, language),
-        ),
+        "post": tell("post", _readable(row.post, language) if row.name == "speed_up" else row.post),
+        "here": tell("here", _here(row, language)),
         "why": tell("why", _why(row, language)),
     }
 
 
-def _readable(values: dict, language: str) -> dict:
-    """The values of a row as its templates take them: floats as text, enums as words."""
-    digits = {"loss": 4, "accuracy": 4}
+def _here(row: Beside, language: str) -> dict:
+    """The values of the figure here, as its template takes them."""
+    if row.name in ("greedy", "chinese"):
+        return row.here
+    if row.name == "rhyme":
+        return {part: _percents(shares, language) for part, shares in row.here.items()}
+    if row.name == "poem":
+        shares = {name: row.here[name] for name in ("before", "after", "tang", "shuffled")}
+        return _readable(row.here, language) | _percents(shares, language)
+    return _readable(row.here, language, 4 if row.name in ("loss", "accuracy") else 3)
+
+
+def _percents(shares: dict[str, float | None], language: str) -> dict[str, str]:
+    return {name: percent(value, language) for name, value in shares.items()}
+
+
+def _readable(values: dict, language: str, digits: int = 3) -> dict:
+    """Values as text: floats with so many digits, enums in words."""
     told = {}
     for name, value in values.items():
         if name == "step":
             told[name] = step(value, language)
         elif name == "speed":
             told[name] = speed(value, language)
-        elif isinstance(value, float):
-            told[name] = number(value, digits.get(name, 3))
         else:
-            told[name] = value
+            told[name] = number(value, digits) if isinstance(value, float) else value
     return told
-
-
-def _shares(row: Beside, language: str) -> dict:
-    """The shares of a row in percent, or that there was nothing to judge."""
-    if row.name != "rhyme":
-        return {}
-    return {
-        part: {group: percent(value, language) for group, value in row.here[part].items()}
-        for part in ("rhyme", "tones")
-    }
 
 
 def _why(row: Beside, language: str) -> dict:

@@ -163,10 +163,10 @@ def poem_lines(lines: list[PoemLine]) -> list[dict]:
             "tones": line.tones,
             "alternates": _known(line.alternates) if line.regular or line.alternates is not None else DASH,
             "rhyme character": line.rhyme_character,
-            "rhyme group": "、".join(line.rhyme_groups) or ("unknown" if line.rhyme_character else ""),
+            "rhyme group": "、".join(line.rhyme_groups) or ("" if number % 2 else "unknown"),
             "rhymes": _known(line.rhymes) if line.is_rhyme_line else "",
         }
-        for line in lines
+        for number, line in enumerate(lines, 1)
     ]
 
 

@@ -186,7 +186,7 @@ def test_the_report_gives_the_ratios_and_the_targets_met(monkeypatch, tmp_path):
     for told in ("1.52", "1.43 to 1.61", ">= 1.5", "not measured", "vLLM needs a GPU", "28.5 GB/s", costs.FORMULAS):
         assert told in page
     found = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    assert found["answer"] == (
+    assert found["answer"]["en"] == (
         "2 of 3 targets were met. Missed: generate, batch 8, against Hugging Face transformers (1.09, target >= 1.2). "
         "Met: generate, batch 1, against Hugging Face transformers (1.52, target >= 1.5); "
         "samplers, against the post's lines (0.560, target >= 0.5). "
@@ -196,7 +196,7 @@ def test_the_report_gives_the_ratios_and_the_targets_met(monkeypatch, tmp_path):
     )
     assert found["answer"] in page
     assert found["sources"] == ["Bench: 24 minutes on A processor, 2 cores"]
-    assert found["metrics"]["fit"]["weights_gb_per_s"] == pytest.approx(20)
+    assert found["measured"]["fit"]["weights_gb_per_s"] == pytest.approx(20)
     assert len(found["figures"]) == 2
     assert list(pd.read_csv(folder / "sides.csv")["here"].dropna()) == [61.0] * 6
     assert len(pd.read_csv(folder / "gpu_estimates.csv")) == len(costs.on_gpus())

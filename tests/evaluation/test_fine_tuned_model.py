@@ -106,7 +106,6 @@ def test_results_that_are_cut_off_are_refused_as_well(outputs, bytes_left):
         fine_tuned_model.load(FOLDER)
 
 
-@pytest.mark.xfail(strict=True, raises=UnicodeDecodeError, reason="records.load lets the error of the decoder through")
 def test_results_that_are_cut_off_within_a_character_are_refused_as_well(outputs):
     file = write(outputs)
     content = file.read_bytes()

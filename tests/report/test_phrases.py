@@ -177,7 +177,7 @@ def test_the_tally_counts_the_verdicts_and_leaves_out_those_of_none(counts, engl
 def test_the_share_of_compiling_is_told():
     told = row("Pretrained model, one call, 200 tokens")
     assert told["post"] == "22.81 s"
-    assert told["here"] == "first call 20.0 s, later calls 5.00 s (KerasHub's decoding step)"
+    assert told["here"] == "first call 20.0 s, later calls 5.00 s (200 tokens, KerasHub's decoding step)"
     assert "75 % of it" in told["why"]
     assert "the post does not name its GPU; here: Test CPU, Keras on jax" in told["why"]
 
@@ -227,7 +227,7 @@ def test_losses_tell_the_share_of_padding_and_the_stand_ins():
 def test_accuracies_tell_those_of_held_out_texts():
     told = row("Fine-tuning on stories, accuracy")
     assert told["post"] == "0.3263"
-    assert told["here"] == "0.2500 (held out: 0.200 before, 0.300 after)"
+    assert told["here"] == "0.2500 (held out: 0.2000 before, 0.3000 after)"
 
 
 def test_loops_stand_beside_those_of_people():
