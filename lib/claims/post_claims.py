@@ -26,20 +26,27 @@ def judge(found: Experiments, figures: dict, post_texts: list[PostText]) -> list
     """
     return [
         _speed(found, figures),
-        _gibberish(found),
-        _style(found),
-        _loops(found),
-        _form(found),
-        _rhyme(found, post_texts),
-        _scratch(found),
+        _gibberish(found, figures),
+        _style(found, figures),
+        _loops(found, figures),
+        _form(found, figures),
+        _rhyme(found, figures, post_texts),
+        _scratch(found, figures),
     ]
+
+
+def _claim(name: str, figures: dict, **judged) -> Claim:
+    """A claim with the words in which the post makes it."""
+    quote = figures["quotes"][name]
+    return Claim(name=name, quote=quote["text"], heading=quote["heading"], **judged)
 
 
 def _speed(found: Experiments, figures: dict) -> Claim:
     before, after = found.reddit.measured.timing.before, found.reddit.measured.timing.after
     speed = rules.compare_speed(before, after)
-    return Claim(
-        name="speed",
+    return _claim(
+        "speed",
+        figures,
         measure="later_call_seconds_before_over_after",
         unit="ratio",
         rule=Rule.LATER_CALLS_FASTER,
@@ -49,12 +56,13 @@ def _speed(found: Experiments, figures: dict) -> Claim:
     )
 
 
-def _gibberish(found: Experiments) -> Claim:
+def _gibberish(found: Experiments, figures: dict) -> Claim:
     english: PromptOutcome = found.baseline.measured.english
     chinese: PromptOutcome = found.baseline.measured.chinese
     more = chinese.rep_4_percent - english.rep_4_percent
-    return Claim(
-        name="gibberish",
+    return _claim(
+        "gibberish",
+        figures,
         measure="rep_4_chinese_minus_english",
         unit="percent",
         rule=Rule.MORE_REPETITION_OR_BROKEN_BYTES,
@@ -68,11 +76,12 @@ def _gibberish(found: Experiments) -> Claim:
     )
 
 
-def _style(found: Experiments) -> Claim:
+def _style(found: Experiments, figures: dict) -> Claim:
     change = found.reddit.measured.bits_per_character_change
     above = rules.above_zero(change)
-    return Claim(
-        name="style",
+    return _claim(
+        "style",
+        figures,
         measure="bits_per_character_change",
         unit="bits per character",
         rule=Rule.INTERVAL_BELOW_ZERO,
@@ -82,12 +91,13 @@ def _style(found: Experiments) -> Claim:
     )
 
 
-def _loops(found: Experiments) -> Claim:
+def _loops(found: Experiments, figures: dict) -> Claim:
     measured = found.samplers.measured
     greedy, top_k, people = (group.metrics["rep_4"] for group in (measured.greedy, measured.top_k, measured.people))
     effect = rules.difference(greedy, top_k)
-    return Claim(
-        name="loops",
+    return _claim(
+        "loops",
+        figures,
         measure="rep_4_greedy_minus_top_k",
         unit="percent",
         rule=Rule.INTERVALS_APART,
@@ -104,11 +114,12 @@ def _loops(found: Experiments) -> Claim:
     )
 
 
-def _form(found: Experiments) -> Claim:
+def _form(found: Experiments, figures: dict) -> Claim:
     form = found.tang.measured.form
     after, before, tang = (group.shares["well_formed"] for group in (form.after, form.before, form.tang_poets))
-    return Claim(
-        name="form",
+    return _claim(
+        "form",
+        figures,
         measure="well_formed_after_minus_before",
         unit="percent",
         rule=Rule.FLOOR_AND_CEILING,
@@ -118,12 +129,13 @@ def _form(found: Experiments) -> Claim:
     )
 
 
-def _rhyme(found: Experiments, post_texts: list[PostText]) -> Claim:
+def _rhyme(found: Experiments, figures: dict, post_texts: list[PostText]) -> Claim:
     form = found.tang.measured.form
     after, shuffled, tang = (group.shares["rhyme"] for group in (form.after, form.shuffled, form.tang_poets))
     (poem,) = [text for text in post_texts if text.name == "poem"]
-    return Claim(
-        name="rhyme",
+    return _claim(
+        "rhyme",
+        figures,
         measure="rhyming_pairs_after_minus_by_chance",
         unit="percent",
         rule=Rule.FLOOR_AND_CEILING,
@@ -139,11 +151,12 @@ def _rhyme(found: Experiments, post_texts: list[PostText]) -> Claim:
     )
 
 
-def _scratch(found: Experiments) -> Claim:
+def _scratch(found: Experiments, figures: dict) -> Claim:
     measured: FromScratch = found.scratch.measured
     form, other = measured.form.shares, measured.fine_tuned.form.shares
-    return Claim(
-        name="scratch",
+    return _claim(
+        "scratch",
+        figures,
         measure="bits_per_character_from_scratch_minus_fine_tuned",
         unit="bits per character",
         rule=Rule.BETTER_BITS_NO_WORSE_FORM,

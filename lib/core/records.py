@@ -622,6 +622,10 @@ class Claim(Record):
     """One of the post's claims, and whether it holds here."""
 
     name: str
+    quote: str
+    """What the post says, word for word."""
+    heading: str
+    """The heading of the post under which it says so."""
     measure: str
     """What is compared, by name."""
     unit: str

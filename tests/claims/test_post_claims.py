@@ -29,6 +29,15 @@ def test_each_claim_is_judged_by_a_rule_that_was_fixed_beforehand():
     }
 
 
+def test_each_claim_carries_the_words_of_the_post():
+    judged = claim("speed")
+    assert judged.quote == "耗时 9s ,速度 22 token/s,相对于之前是有所提升的"
+    assert judged.heading == "使用 Reddit 数据集进行微调"
+    assert set(POST["quotes"]) == {
+        one.name for one in post_claims.judge(made_records.experiments(), POST, [*made_records.post_texts()])
+    }
+
+
 @pytest.mark.parametrize(
     ("after", "verdict", "speed", "times"),
     [

@@ -111,6 +111,13 @@ def test_a_group_whose_perplexity_is_not_known_has_no_point():
     assert len([line for line in figure.axes[0].lines if len(line.get_xdata()) == 2]) == 2  # people's
 
 
+def test_without_any_figure_the_axes_are_drawn_alone(tmp_path):
+    groups = [made_records.text_group("greedy", perplexity=None), made_records.text_group("people", rep_4=None)]
+    figure, alt = figures.repetition_by_perplexity(groups, "people")
+    figures.save(figure, tmp_path / "figure.svg")
+    assert not figure.axes[0].texts and not figure.axes[0].lines and "None" not in alt
+
+
 def test_labels_do_not_cover_each_other():
     groups = [made_records.text_group(f"sampler {number}", perplexity=10.0 + number / 10) for number in range(8)]
     figure, _ = figures.repetition_by_perplexity(groups, "people")
