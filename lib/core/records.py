@@ -672,7 +672,8 @@ class Judgement(Record):
 
 def dump(record: Record) -> str:
     """A record as JSON, as it is written to a file."""
-    return json.dumps(record.model_dump(mode="json"), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    content = record.model_dump(mode="json", fallback=lambda value: value.tolist())  # NumPy's, of a reader's own
+    return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
 def load(file: Path) -> Results:

@@ -1,10 +1,12 @@
 """Executed notebooks: clean them for keeping beside their reports, and bring them up to date for a page."""
 
+import inspect
 import json
 from pathlib import Path
 
 import nbformat
 
+from lib.core.errors import UserError
 from lib.report import views
 
 NAME = "notebook.ipynb"
@@ -64,8 +66,24 @@ def redraw(notebook, page: views.Page) -> None:
     Args:
         notebook: The executed notebook, whose outputs are changed.
         page: The page that the views are made for.
+
+    Raises:
+        UserError: If there is no such view, or it has other options.
     """
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if view := output.get("data", {}).get(views.MIME):
-                output["data"]["text/html"] = views.VIEWS[view["view"]](page, **view["options"])
+                output["data"]["text/html"] = _made(view, page)
+
+
+def _made(view: dict, page: views.Page) -> str:
+    try:
+        make = views.VIEWS[view["view"]]
+        inspect.signature(make).bind(page, **view["options"])
+    except (KeyError, TypeError):
+        results = page.results
+        raise UserError(
+            f"{page.folder.name}/{NAME} shows {view.get('view')!r} as this code does not. Run `make report "
+            f"NOTEBOOK={results.notebook} PROFILE={results.profile}` anew."
+        ) from None
+    return make(page, **view["options"])

@@ -13,6 +13,7 @@ from matplotlib.transforms import Bbox
 
 from lib.core import chinese
 from lib.core.records import CallState, LossCurve, PoemForm, TextGroup, Timing
+from lib.report import escaping
 
 matplotlib.rcdefaults()  # whatever the reader's matplotlibrc says
 matplotlib.rcParams.update(
@@ -89,7 +90,8 @@ def repetition_by_perplexity(groups: list[TextGroup], people: str) -> tuple[Figu
         people: The label of people's group.
     """
     points = [(group.label, group.metrics["perplexity"], group.metrics["rep_4"]) for group in groups]
-    points = sorted((point for point in points if point[1].value is not None), key=lambda point: point[1].value)
+    points = [point for point in points if point[1].value is not None and point[2].value is not None]
+    points.sort(key=lambda point: point[1].value)
     figure = Figure(figsize=(7.5, 4.6))
     axes = figure.subplots()
     for label, perplexity, rep_4 in points:
@@ -101,7 +103,7 @@ def repetition_by_perplexity(groups: list[TextGroup], people: str) -> tuple[Figu
         marker, size = ("*", 15) if label == people else ("o", 6)
         axes.plot(perplexity.value, rep_4.value, marker, color=colour, markersize=size)
     axes.set(xscale="log", xlabel="perplexity to the model (log scale)", ylabel="rep-4 (%)", ylim=(-3, None))
-    lowest, highest = points[0][1].value, points[-1][1].value
+    lowest, highest = (points[0][1].value, points[-1][1].value) if points else (1.0, 1.0)
     ticks = [tick for tick in (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500) if 0.7 * lowest <= tick <= 1.4 * highest]
     axes.set_xticks(ticks, ticks)
     axes.minorticks_off()
@@ -181,7 +183,7 @@ def poem_form(groups: dict[str, PoemForm]) -> tuple[Figure, str]:
         axes.set(title=title, xlim=(0, 100), xlabel="%")
         axes.title.set_fontsize(10)
         axes.grid(axis="y", visible=False)
-    panels[0].set_yticks(range(len(groups)), list(groups))
+    panels[0].set_yticks(range(len(groups)), [escaping.visible(name) for name in groups])  # a prompt is any text
     panels[0].invert_yaxis()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")

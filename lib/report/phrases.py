@@ -4,6 +4,7 @@ To reword a sentence, edit `wording.yaml`. To answer a new notebook's question, 
 template `answer_<notebook>` to `wording.yaml`.
 """
 
+import math
 import re
 from collections.abc import Callable
 
@@ -197,9 +198,8 @@ def _readable(values: dict, language: str, digits: int = 3) -> dict:
 def _why(row: Beside, language: str) -> dict:
     values = dict(row.why)
     if "where" in values:
-        values["machine"] = say("machine", language, where=values.pop("where"), backend=values.pop("backend"))
-        if row.name != "step":
-            values["machine"] = say("machine_unknown", language, machine=values["machine"])
+        machine = say("machine", language, where=values.pop("where"), backend=values.pop("backend"))
+        values["machine"] = say("machine_unknown", language, machine=machine)
     if "stand_ins" in values:
         used = [StandIn(**one) for one in values.pop("stand_ins")]
         values["what_ran"] = stand_ins(used, language) or say("same_as_the_post", language)
@@ -294,12 +294,12 @@ def finding(measured: GreedyVsTopK, language: str = "en") -> str:
         "finding",
         language,
         diversity=people["diversity"].value,
-        perplexity=people["perplexity"].value,
+        perplexity=_or_nan(people["perplexity"].value),
         alike=say("and", language).join(group.label for group in others if overlaps(group)) or say("none", language),
         poorest=poorest.label,
         lowest=poorest.metrics["diversity"].value,
         nearest=nearest.label,
-        near=nearest.metrics["perplexity"].value,
+        near=_or_nan(nearest.metrics["perplexity"].value),
     )
 
 
@@ -334,7 +334,7 @@ def difference(estimate: Estimate, language: str = "en") -> str:
 def trained_where(theirs: Machine, here: Machine, language: str = "en") -> str:
     """Says when and on what the fine-tuned model was trained, and whether equal time means equal work here."""
     told = say("trained_where", language, date=theirs.date, processor=theirs.processor, device=theirs.device or "CPU")
-    same = (theirs.processor, theirs.device) == (here.processor, here.device)
+    same = (theirs.processor, theirs.cores, theirs.device) == (here.processor, here.cores, here.device)
     return told if same else told + say("another_machine", language)
 
 
@@ -467,6 +467,10 @@ ANSWERS: dict[str, Callable[[Results, str], dict]] = {
     "04_tang_poetry": _answer_tang,
     "05_from_scratch": _answer_scratch,
 }
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _capital(sentence: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pydantic
 from IPython.display import HTML, display
+from matplotlib import pyplot
 
 from lib.core import parameters, paths, progress, records
 from lib.core.errors import UserError
@@ -69,7 +70,7 @@ class Recorder:
             )
         )
         self._stand_in(*model.stand_ins)
-        self.show("model")
+        self.show("model", number=len(self.results.models) - 1)
 
     def used_corpus(self, corpus, requested: str) -> None:
         """Records which texts were used, and shows what was found, dropped and kept.
@@ -148,6 +149,7 @@ class Recorder:
         file = f"figures/{name}.svg"
         (self.folder / "figures").mkdir(exist_ok=True)
         figures.save(figure, self.folder / file)
+        pyplot.close(figure)  # or JupyterLab shows it once more
         self.results.figures.append(file)
         self.show("picture", file=file, alt=alt, caption=caption)
 
@@ -169,9 +171,10 @@ class Recorder:
         if answer:
             self.results.answer = {"en": answer} if isinstance(answer, str) else answer
         self.results.minutes = (time.perf_counter() - self.started) / 60
+        results = self.complete()
         self.show("answer")
         self.show("environment")
-        write(self.folder, self.complete())
+        write(self.folder, results)
 
     def complete(self) -> Results:
         """The results, with all fields checked.

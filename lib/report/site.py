@@ -134,7 +134,7 @@ def render_index(profile: str) -> Path:
         The index in English.
     """
     folder = paths.outputs() / profile
-    reports = {file.parent.name: records.load(file) for file in sorted(folder.glob(f"*/{RESULTS}"))}
+    reports = _readable(folder)
     _link(folder, reports)
     judged = _judge(profile)
     template = html.environment().get_template("site.html.j2")
@@ -154,15 +154,26 @@ def render_index(profile: str) -> Path:
     return folder / index_name("en")
 
 
+def _readable(folder: Path) -> dict[str, Results]:
+    """The results of the reports that this code can read, by folder; of the others it is told what to do."""
+    reports = {}
+    for file in sorted(folder.glob(f"*/{RESULTS}")):
+        try:
+            reports[file.parent.name] = records.load(file)
+        except UserError as error:
+            print(f"The index leaves a report out: {error}", flush=True)
+    return reports
+
+
 def _judge(profile: str) -> Judgement | None:
     """Judges a profile's claims and writes them down; None before all of its notebooks have run."""
-    if not (paths.outputs() / profile / SUMMARY / RESULTS).is_file():
-        return None
+    file = paths.outputs() / profile / CLAIMS
     try:
         judged = judgement.of_profile(profile)
     except UserError:
+        file.unlink(missing_ok=True)
         return None
-    paths.write(paths.outputs() / profile / CLAIMS, records.dump(judged))
+    paths.write(file, records.dump(judged))
     return judged
 
 
@@ -173,7 +184,11 @@ def index_name(language: str) -> str:
 
 def _card(folder: Path, results: Results, language: str) -> dict:
     """What the index shows of a report."""
-    first, more = phrases.headline(phrases.answer(results, language))
+    try:
+        answer = phrases.answer(results, language)
+    except UserError:  # the summary's, while an experiment that it tells of is not there
+        answer = ""
+    first, more = phrases.headline(answer)
     heading = phrases.title(results.notebook, language)
     pictures = [folder / file for file in results.figures if (folder / file).is_file()]
     is_summary = results.notebook == SUMMARY  # whose findings are the tables of the index

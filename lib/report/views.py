@@ -116,9 +116,14 @@ def parameter_list(page: Page) -> str:
 
 
 @view
-def model(page: Page) -> str:
-    """Which sources of the model failed before one was found; `""` if none did."""
-    used = page.results.models[-1]
+def model(page: Page, number: int = 0) -> str:
+    """Which sources of the model failed before one was found; `""` if none did.
+
+    Args:
+        page: The page.
+        number: Which of the models, from 0.
+    """
+    used = page.results.models[number]
     return html.attempts([redaction.clean(attempt) for attempt in used.attempts], used.source) if used.attempts else ""
 
 

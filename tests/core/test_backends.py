@@ -18,7 +18,7 @@ def run(code):
 
 def test_keras_runs_on_what_was_selected_and_cannot_be_switched_after():
     done = run(
-        "from lib import backends\n"
+        "from lib.core import backends\n"
         "print(backends.select('jax'))\n"
         "import keras; print(keras.backend.backend(), backends.selected.backend)\n"
         "backends.select('tensorflow')"
@@ -45,7 +45,7 @@ def test_auto_takes_jax_where_there_is_no_gpu(nvidia_smi, monkeypatch):
     assert not backends.has_gpu()
     nvidia_smi("No devices were found")
     assert not backends.has_gpu()
-    done = run("from lib import backends\nprint(backends.select('auto', 'auto'))")
+    done = run("from lib.core import backends\nprint(backends.select('auto', 'auto'))")
     assert done.stdout.strip() == f"{ON_JAX}, XLA on"
     nvidia_smi("GPU 0: Tesla T4 (UUID: GPU-0)")
     assert backends.has_gpu()
@@ -80,7 +80,7 @@ def test_an_nvidia_smi_that_stands_still_is_waited_for_once(monkeypatch, tmp_pat
 def test_auto_takes_tensorflow_where_there_is_a_gpu_and_refuses_one_that_it_cannot_use(nvidia_smi):
     """This machine has a driver's tool that lists a GPU, and no GPU: as one whose driver does not work."""
     nvidia_smi("GPU 0: Tesla T4 (UUID: GPU-0)")
-    done = run("from lib import backends\nprint(backends.select('auto'))")
+    done = run("from lib.core import backends\nprint(backends.select('auto'))")
     assert "nvidia-smi lists GPU 0: Tesla T4, but TensorFlow" in done.stderr
     assert "CUDA_VISIBLE_DEVICES=-1" in done.stderr
 
@@ -96,12 +96,12 @@ def test_a_processor_s_flags_tell_whether_it_multiplies_bfloat16(tmp_path, flag)
 
 
 def test_naming_float32_rounds_nothing():
-    done = run("from lib import backends\nprint(backends.select('jax', 'float32'))")
+    done = run("from lib.core import backends\nprint(backends.select('jax', 'float32'))")
     assert done.stdout.strip() == "jax, float32, XLA on"
 
 
 def test_tensorflow_on_a_cpu_runs_without_xla():
-    done = run("from lib import backends\nprint(backends.select('tensorflow', 'float32'))")
+    done = run("from lib.core import backends\nprint(backends.select('tensorflow', 'float32'))")
     assert done.stdout.strip() == "tensorflow, float32, XLA off"
 
 
@@ -112,7 +112,7 @@ def test_a_gpu_is_set_up_with_xla_memory_growth_and_its_tensor_cores(nvidia_smi)
         "import tensorflow as tf\n"
         "tf.config.list_physical_devices = lambda kind: ['the GPU']\n"
         "tf.config.experimental.set_memory_growth = lambda *asked: print(*asked)\n"
-        "from lib import backends\n"
+        "from lib.core import backends\n"
         "print(backends.select('auto', 'float32'))\n"
         "print(backends.select())\n"
         "import keras; print(keras.config.dtype_policy().name)"
@@ -158,7 +158,7 @@ def test_unknown_names_are_told():
 
 def test_deterministic_operations_turn_xla_off_on_tensorflow_and_are_told():
     done = run(
-        "from lib import backends\n"
+        "from lib.core import backends\n"
         "print(backends.select('tensorflow', deterministic=True))\n"
         "from tensorflow.python.framework import config\n"
         "print(config.is_op_determinism_enabled())"

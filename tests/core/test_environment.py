@@ -57,7 +57,7 @@ from lib.evaluation import provenance
 print(json.dumps({{
     "backend": keras.backend.backend(), "floatx": keras.config.floatx(), "epsilon": keras.config.epsilon(),
     "weights": str(model.weights[0].dtype), "steps": int(model.optimizer.iterations),
-    "aside": provenance.collect()["environment variables set aside"],
+    "aside": ", ".join(provenance.collect().variables_set_aside),
 }}))
 """
 

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import termios
 import threading
-from pathlib import Path
 
 import nbformat
 import pytest
@@ -111,8 +110,8 @@ def test_plain_lines_say_how_long_it_takes_where_that_is_known(monkeypatch, tmp_
 
 
 CELLS = [
-    "from lib import progress, results",
-    "report = results.Results('small', globals())",
+    "from lib.core import progress; from lib.report import recorder",
+    "report = recorder.Recorder('small', globals())",
     "progress.note('loading')",
     "import time\nfor done in range(1, 4):\n    progress.step(done, 3, 'fine-tuning')\n    time.sleep(0.4)",
     "report.finish('Done.')",
@@ -145,7 +144,7 @@ def run_small(tmp_path):
     def run(stderr):
         variables = environment.cleaned(dict(os.environ))[0] | {
             "REPORT_OUTPUTS": str(tmp_path / "outputs"),
-            "PYTHONPATH": f"{paths.ROOT}:{Path(__file__).parent}",
+            "PYTHONPATH": f"{paths.ROOT}:{paths.ROOT}/tests",
         }
         command = [sys.executable, "-c", RUN]
         subprocess.run(command, cwd=tmp_path, env=variables, stdout=subprocess.PIPE, stderr=stderr, check=True)
@@ -169,7 +168,7 @@ def test_a_notebook_s_run_draws_two_bars_on_a_terminal_and_leaves_no_trace(run_s
         except OSError:  # the other end is closed
             pass
 
-    reader = threading.Thread(target=read)
+    reader = threading.Thread(target=read, daemon=True)  # or a run that fails would leave it waiting
     reader.start()
     report = run_small(theirs)
     os.close(theirs)

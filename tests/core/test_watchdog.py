@@ -6,7 +6,9 @@ import psutil
 
 from lib.core import paths
 
-CHILD = "import time; from lib import watchdog; watchdog.end_with_parent(); print('up', flush=True); time.sleep(100)"
+CHILD = (
+    "import time; from lib.core import watchdog; watchdog.end_with_parent(); print('up', flush=True); time.sleep(100)"
+)
 PARENT = f"""
 import subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", {CHILD!r}], stdout=subprocess.PIPE, start_new_session=True)

@@ -2,9 +2,10 @@ import codecs
 
 import pytest
 
-from lib.claims import beside_post
+from lib.claims import post
 from lib.core import yaml_files
 from lib.core.errors import UserError
+from lib.evaluation import post_texts
 from lib.report import wording
 
 
@@ -146,7 +147,7 @@ def test_a_value_is_shown_on_one_line_and_cut():
 def test_the_files_of_the_project_are_read_so(monkeypatch):
     read = []
     monkeypatch.setattr(yaml_files, "parse", lambda text, where: read.append(where) or {"holtzman": {"rows": []}})
-    beside_post.blog_post()
-    beside_post.published(beside_post.pd.DataFrame({"label": []}))
-    wording._templates.__wrapped__()
+    post.blog_post()
+    post_texts.published([])
+    wording.templates.__wrapped__()
     assert read == ["experiments/blog_post.yaml", "experiments/published.yaml", "lib/report/wording.yaml"]
