@@ -1,7 +1,8 @@
-"""Runs a notebook with papermill, in a kernel of this interpreter, and never waits for a kernel that will not answer.
+"""Run a notebook with papermill, in a kernel of this interpreter, and stop waiting if the kernel does not answer.
 
-papermill starts whatever Jupyter knows as `python3`, which another installation may have taken, and waits without an
-end for the answer to a cell: a cell that uses widgets can lose it (nbclient, issue 312).
+By default, papermill starts the kernel that Jupyter has registered as `python3`, which may belong to another
+installation. It also waits forever for the answer to a cell, and a cell that uses widgets can lose its answer
+(nbclient, issue 312).
 """
 
 import asyncio
@@ -25,27 +26,27 @@ from papermill.exceptions import PapermillExecutionError
 from lib.core import command_line, redaction
 from lib.core.errors import UserError
 
-ARGUMENTS = [  # of the kernel
-    "--InteractiveShell.ast_node_interactivity=last_expr",  # whatever a system-wide file says
-    "--IPKernelApp.capture_fd_output=False",  # or what a library writes as it aborts the process is lost with it
+ARGUMENTS = [  # of the kernel's command
+    "--InteractiveShell.ast_node_interactivity=last_expr",  # overrides a system-wide setting
+    "--IPKernelApp.capture_fd_output=False",  # else the last words of a library that aborts the process are lost
 ]
-START_SECONDS = 120  # for a kernel to answer at all
-IDLE_SECONDS = 30  # between a kernel's word that a cell is done and the answer, which otherwise come together
+START_SECONDS = 120  # the time that a kernel has to start
+IDLE_SECONDS = 30  # the longest wait for a cell's answer after the kernel reports idle; normally both come together
 LAST_WORDS = 300  # characters
-OOM_COUNTS = (  # of the whole system, and of a container by control groups of version 2 and 1
+OOM_COUNTS = (  # of the whole system, and of a container (control groups, versions 2 and 1)
     "/proc/vmstat",
     "/sys/fs/cgroup/memory.events",
     "/sys/fs/cgroup/memory/memory.oom_control",
 )
-NOISE = re.compile(  # warnings of ipykernel, notes of XLA and TensorFlow, lines of a stack, papermill's own word
+NOISE = re.compile(  # ipykernel warnings, XLA and TensorFlow logs, stack traces, papermill's own message
     r"\[IPKernelApp\] WARNING|Debugger warning|frozen modules|PYDEVD|^\s*(@|\*\*\*|#\d)|^Extension modules|^\s*File "
     r"|^[IW]\d{4} |: [IW] \w+/|^WARNING: All log messages|^Kernel died while"
 )
-NO_SPACE = re.compile("No space left on device|Disk quota exceeded")  # in the words of every library
+NO_SPACE = re.compile("No space left on device|Disk quota exceeded")  # the wording that all libraries share
 
 
 class NotebookFailed(Exception):
-    """A notebook that did not run to its end."""
+    """A notebook did not run to its end."""
 
 
 def execute(
@@ -58,21 +59,21 @@ def execute(
     limit_minutes: float | None = None,
     cwd: Path | None = None,
 ) -> None:
-    """Runs a notebook, and writes it as far as it came.
+    """Run a notebook and write the executed copy, even if it is incomplete.
 
     Args:
-        source: The notebook.
-        executed: Where the executed one goes.
-        parameters: What takes the place of the values in its `parameters` cell.
+        source: The notebook's file.
+        executed: The file for the executed notebook.
+        parameters: Values that replace those of its `parameters` cell.
         environment: The kernel's environment variables.
-        log: The file that the kernel's stderr goes to, for its last words.
+        log: The file that receives the kernel's stderr; error messages quote its last lines.
         on_cell_executed: Called after each code cell.
-        limit_minutes: How long it may take; None sets no limit.
+        limit_minutes: The longest time that the run may take; None sets no limit.
         cwd: The kernel's working directory.
 
     Raises:
         UserError: If the notebook raised one.
-        NotebookFailed: If a cell failed, the kernel ended or did not answer, or the time was up.
+        NotebookFailed: If a cell failed, the kernel ended or did not answer, or the time limit was reached.
     """
     name = source.stem
     logging.getLogger("papermill").setLevel(logging.ERROR)
@@ -104,7 +105,7 @@ def execute(
         ) from None
     except _KernelEnded as ended:
         how = _told(ended.status, memory_kills)
-        words = "" if ended.status == -signal.SIGKILL else _last_words(log)  # which came without a warning
+        words = "" if ended.status == -signal.SIGKILL else _last_words(log)  # SIGKILL leaves no message
         raise NotebookFailed(f"{name} failed: {how}.{words}") from None
     except _NoAnswer:
         raise NotebookFailed(
@@ -118,7 +119,7 @@ def execute(
 
 
 class _KernelEnded(Exception):
-    """The kernel's process is gone."""
+    """The kernel's process has ended."""
 
     def __init__(self, status: int | None):
         super().__init__(status)
@@ -126,19 +127,19 @@ class _KernelEnded(Exception):
 
 
 class _NotStarted(Exception):
-    """The kernel did not come up, and why."""
+    """The kernel did not start; the message gives the reason."""
 
 
 class _NoAnswer(Exception):
-    """The kernel is idle, and the answer to a cell does not come."""
+    """The kernel is idle, but the answer to a cell has not arrived."""
 
 
 class _TimeUp(Exception):
-    """The run took longer than it may."""
+    """The run reached its time limit."""
 
 
 class _OwnKernel(KernelSpecManager):
-    """Knows one kernel, whatever its name: this interpreter's."""
+    """A kernel registry that returns this interpreter's kernel for every name."""
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
         command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", *ARGUMENTS]
@@ -146,10 +147,10 @@ class _OwnKernel(KernelSpecManager):
 
 
 class _Client(PapermillNotebookClient):
-    """papermill's client, which ends when the kernel has ended or does not answer."""
+    """papermill's client; it raises an exception if the kernel ends or does not answer."""
 
     idle_without_answer = False
-    connection_file = ""  # where Jupyter keeps the kernel's ports; in the run's own folder it goes with it
+    connection_file = ""  # holds the kernel's ports; it is in the run's folder, so it is removed with the run
 
     def create_kernel_manager(self):
         self.km = AsyncKernelManager(
@@ -171,7 +172,7 @@ class _Client(PapermillNotebookClient):
                 raise _NoAnswer from None
             process = getattr(self.km.provisioner, "process", None)
             raise _KernelEnded(process.poll() if process else None) from None
-        except CellTimeoutError as error:  # of the cell, or of its last outputs
+        except CellTimeoutError as error:  # for the cell, or for its last outputs
             raise (_NoAnswer if "IOPub" in str(error) else _TimeUp) from None
 
     def process_message(self, message, cell, cell_index):
@@ -182,11 +183,11 @@ class _Client(PapermillNotebookClient):
     def _give_up(self, awaited) -> None:
         if not awaited.done():
             self.idle_without_answer = True
-            awaited.cancel()  # which nbclient takes for a dead kernel
+            awaited.cancel()  # nbclient treats this as a dead kernel
 
 
 class _Engine(NBClientEngine):
-    """papermill's engine, with `_Client`."""
+    """papermill's engine with `_Client` as its client."""
 
     NAME = "report"
 
@@ -208,16 +209,16 @@ papermill_engines.register(_Engine.NAME, _Engine)
 
 
 def _literal(path: Path) -> str:
-    """A path as papermill takes it, which fills in `{name}`."""
+    """Escape a path for papermill, which expands `{name}`."""
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _told(status: int | None, memory_kills: int) -> str:
-    """How a kernel ended, in words.
+    """Describe how a kernel ended.
 
     Args:
         status: Its exit status, negative for a signal.
-        memory_kills: What `_memory_kills` returned before.
+        memory_kills: The result of `_memory_kills` before the run.
     """
     if status == -signal.SIGKILL:
         if _memory_kills() > memory_kills:
@@ -230,7 +231,7 @@ def _told(status: int | None, memory_kills: int) -> str:
 
 
 def _memory_kills() -> int:
-    """How often the system has killed a process for want of memory, by all counts that it keeps."""
+    """Return how many processes the system has killed for lack of memory, summed over all available counters."""
     total = 0
     for place in OOM_COUNTS:
         with contextlib.suppress(OSError, ValueError):
@@ -240,12 +241,12 @@ def _memory_kills() -> int:
 
 
 def _last_words(log: Path) -> str:
-    """The last lines of a kernel's stderr that say something, as a sentence; `""` if there are none."""
+    """Return the last informative lines of a kernel's stderr as a sentence; `""` if there are none."""
     try:
         text = log.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    text = text.split("Fatal Python error")[0]  # after which every thread's stack is printed
+    text = text.split("Fatal Python error")[0]  # the stacks of all threads follow it
     lines = [line.strip() for line in text.splitlines() if line.strip() and not NOISE.search(line)]
     words = " ".join(lines[-3:])
     return f" Its last words: {redaction.clean(words)[-LAST_WORDS:]}" if words else ""

@@ -1,9 +1,9 @@
-"""Runs a notebook with the parameters of an experiment, and publishes the report.
+"""Run a notebook with the parameters of an experiment and publish its report.
 
-Usage: `python -m lib.runner 04_tang_poetry --profile cpu`. The parameters are checked before anything starts; the
-notebook runs in a scratch folder; the finished folder is moved into `outputs/<profile>/` at once. With parameters on
-the command line, `k=40 "prompt=The night was"`, the report is a variant and goes to a folder of its own. Exit status:
-0 for a published report, 2 for a mistake that the user can mend, 1 for a notebook that failed.
+Usage: `python -m lib.runner 04_tang_poetry --profile cpu`. The runner checks the parameters before it starts anything,
+runs the notebook in a scratch folder, and then moves the finished folder into `outputs/<profile>/` in one step. If
+parameters are given on the command line, such as `k=40 "prompt=The night was"`, the report is a variant and gets its
+own folder. Exit status: 0 if the report was published, 2 for a mistake that the user can fix, 1 if the notebook failed.
 """
 
 import argparse
@@ -29,28 +29,28 @@ from lib.kernels import NotebookFailed
 from lib.report import executed as executed_notebooks
 from lib.report import recorder, site
 
-DONE = ".done"  # lies in a published folder; make compares its time with what the report is made from
+DONE = ".done"  # a file in each published folder; make compares its time with those of the report's sources
 KERNEL_LOG = "kernel.log"
-RUNNING = ".run-"  # how the folder of a run that is not done begins
+RUNNING = ".run-"  # the prefix of the folder of an unfinished run
 
 
 def run(notebook: str, profile: str, changes: list[str] | None = None, limit_minutes: float | None = None) -> Path:
-    """Runs a notebook and publishes its report.
+    """Run a notebook and publish its report.
 
     Args:
         notebook: The notebook's stem.
-        profile: The folder of `experiments` that holds its YAML file, and the folder of `outputs/` that it goes to.
-        changes: Parameters, `"name=value"`, that differ from the YAML file. With any, the report does not take the
-            place of the notebook's own: it goes to `<notebook>@<hash of what differs>`.
-        limit_minutes: How long the notebook may take; None sets no limit.
+        profile: The folder in `experiments/` that holds the YAML file, and the folder in `outputs/` for the report.
+        changes: Parameters, as `"name=value"`, that differ from the YAML file. The report is then a variant: it does
+            not replace the notebook's own report but goes to `<notebook>@<hash of the changes>`.
+        limit_minutes: The longest time that the notebook may take; None sets no limit.
 
     Returns:
         The published folder.
 
     Raises:
-        UserError: If a parameter, the profile, the notebook or the outputs folder is not as it must be. Nothing is
-            written then.
-        NotebookFailed: If the notebook failed. Its report, if there was one, is left as it was.
+        UserError: If a parameter, the profile, the notebook or the outputs folder is invalid. Nothing is published
+            then.
+        NotebookFailed: If the notebook failed. A report published earlier is kept.
     """
     declared = parameters.declared(paths.NOTEBOOKS / f"{notebook}.ipynb")
     given = _experiment(notebook, profile, declared)
@@ -90,7 +90,7 @@ def run(notebook: str, profile: str, changes: list[str] | None = None, limit_min
         published = _publish(folder, outputs)
         for suffix in ("ipynb", "log"):
             (outputs / "failed" / f"{notebook}.{suffix}").unlink(missing_ok=True)
-        site.render_index(profile)  # which also links the reports, so no other run may publish meanwhile
+        site.render_index(profile)  # inside the lock: it also writes the links into the other reports
         (published / DONE).touch()
     return published
 
@@ -108,7 +108,7 @@ def _experiment(notebook: str, profile: str, declared: dict) -> dict:
 
 
 def _changed(changes: list[str], given: dict, declared: dict) -> dict:
-    """The parameters of the command line that differ from those of the YAML file."""
+    """Return the parameters of the command line whose values differ from those of the YAML file."""
     values = {name: parameter.default for name, parameter in declared.items()} | given
     wanted = parameters.from_command_line(changes, declared)
     for name, value in wanted.items():
@@ -121,7 +121,7 @@ def _changed(changes: list[str], given: dict, declared: dict) -> dict:
 
 
 def variant_name(notebook: str, changed: dict) -> str:
-    """The folder of a report: the notebook's name and, if any parameters are changed, a hash of them."""
+    """Return the name of a report's folder: the notebook's name and, if any parameters are changed, a hash of them."""
     if not changed:
         return notebook
     text = json.dumps(changed, sort_keys=True, ensure_ascii=False)
@@ -142,20 +142,20 @@ def _check_writable(outputs: Path) -> None:
 
 @contextlib.contextmanager
 def _only_one(outputs: Path):
-    """Lets one notebook run at a time, since two would spoil each other's timings, and clears what dead runs left."""
+    """Run one notebook at a time, since two would distort each other's timings. Remove the folders of killed runs."""
     with open(outputs / ".lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             print("Another notebook of this profile is running; waiting for it.", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
-        for left in outputs.glob(f"{RUNNING}*"):  # by runs that were killed: a living one holds the lock
+        for left in outputs.glob(f"{RUNNING}*"):  # of killed runs: a live run would hold the lock
             shutil.rmtree(left, ignore_errors=True)
         yield
 
 
 def _minutes_last_time(outputs: Path, *names: str) -> float | None:
-    """The minutes of the first of some published reports that there is; None if there is none."""
+    """Return the minutes of the first of the named reports that is published; None if none is."""
     for name in names:
         with contextlib.suppress(OSError, ValueError, KeyError):
             return json.loads((outputs / name / "results.json").read_text(encoding="utf-8"))["minutes"]
@@ -163,7 +163,7 @@ def _minutes_last_time(outputs: Path, *names: str) -> float | None:
 
 
 def _say_if_slow(profile: str, values: dict) -> None:
-    """Says that the experiments of the profile `gpu` run on a CPU, where they take days."""
+    """Warn that the experiments of the profile `gpu` take days on a CPU."""
     if profile == "gpu" and "backend" in values and not backends.has_gpu():
         print(
             "The experiments of the profile gpu are sized for an NVIDIA GPU, and none was found. On a CPU they take "
@@ -178,7 +178,7 @@ def _execute(
     source, scratch = paths.NOTEBOOKS / f"{notebook}.ipynb", executed.parent.parent
     cells = nbformat.read(source, as_version=4).cells
     code = [cell for cell in cells if cell.cell_type == "code" and cell.source.strip()]
-    done, total = itertools.count(1), len(code) + 1  # papermill adds a cell with the parameters that are given
+    done, total = itertools.count(1), len(code) + 1  # papermill adds a cell with the given parameters
     log = scratch / KERNEL_LOG
     with _quiet(log) as terminal, progress.shown(notebook, scratch / "progress.jsonl", terminal, total, minutes):
         variables, aside = environment.for_kernel(scratch)
@@ -197,7 +197,7 @@ def _execute(
 
 
 def _check_ran(executed: Path, folder: Path) -> None:
-    """Makes sure that every code cell ran: a killed kernel leaves a notebook that looks complete."""
+    """Check that every code cell ran: a killed kernel leaves a notebook that looks complete."""
     counts = []
     for cell in nbformat.read(executed, as_version=4).cells:
         if cell.cell_type == "code" and cell.source.strip():
@@ -213,12 +213,12 @@ def _check_ran(executed: Path, folder: Path) -> None:
 
 
 def _record(folder: Path, minutes: float, changed: dict) -> None:
-    """Adds to `results.json` what the runner knows.
+    """Add the run's time and its changed parameters to `results.json`.
 
     Args:
-        folder: The folder.
-        minutes: Those of the whole run, the start of the kernel included, in place of what the notebook counted.
-        changed: The parameters that make the report a variant, none if it is not one.
+        folder: The report's folder.
+        minutes: The time of the whole run, including the start of the kernel. It replaces the notebook's own count.
+        changed: The parameters that make the report a variant; empty if it is not one.
     """
     results = records.load(folder / "results.json")
     results.minutes, results.changed = minutes, changed
@@ -226,7 +226,7 @@ def _record(folder: Path, minutes: float, changed: dict) -> None:
 
 
 def _publish(folder: Path, outputs: Path) -> Path:
-    """Puts a finished folder in the place of the old one."""
+    """Replace the old report with a finished folder."""
     place, old = outputs / folder.name, folder.parent / "old"
     if place.exists():
         place.rename(old)
@@ -241,7 +241,7 @@ def _publish(folder: Path, outputs: Path) -> Path:
 
 @contextlib.contextmanager
 def _quiet(log: Path):
-    """Sends what the kernel and its libraries write to stderr into a file. Yields the real stderr."""
+    """Redirect the stderr of the kernel and its libraries to a file. Yield the real stderr."""
     sys.stderr.flush()
     terminal = os.fdopen(os.dup(2), "w", buffering=1)
     with open(log, "w") as file:
@@ -254,7 +254,7 @@ def _quiet(log: Path):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line. Returns the exit status."""
+    """Run the command line. Return the exit status."""
     return command_line.run(lambda: _main(arguments))
 
 
@@ -289,7 +289,7 @@ def _main(arguments: list[str] | None) -> int:
 
 
 def _minutes(text: str) -> float:
-    """A time limit in minutes, more than 0."""
+    """Parse a time limit in minutes, more than 0."""
     with contextlib.suppress(ValueError):
         if 0 < (minutes := float(text)) < float("inf"):
             return minutes

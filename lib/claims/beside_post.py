@@ -1,4 +1,4 @@
-"""Each figure of the post beside the one measured here, and what their difference is explained by."""
+"""Compare each figure of the post with the one measured here, and explain the difference."""
 
 import math
 
@@ -10,11 +10,11 @@ SUBJECTS = ("stories", "poems")
 
 
 def rows(found: Experiments, figures: dict) -> list[Beside]:
-    """Sets the results beside the post's.
+    """Compare the results with the post's.
 
     Args:
-        found: What `experiments.load` returned.
-        figures: What `post.blog_post` returned.
+        found: The result of `experiments.load`.
+        figures: The result of `post.blog_post`.
     """
     return [*_speed(found, figures), *_trainings(found, figures), *_texts(found, figures)]
 
@@ -164,7 +164,7 @@ def _machine(results: Results) -> dict:
 
 
 def rates(found: Experiments, figures: dict) -> list[dict]:
-    """Sets the post's tokens per second beside those of the calls that were timed here.
+    """Compare the post's tokens per second with those of the calls timed here.
 
     Returns:
         Rows of `call`, a tuple of whose call it is (`"post"` or `"here"`), its label and whether it was a first or a
@@ -205,7 +205,7 @@ def _baseline_timings(found: Experiments) -> tuple[Timing, Timing | None]:
 
 
 def compiling(found: Experiments, figures: dict) -> dict[str, float]:
-    """How much of the post's speed-up compiling explains, going by what compiling costs here.
+    """Compute how much of the post's speed-up compilation explains, given its cost here.
 
     The speed-up `s` of a call after against a first call before is split into the factor that compiling makes,
     `c = first / later`, and the rest: `log(c) / log(s)` of it, on the scale on which factors add up. 100 is all of it;

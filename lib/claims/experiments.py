@@ -1,4 +1,4 @@
-"""The results of the five experiments that the claims are judged by."""
+"""Read the results of the five experiments on which the claims are judged."""
 
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ class Experiments:
 
 
 def load(profile: str) -> Experiments:
-    """Reads the results of the experiments of a profile.
+    """Read the results of a profile's experiments.
 
     Raises:
         UserError: If one of them has not been run, or its results cannot be read.

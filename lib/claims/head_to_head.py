@@ -1,4 +1,4 @@
-"""The model from scratch against the fine-tuned one, measure by measure."""
+"""Compare the model from scratch with the fine-tuned one, measure by measure."""
 
 from lib.claims import rules
 from lib.core.records import Contest, Estimate, FromScratch, SpeedVerdict, Winner
@@ -7,7 +7,7 @@ SHARES = ("well_formed", "regular_lines", "han", "rhyme", "alternating")  # of t
 
 
 def contests(measured: FromScratch) -> list[Contest]:
-    """Judges which model is better.
+    """Judge which model is better.
 
     Bits per character: by the 95 % bootstrap interval of the mean difference on the same poem. Shares of the form: if
     their 95 % intervals do not overlap. Seconds per poem: `rules.compare_speed`.

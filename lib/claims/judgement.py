@@ -1,4 +1,4 @@
-"""All that is judged from the results of a profile, as one record."""
+"""Judge everything in a profile's results, and return one record."""
 
 from lib.claims import beside_post, experiments, head_to_head, post, post_claims
 from lib.core import paths, records
@@ -7,11 +7,11 @@ from lib.core.records import Judgement, PostText
 
 
 def of_profile(profile: str, post_texts: list[PostText] | None = None) -> Judgement:
-    """Judges the results of a profile.
+    """Judge the results of a profile.
 
     Args:
         profile: The folder of `outputs/`.
-        post_texts: The texts that the post prints, judged; those of the summary's results by default.
+        post_texts: The measured texts of the post; those of the summary's results by default.
 
     Raises:
         UserError: If an experiment or the summary has not been run, or its results cannot be read.

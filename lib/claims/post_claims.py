@@ -1,4 +1,4 @@
-"""The post's claims, each judged by the experiments' results."""
+"""Judge the post's claims by the experiments' results."""
 
 from lib.claims import head_to_head, post, rules
 from lib.claims.experiments import Experiments
@@ -17,11 +17,11 @@ from lib.core.records import (
 
 
 def judge(found: Experiments, figures: dict, post_texts: list[PostText]) -> list[Claim]:
-    """Judges all claims.
+    """Judge all claims.
 
     Args:
-        found: What `experiments.load` returned.
-        figures: What `post.blog_post` returned.
+        found: The result of `experiments.load`.
+        figures: The result of `post.blog_post`.
         post_texts: The texts that the post prints, judged.
     """
     return [
@@ -36,7 +36,7 @@ def judge(found: Experiments, figures: dict, post_texts: list[PostText]) -> list
 
 
 def _claim(name: str, figures: dict, **judged) -> Claim:
-    """A claim with the words in which the post makes it."""
+    """Make a claim, with the post's own words."""
     quote = figures["quotes"][name]
     return Claim(name=name, quote=quote["text"], heading=quote["heading"], **judged)
 
@@ -174,7 +174,7 @@ def _scratch(found: Experiments, figures: dict) -> Claim:
 
 
 def from_scratch_is_better(contests: list[Contest]) -> Verdict:
-    """Judges whether the model from scratch needs fewer bits per character, and is worse in no measure of form."""
+    """Judge whether the model from scratch needs fewer bits per character and is no worse in any measure of form."""
     winner = {contest.measure: contest.winner for contest in contests}
     decided = {Winner.FROM_SCRATCH: True, Winner.FINE_TUNED: False}.get(winner["bits_per_character"])
     worse = any(winner.get(name) is Winner.FINE_TUNED for name in ("well_formed", "rhyme", "alternating"))

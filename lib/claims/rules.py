@@ -1,14 +1,14 @@
-"""The rules by which claims are judged, fixed beforehand. Each has a name in `records.Rule`."""
+"""Define the rules for judging claims, which were fixed beforehand. Each has a name in `records.Rule`."""
 
 import statistics
 
 from lib.core.records import CallState, Estimate, SpeedVerdict, Timing, Verdict, Winner
 
-NOTICEABLE = 0.1  # a change of later calls by less than this share is none
+NOTICEABLE = 0.1  # a smaller relative change of later calls counts as none
 
 
 def compare_speed(before: Timing, after: Timing) -> SpeedVerdict:
-    """Judges whether later calls got faster.
+    """Judge whether later calls got faster.
 
     They did not change if the medians differ by less than a tenth, or the ranges of the two overlap.
     """
@@ -20,7 +20,7 @@ def compare_speed(before: Timing, after: Timing) -> SpeedVerdict:
 
 
 def difference(one: Estimate, other: Estimate) -> Estimate:
-    """One figure minus another, with the smallest and the largest difference that their two intervals allow."""
+    """Subtract one figure from another, with the smallest and the largest difference that their intervals allow."""
     value = None if one.value is None or other.value is None else one.value - other.value
     if not (one.has_interval and other.has_interval):
         return Estimate(value=value)
@@ -28,23 +28,23 @@ def difference(one: Estimate, other: Estimate) -> Estimate:
 
 
 def above_zero(estimate: Estimate) -> bool | None:
-    """Whether a figure is above 0 by its interval; None if that holds 0, or there is none."""
+    """Return whether a figure's interval is above 0; None if it contains 0 or is missing."""
     if not estimate.has_interval:
         return None
     return True if estimate.low > 0 else False if estimate.high < 0 else None
 
 
 def holds(decided: bool | None) -> Verdict:
-    """The verdict of a claim that the figures decide, or do not (None)."""
+    """Return the verdict of a claim that the figures decide, or leave undecided (None)."""
     return {True: Verdict.HOLDS, False: Verdict.DOES_NOT_HOLD, None: Verdict.UNDECIDED}[decided]
 
 
 def floor_and_ceiling(reached: Estimate, floor: Estimate, ceiling: Estimate) -> Verdict:
-    """Judges whether a figure is above a floor, and as high as a ceiling.
+    """Judge whether a figure is above a floor and as high as a ceiling.
 
     Returns:
-        That it holds if it is above the floor and not below the ceiling; in part if it is above the floor alone; that
-        it does not hold if it is below the ceiling alone; else undecided.
+        That the claim holds if the figure is above the floor and not below the ceiling, that it holds in part if it is
+        above the floor alone, that it does not hold if it is below the ceiling alone, else that it is undecided.
     """
     above, below = above_zero(difference(reached, floor)), above_zero(difference(ceiling, reached))
     if above:
@@ -53,7 +53,7 @@ def floor_and_ceiling(reached: Estimate, floor: Estimate, ceiling: Estimate) -> 
 
 
 def better(first_minus_second: Estimate, lower_is_better: bool) -> Winner:
-    """Which of the model from scratch (the first) and the fine-tuned one is better, by a difference's interval."""
+    """Return the better of the model from scratch (the first) and the fine-tuned one, by a difference's interval."""
     above = above_zero(first_minus_second)
     if above is None:
         return Winner.NEITHER

@@ -16,13 +16,13 @@ from lib.core.errors import UserError
 
 BACKENDS = ("tensorflow", "jax")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
-NVIDIA_SMI_SECONDS = 10  # a broken driver lets it stand still
-_nvidia_smi_hangs = False  # found out once, and not waited for again
+NVIDIA_SMI_SECONDS = 10  # it hangs if the driver is broken
+_nvidia_smi_hangs = False  # once it has hung, it is not called again
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How Keras computes.
+    """The settings that Keras computes with.
 
     Attributes:
         backend: `"tensorflow"` or `"jax"`.
@@ -58,9 +58,9 @@ selected: Settings | None = None  # what `select` chose last
 
 
 def select(backend: str = "auto", precision: str = "auto", deterministic: bool = False) -> Settings:
-    """Sets Keras up; call it before Keras is imported elsewhere.
+    """Set Keras up; call this before Keras is imported elsewhere.
 
-    What `"auto"` and the rest come to:
+    The choices of `"auto"`, and what follows from them:
 
     - Backend: TensorFlow where there is a GPU, as in the blog post. On a CPU JAX: it compiles sooner (first training
       step of GPT-2's shape on two cores: 15 s against 28 s), and `decoding` and `packing` run on it. `make bench`
@@ -126,7 +126,7 @@ def select(backend: str = "auto", precision: str = "auto", deterministic: bool =
 
 
 def fastest_precision(capability: float) -> str:
-    """The dtype policy that uses a GPU's tensor cores.
+    """Return the dtype policy that uses a GPU's tensor cores.
 
     Args:
         capability: Its compute capability, such as 7.5 for a T4. Tensor cores for float16 came with 7.0, for bfloat16
@@ -138,7 +138,7 @@ def fastest_precision(capability: float) -> str:
 
 
 def multiplies_bfloat16(cpuinfo: str = "/proc/cpuinfo") -> bool:
-    """Whether the processor has instructions for products of bfloat16 values, as Linux tells it (x86 only).
+    """Return whether the processor multiplies bfloat16 values, as Linux reports it (x86 only).
 
     Intel's processors of the Cooper Lake and Sapphire Rapids generations and AMD's from Zen 4 on have them. Elsewhere
     such products take longer than those of float32.
@@ -152,7 +152,7 @@ def multiplies_bfloat16(cpuinfo: str = "/proc/cpuinfo") -> bool:
 
 
 def has_gpu() -> bool:
-    """Whether the machine has an NVIDIA GPU, found out as the Makefile does, without importing TensorFlow.
+    """Return whether the machine has an NVIDIA GPU, by the Makefile's check, without importing TensorFlow.
 
     TensorFlow imports Keras, and Keras chooses its backend when it is imported. `CUDA_VISIBLE_DEVICES` hides those
     that it does not list, and all if it begins with none: if it is empty, `-1` or `NoDevFiles`.
@@ -164,7 +164,7 @@ def has_gpu() -> bool:
 
 
 def compute_capability() -> float:
-    """The compute capability of the first GPU; 0 if `nvidia-smi` does not tell."""
+    """Return the compute capability of the first GPU; 0 if `nvidia-smi` does not report it."""
     try:
         return float(gpu_property("compute_cap"))
     except ValueError:
@@ -180,7 +180,7 @@ def gpu_property(name: str) -> str:
 
 
 def nvidia_smi(*arguments: str) -> str:
-    """What `nvidia-smi` prints; nothing if there is none, or if it stood still once."""
+    """Return the output of `nvidia-smi`; `""` if it is missing, or if it has hung before."""
     global _nvidia_smi_hangs
     if _nvidia_smi_hangs:
         return ""

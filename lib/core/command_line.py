@@ -1,4 +1,4 @@
-"""What all commands, `python -m lib.…`, have in common: how they end, and how they print."""
+"""Run the commands, `python -m lib.…`: how all of them end and print errors."""
 
 import contextlib
 import errno
@@ -17,13 +17,13 @@ DISK_FULL = (
     "disk in REPORT_OUTPUTS and REPORT_CACHE."
 )
 INTERRUPTED = 130
-UNREAD = 141  # the status of a command whose reader, such as `head`, has gone
+UNREAD = 141  # the status of a command whose reader, such as `head`, has ended
 
 
 def run(main: Callable[[], int]) -> int:
-    """Runs a command, and turns what a user can mend into one line and status 2.
+    """Run a command, and turn an error that the user can fix into one line and status 2.
 
-    SIGTERM, and the end of the terminal, count as Ctrl+C, so that what was begun is cleared away. Characters that the
+    SIGTERM, and the end of the terminal, count as Ctrl+C, so that unfinished work is cleaned up. Characters that the
     terminal's encoding lacks are printed as escapes.
 
     Args:
@@ -41,7 +41,7 @@ def run(main: Callable[[], int]) -> int:
     except UserError as error:
         return fail(str(error))
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # discards buffered output
         return UNREAD
     except OSError as error:
         if error.errno not in MENDABLE:
@@ -54,7 +54,7 @@ def run(main: Callable[[], int]) -> int:
 
 @contextlib.contextmanager
 def _interrupted_by(*names: str):
-    """Has signals interrupt this process as Ctrl+C does."""
+    """Let signals interrupt this process as Ctrl+C does."""
 
     def interrupt(*_):
         raise KeyboardInterrupt
@@ -71,12 +71,12 @@ def _interrupted_by(*names: str):
 
 
 def fail(message: str, status: int = 2) -> int:
-    """Prints an error in one line. Returns the exit status."""
+    """Print an error in one line. Return the exit status."""
     print(redaction.clean(f"error: {' '.join(message.split())}"), file=sys.stderr)
     return status
 
 
 def of_system(error: OSError) -> str:
-    """What the system refused, in words, and what to do."""
+    """Describe an error of the operating system, and how to fix it."""
     where = f" ({error.filename})" if error.filename else ""
     return DISK_FULL.format(where=where) if error.errno in FULL else f"{error.strerror or error}{where}."

@@ -1,9 +1,9 @@
-"""Keeps a reader's own set-up out of a report: what of the environment a run depends on, and what is set aside.
+"""Keep the reader's own set-up out of a report by removing environment variables that would change it.
 
-A report says what it was made with: the YAML's backend, float32, a first call that compiles. Environment variables of
-Keras, JAX, TensorFlow and XLA would change that in silence, or end a run. So would a start-up file of IPython. This is
-the one place that decides what reaches a notebook. The runner uses it for its kernels (`for_kernel`), and
-`backends.select` where a notebook runs in JupyterLab (`clean_here`).
+A report states how it was made: the YAML file's backend, float32, a first call that compiles. Environment variables of
+Keras, JAX, TensorFlow and XLA could change that silently or end a run, and so could an IPython start-up file. This
+module alone decides what reaches a notebook. The runner uses it for its kernels (`for_kernel`), and `backends.select`
+uses it if a notebook runs in JupyterLab (`clean_here`).
 """
 
 import os
@@ -22,21 +22,21 @@ NAMES = (
     "PYTHONSTARTUP",
     "PYTHONWARNINGS",
 )
-# How names begin of what changes no figure: logs, how much of a GPU's memory a program may take, Terraform's own.
+# Prefixes of variables that change no figure: logs, the share of GPU memory that a program may take, and Terraform's.
 KEPT = ("TF_CLI_", "TF_CPP_", "TF_FORCE_GPU_ALLOW_GROWTH", "TF_VAR_", "XLA_PYTHON_CLIENT_MEM_FRACTION")
-KEPT_FLAG = "--xla_gpu_cuda_data_dir="  # where CUDA lies, without which XLA may find no compiler for the GPU
-SET_ASIDE = "REPORT_SET_ASIDE"  # by which the runner tells a kernel what was set aside
-ENGINES = ("keras", "jax", "tensorflow")  # read the environment when they are imported
+KEPT_FLAG = "--xla_gpu_cuda_data_dir="  # the folder of CUDA; without it XLA may not find its GPU compiler
+SET_ASIDE = "REPORT_SET_ASIDE"  # the runner passes the removed names to a kernel in it
+ENGINES = ("keras", "jax", "tensorflow")  # these read the environment on import
 
 
 def cleaned(variables: dict[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Takes out what would change a report or end its run.
+    """Remove the variables that would change a report or end its run.
 
     Args:
         variables: Environment variables.
 
     Returns:
-        The variables that are left, and the names of those that were changed or taken out.
+        The remaining variables, and the names of those that were changed or removed.
     """
     left, aside = dict(variables), []
     for name in sorted(variables):
@@ -51,14 +51,14 @@ def cleaned(variables: dict[str, str]) -> tuple[dict[str, str], list[str]]:
 
 
 def for_kernel(folder: Path) -> tuple[dict[str, str], list[str]]:
-    """The environment of a report's kernel, with IPython and Keras set up as they come.
+    """Return the environment of a report's kernel, with the default settings of IPython and Keras.
 
     Args:
-        folder: Where IPython and Keras may keep what belongs to this run alone, and where temporary files go: a kernel
-            that is killed leaves some.
+        folder: A folder for this run's own files of IPython and Keras, and for temporary files: a killed kernel leaves
+            some.
 
     Returns:
-        The variables, and the names of those of this process that were set aside.
+        The variables, and the names of this process's variables that were removed or changed.
     """
     variables, aside = cleaned(dict(os.environ))
     temporary = folder / "tmp"
@@ -68,7 +68,7 @@ def for_kernel(folder: Path) -> tuple[dict[str, str], list[str]]:
 
 
 def clean_here() -> None:
-    """Sets aside in this process what the runner would, unless it has, or an engine has read it already."""
+    """Clean this process's environment, unless the runner has done so or an engine has already read it."""
     if SET_ASIDE in os.environ or any(engine in sys.modules for engine in ENGINES):
         return
     left, aside = cleaned(dict(os.environ))
@@ -78,5 +78,5 @@ def clean_here() -> None:
 
 
 def set_aside() -> list[str]:
-    """The names of the variables that were set aside for this process."""
+    """Return the names of the variables that were removed or changed for this process."""
     return os.environ.get(SET_ASIDE, "").split()

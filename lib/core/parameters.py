@@ -1,7 +1,7 @@
-"""The parameters that a notebook declares, and what a run may give for them.
+"""Read the parameters that a notebook declares, and check the values that a run gives for them.
 
-The cell tagged `parameters` holds a line for each: `name: type = default  # help [low..high]` or
-`# help {one, two}`. The brackets limit a number (or each number of a list), the braces list the values allowed.
+The cell tagged `parameters` declares each on a line: `name: type = default  # help [low..high]` or
+`# help {one, two}`. The brackets limit a number (or each number of a list); the braces list the allowed values.
 """
 
 import ast
@@ -24,7 +24,7 @@ RUNNER_SETS = ("profile", "output_dir")
 
 
 class GivenTwice(UserError):
-    """That a list holds a value twice."""
+    """A list holds a value twice."""
 
 
 @dataclass
@@ -34,8 +34,8 @@ class Parameter:
     Attributes:
         name: Its name.
         type: `"int"`, `"float"`, `"str"`, `"bool"`, `"list[int]"`, `"list[float]"` or `"list[str]"`.
-        default: Its value where a run gives none.
-        help: What it means, without the limits.
+        default: The value if a run gives none.
+        help: Its meaning, without the limits.
         low: The smallest number allowed, or None.
         high: The largest number allowed, or None.
         choices: The values allowed, or None.
@@ -51,7 +51,7 @@ class Parameter:
 
     @property
     def allowed(self) -> str:
-        """What may be given, in words."""
+        """Describe the allowed values in words."""
         if self.choices:
             return f"one of {', '.join(self.choices)}"
         words = {
@@ -67,17 +67,17 @@ class Parameter:
         return text
 
     def check(self, value, where: str):
-        """Converts a value to the parameter's type.
+        """Convert a value to the parameter's type.
 
         Args:
-            value: What was given. A number may be given as text, since YAML 1.1 reads `5e-5` as text.
-            where: Where it was given, for the message.
+            value: The given value. A number may be given as text, since YAML 1.1 reads `5e-5` as text.
+            where: The place where it was given, for the message.
 
         Returns:
-            The value as the type says.
+            The converted value.
 
         Raises:
-            UserError: If it is of another type, or not allowed.
+            UserError: If the value has another type or is not allowed.
             GivenTwice: If it is a list that holds a value twice.
         """
         if self.type.startswith("list["):
@@ -145,7 +145,7 @@ class Parameter:
 
 
 def declared(notebook: Path) -> dict[str, Parameter]:
-    """Reads the parameters that a notebook declares.
+    """Read the parameters that a notebook declares.
 
     Args:
         notebook: The notebook's file.
@@ -154,7 +154,7 @@ def declared(notebook: Path) -> dict[str, Parameter]:
         The parameters by name, in order.
 
     Raises:
-        UserError: If there is no such notebook, or it declares none.
+        UserError: If the notebook does not exist or declares no parameters.
     """
     if not notebook.is_file():
         stems = sorted(path.stem for path in paths.NOTEBOOKS.glob("*.ipynb"))
@@ -172,7 +172,7 @@ def declared(notebook: Path) -> dict[str, Parameter]:
 
 
 def parse(source: str) -> dict[str, Parameter]:
-    """Reads the source of a `parameters` cell. See `declared`."""
+    """Read the source of a `parameters` cell. See `declared`."""
     comments = {
         token.start[0]: token.string.lstrip("# ")
         for token in tokenize.generate_tokens(io.StringIO(source).readline)
@@ -200,18 +200,18 @@ def parse(source: str) -> dict[str, Parameter]:
 
 
 def validate(given: dict, parameters: dict[str, Parameter], where: str) -> dict:
-    """Checks what a run gives against what a notebook declares.
+    """Check the values of a run against the declarations of a notebook.
 
     Args:
         given: Values by name.
-        parameters: What `declared` returned.
-        where: Where the values were given, for the messages.
+        parameters: The result of `declared`.
+        where: The place where the values were given, for the messages.
 
     Returns:
-        The values, each of its parameter's type.
+        The values, converted to the types of their parameters.
 
     Raises:
-        UserError: At the first name that is not declared or value that is not allowed.
+        UserError: At the first undeclared name or invalid value.
     """
     allowed = [name for name in parameters if name not in RUNNER_SETS]
     checked = {}
@@ -230,14 +230,14 @@ def validate(given: dict, parameters: dict[str, Parameter], where: str) -> dict:
 
 
 def check_together(values: dict, where: str) -> None:
-    """Checks parameters against each other, as far as that takes nothing but their values.
+    """Check the parameters against each other, as far as their values alone allow it.
 
     Args:
-        values: All parameters of a notebook by name, those included that have their defaults.
-        where: Where they were given, for the message.
+        values: All parameters of a notebook by name, including defaults.
+        where: The place where they were given, for the message.
 
     Raises:
-        UserError: At the first that do not go together.
+        UserError: At the first contradiction.
     """
     for rule in (_prompts_differ, _prompts_fit, _openings_fit, _couplets, _heads, _examples, _learning_steps):
         if told := rule(values):
@@ -254,7 +254,7 @@ def _prompts_fit(values: dict) -> str:
     prompts = values.get("prompts", []) + [values[name] for name in ("prompt", "chinese_prompt") if name in values]
     most = values.get("max_length", math.inf)
     for prompt in prompts:
-        # A word takes a token or more. The exact check needs the tokenizer, and is made in the notebook.
+        # A word takes at least one token. The notebook makes the exact check, which needs the tokenizer.
         words = len(prompt.split())
         told = f"max_length is {most}, but the prompt {shown(prompt, 40)} alone has {words} words"
         if words >= most:
@@ -293,7 +293,7 @@ def _heads(values: dict) -> str:
 
 
 def _examples(values: dict) -> str:
-    """Reddit's stories must be more than those of them that are wanted as held out; of a stand-in all are read."""
+    """Check that more Reddit stories are read than are held out. Of a stand-in, all texts are read."""
     wanted = "num_openings" if "num_openings" in values else "num_samples"
     if not values.get("dataset", "").startswith("reddit") or values.get("dataset_stand_in") != "none":
         return ""
@@ -312,18 +312,18 @@ def _learning_steps(values: dict) -> str:
 
 
 def from_command_line(changes: list[str], parameters: dict[str, Parameter]) -> dict:
-    """Reads what a command line gives as `name=value`.
+    """Parse `name=value` arguments of a command line.
 
     Args:
-        changes: Such as `"k=40"`, `"prompt=The night was"`; a list as YAML has it, `"prompts=[I walked, The sea]"`, or
-            a single value of it.
-        parameters: What `declared` returned.
+        changes: The arguments, such as `"k=40"` or `"prompt=The night was"`. A list is given in YAML,
+            `"prompts=[I walked, The sea]"`, or as a single value.
+        parameters: The result of `declared`.
 
     Returns:
-        The values, each of its parameter's type.
+        The values, converted to the types of their parameters.
 
     Raises:
-        UserError: If one is not of that form, its name is not declared or its value is not allowed.
+        UserError: If an argument has another form, its name is not declared or its value is not allowed.
     """
     where, given = "the command line", {}
     for change in changes:
@@ -354,7 +354,7 @@ def _list(value: str, where: str) -> list:
 
 
 def described(parameters: dict[str, Parameter]) -> str:
-    """What can be set: a block for each parameter, with its type, limits, default and meaning, to be printed."""
+    """Describe each parameter in a printable block: its type, limits, default and meaning."""
     lines = []
     for name, parameter in parameters.items():
         if name in RUNNER_SETS:
@@ -366,10 +366,10 @@ def described(parameters: dict[str, Parameter]) -> str:
 
 
 def read_experiment(file: Path) -> dict:
-    """Reads the YAML file of an experiment: parameter names and values.
+    """Read the parameter names and values from the YAML file of an experiment.
 
     Raises:
-        UserError: If there is no such file, it is not such a mapping, or for what `yaml_files` refuses.
+        UserError: If the file does not exist, is not such a mapping, or is rejected by `yaml_files`.
     """
     if not file.is_file():
         raise UserError(

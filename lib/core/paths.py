@@ -1,4 +1,4 @@
-"""Where things are, whatever the working directory."""
+"""Locate the project's folders, independently of the working directory."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ _written: set[Path] = set()  # the caches that this process has tried to write t
 
 
 def home() -> Path | None:
-    """The user's home folder; None if there is none: `HOME` is not set, and the system does not know the user."""
+    """Return the user's home folder; None if `HOME` is not set and the system does not know the user."""
     try:
         return Path.home().resolve()
     except (KeyError, RuntimeError):
@@ -22,10 +22,10 @@ def home() -> Path | None:
 
 
 def expanded(path: str | Path) -> Path:
-    """An absolute path: with the home folder for `~`, and a relative one counted from the repository.
+    """Make a path absolute: expand `~`, and resolve a relative path against the repository.
 
     Raises:
-        UserError: If it begins with `~` and there is no such home folder.
+        UserError: If the path begins with `~` and there is no such home folder.
     """
     try:
         return ROOT / Path(path).expanduser()
@@ -34,17 +34,17 @@ def expanded(path: str | Path) -> Path:
 
 
 def outputs() -> Path:
-    """The folder of the reports: `outputs/`, or what `REPORT_OUTPUTS` names."""
+    """Return the folder of the reports: `outputs/`, or the value of `REPORT_OUTPUTS`."""
     return expanded(os.environ.get("REPORT_OUTPUTS") or "outputs").resolve()
 
 
 def cache() -> Path:
-    """The folder of downloads and converted models, made on demand.
+    """Return the folder of downloads and converted models. Create it if necessary.
 
-    `REPORT_CACHE` names it; else it is `gpt2-text-generation` under `XDG_CACHE_HOME` or `~/.cache`.
+    It is the value of `REPORT_CACHE`, or else `gpt2-text-generation` in `XDG_CACHE_HOME` or `~/.cache`.
 
     Raises:
-        UserError: If it cannot be written, or none is named and there is no home folder.
+        UserError: If the folder is not writable, or if `REPORT_CACHE` is not set and there is no home folder.
     """
     folder = _cache()
     try:
@@ -70,7 +70,7 @@ def _cache() -> Path:
 
 
 def write(file: Path, text: str) -> None:
-    """Writes a text file as a whole, or leaves what was there: the disk may be full."""
+    """Write a text file completely, or leave the old one unchanged, for example if the disk is full."""
     unfinished = file.with_name(f".{file.name}.part")
     try:
         unfinished.write_text(text, encoding="utf-8", errors="backslashreplace")
@@ -80,9 +80,9 @@ def write(file: Path, text: str) -> None:
 
 
 def size(place: Path) -> int:
-    """The bytes in a file, or in the files of a folder and below; 0 if there is none. Links are not followed.
+    """Return the bytes in a file or, recursively, in a folder; 0 if it does not exist. Links are not followed.
 
-    Other processes may write there meanwhile.
+    Other processes may write to it at the same time.
     """
     if not place.is_dir() or place.is_symlink():
         return os.lstat(place).st_size if os.path.lexists(place) else 0
@@ -95,10 +95,10 @@ def size(place: Path) -> int:
 
 
 def resolve(path: str) -> Path:
-    """Turns a path from a parameter into an absolute one.
+    """Resolve a path from a parameter to an absolute one.
 
-    A path that begins with `outputs/` is looked up in the folder of the reports, any other relative path in the
-    repository, so that it means the same in a notebook, in a YAML file and on the command line.
+    A path that begins with `outputs/` is resolved against the folder of the reports, any other relative path against
+    the repository. So it means the same in a notebook, in a YAML file and on the command line.
     """
     parts = Path(path).parts
     if parts and parts[0] == "outputs":
@@ -107,26 +107,26 @@ def resolve(path: str) -> Path:
 
 
 def shown(path: Path) -> str:
-    """A path as a reader should see it: relative to the repository, or with `~` for the home folder.
+    """Format a path for a reader: relative to the repository, or with `~` for the home folder.
 
-    The folder of the reports is `outputs`, wherever it lies. Of what is elsewhere only the name is told.
+    The folder of the reports is always shown as `outputs`. For other paths, only the name is shown.
     """
     return _below(path, (ROOT, ""), (outputs(), "outputs"), (home(), "~")) or Path(path).name
 
 
 def on_terminal(path: Path) -> str:
-    """A path as it can be copied: relative to the repository, else with `~` for the home folder, else whole.
+    """Format a path for copying: relative to the repository, else with `~` for the home folder, else in full.
 
-    Unlike `shown` it tells where things really are.
+    Unlike `shown`, this function returns the real location.
     """
     return _below(path, (ROOT, ""), (home(), "~")) or str(Path(path).resolve())
 
 
 def _below(path: Path, *bases: tuple[Path | None, str]) -> str:
-    """A path relative to the first base that it is below, after the base's name; `""` if it is below none."""
+    """Return a path relative to the first base that contains it, after the base's name; `""` if none contains it."""
     place = Path(path).resolve()
     for base, name in bases:
-        # A container's user may have `/` for home, below which everything is.
+        # A container's user may have `/` as home folder, which contains every path.
         if base and base != base.parent and place.is_relative_to(base):
             return (Path(name) / place.relative_to(base)).as_posix()
     return ""

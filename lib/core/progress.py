@@ -1,7 +1,7 @@
-"""How a notebook tells a terminal what it is doing, without a trace of it in the report.
+"""Show a notebook's progress in the terminal without leaving a trace in the report.
 
-The runner names a file in `REPORT_PROGRESS`; the kernel appends lines of JSON to it and the runner shows them. Without
-that variable (in JupyterLab) notes are printed, and Keras draws its own bars.
+The runner names a file in `REPORT_PROGRESS`; the kernel appends lines of JSON to it, and the runner shows them. Without
+that variable (in JupyterLab), notes are printed and Keras draws its own bars.
 """
 
 import contextlib
@@ -20,42 +20,42 @@ PLAIN_SECONDS = 15  # between two lines of progress where no terminal shows a ba
 
 
 def note(text: str) -> None:
-    """Says what is being done now."""
+    """Report what is being done now."""
     text = redaction.clean(text)
     if not _send(note=text):
         print(text, flush=True)
 
 
 def step(done: int, total: int, text: str, unit: str = "step") -> None:
-    """Says how far a long piece of work has come, in steps or in another unit."""
+    """Report how much of a long task is done, in steps or in another unit."""
     _send(done=done, total=total, text=text, unit=unit)
 
 
 def cell(done: int, total: int) -> None:
-    """Says how many of a notebook's code cells have run."""
+    """Report how many of a notebook's code cells have run."""
     _send(cell=done, cells=total)
 
 
 def in_report_run() -> bool:
-    """Whether the runner runs this process's notebook, not a reader in JupyterLab."""
+    """Return whether the runner, not a reader in JupyterLab, runs this process's notebook."""
     return bool(os.environ.get("REPORT_PROGRESS"))
 
 
 def keras_verbosity() -> int:
-    """The `verbose` of `fit` and `evaluate`: 0 in a report run, so that no bar is left in the report, else 1."""
+    """Return `verbose` for `fit` and `evaluate`: 0 in a report run, so that the report shows no bar, else 1."""
     return 0 if in_report_run() else 1
 
 
 @contextlib.contextmanager
 def shown(name: str, messages: Path, terminal: TextIO, cells: int = 0, minutes: float | None = None):
-    """Shows what this process, or a kernel that it starts, says of its progress.
+    """Show the progress messages of this process, or of a kernel that it starts.
 
     Args:
-        name: What every line begins with.
-        messages: A file that the messages go through.
-        terminal: Where to: bars on a terminal, else a line now and then.
-        cells: The code cells of the notebook that runs; 0 where none does.
-        minutes: How long it took the last time, if that is known.
+        name: The text at the start of every line.
+        messages: The file that passes the messages on.
+        terminal: The stream to write to: bars on a terminal, else an occasional line.
+        cells: The number of code cells of the running notebook; 0 if no notebook runs.
+        minutes: The time that the last run took, if known.
     """
     stop = threading.Event()
     messages.touch()
@@ -93,7 +93,7 @@ def _watch(
 
 
 class _Lines:
-    """Plain lines: what begins, what ends, and between them one now and then."""
+    """Plain lines: the start and the end of each task, and an occasional line between them."""
 
     def __init__(self, name: str, terminal: TextIO, cells: int, minutes: float | None):
         self.name, self.terminal, self.minutes = name, terminal, minutes
@@ -118,7 +118,7 @@ class _Lines:
         self.told = time.monotonic()
 
     def seconds_left(self) -> float | None:
-        """The seconds left if the run takes as long as the last one; None where that is unknown or over."""
+        """Return the seconds left if the run takes as long as the last one; None if that is unknown or has passed."""
         left = (self.minutes or 0) * 60 - (time.monotonic() - self.start)
         return left if left > 0 else None
 
@@ -130,7 +130,7 @@ class _Lines:
 
 
 class _Bars(_Lines):
-    """A bar of the notebook's cells, below it one of the steps of what is being done, and notes above them."""
+    """A bar for the notebook's cells, a bar for the current steps below it, and notes above them."""
 
     def __init__(self, name: str, terminal: TextIO, cells: int, minutes: float | None):
         super().__init__(name, terminal, 0, minutes)

@@ -1,4 +1,4 @@
-"""Keeps passwords and tokens out of parameters, notebooks, reports and logs."""
+"""Keep passwords and tokens out of parameters, notebooks, reports and logs."""
 
 import contextlib
 import html
@@ -8,16 +8,16 @@ import re
 from pathlib import Path
 
 SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY|_KEY$|^KEY$", re.IGNORECASE)
-SHORTEST = 8  # characters; what is shorter could be any word of a text
+SHORTEST = 8  # characters; a shorter secret could be any word of a text
 REMOVED = "[removed]"
 TEXT_FILES = {".ipynb", ".html", ".json", ".csv", ".log", ".jsonl", ".txt"}
 
 
 def secrets() -> list[str]:
-    """The values that must not be seen: of environment variables named like secrets, and of the hubs' token files.
+    """Collect the secrets: the values of environment variables with telling names, and the hubs' token files.
 
     Returns:
-        The longest first, so that none is taken out of the middle of another.
+        The secrets, the longest first, so that none is removed from the middle of another.
     """
     found = {value.strip() for name, value in os.environ.items() if SECRET_NAME.search(name)}
     found |= set(re.findall(r"//[^/@\s:]*:([^/@\s]+)@", " ".join(os.environ.values())))
@@ -27,12 +27,12 @@ def secrets() -> list[str]:
         found.add(_read(file).strip())
     with contextlib.suppress(ValueError, KeyError, TypeError):
         found.add(str(json.loads(_read(f"{kaggle}/kaggle.json"))["key"]))
-    # A variable may name a file that holds the token, or a switch: neither is one.
+    # A variable may instead hold a switch, or the name of a file with the token: neither is a secret.
     return sorted((text for text in found if len(text) >= SHORTEST and not os.path.exists(text)), key=len)[::-1]
 
 
 def clean(text: str) -> str:
-    """The text without secrets, and without user names and passwords in web addresses and headers."""
+    """Remove secrets from a text, and user names and passwords from its web addresses and headers."""
     for secret in secrets():
         text = text.replace(secret, REMOVED)
     text = re.sub(r"\b(Basic|Bearer) [\w.~+/=-]+", REMOVED, text)
@@ -40,10 +40,10 @@ def clean(text: str) -> str:
 
 
 def clean_folder(folder: Path) -> list[str]:
-    """Takes secrets out of the text files of a folder and below.
+    """Remove secrets from the text files of a folder, recursively.
 
     Returns:
-        The names of the files that held one.
+        The names of the files that held a secret.
     """
     hidden = [(form.encode(), REMOVED.encode()) for secret in secrets() for form in _forms(secret)]
     changed = []
@@ -58,12 +58,12 @@ def clean_folder(folder: Path) -> list[str]:
 
 
 def _forms(secret: str) -> set[str]:
-    """A secret as it stands in text, in JSON and in HTML."""
+    """Return a secret as it appears in text, in JSON and in HTML."""
     return {secret, json.dumps(secret)[1:-1], html.escape(secret)}
 
 
 def _read(file: str) -> str:
-    """The text of a file, `""` if there is none. Where there is no home folder, `~` names nothing."""
+    """Return the text of a file; `""` if it does not exist, or if its path needs a home folder and there is none."""
     try:
         return Path(os.path.expanduser(file)).read_text(encoding="utf-8")
     except (OSError, ValueError):

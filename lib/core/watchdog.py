@@ -1,8 +1,8 @@
-"""Work that may hang, done in a process of its own, which is given up when it stands still.
+"""Run work that may hang in a separate process, and end it if it makes no progress.
 
 The clients of model hubs and TensorFlow Datasets have no time limit, or one of minutes: a server that accepts a
-connection and then says nothing would hold up a run for ever. Here the process is watched from outside: it goes on as
-long as the files it writes grow, or it computes.
+connection and never answers would block a run forever. This module watches the process from outside: it may continue
+as long as the files that it writes grow or it uses processor time.
 """
 
 import contextlib
@@ -18,31 +18,31 @@ import psutil
 
 from lib.core import paths, progress
 
-STALL_SECONDS = 60.0  # without progress, after which a process is given up
-STALL_BYTES = 64 * 1024  # what counts as progress: so much more on the disk, ...
-BUSY_SECONDS = 2.0  # ... or so much more processor time
+STALL_SECONDS = 60.0  # without progress before a process is ended
+STALL_BYTES = 64 * 1024  # progress is this much more on the disk, ...
+BUSY_SECONDS = 2.0  # ... or this much more processor time
 MEGABYTE = 1_000_000
 
 
 class Failure(Exception):
-    """What a process left undone, and why, in a line."""
+    """A process failed; the message gives the reason in one line."""
 
 
 def run(command: list[str], watched: list[Path], doing: str, expected_bytes: int = 0, environment=None) -> str:
-    """Runs a command until it ends, or until it has stood still for `STALL_SECONDS`.
+    """Run a command until it ends, or until it makes no progress for `STALL_SECONDS`.
 
     Args:
         command: The program and its arguments.
-        watched: Folders that it writes to; their growth is progress.
-        doing: What it does, for the progress bar.
-        expected_bytes: How much it will write, for the progress bar; 0 where nobody knows.
-        environment: Variables of its environment, in addition to this process's.
+        watched: The folders that it writes to; their growth counts as progress.
+        doing: A description of the work, for the progress bar.
+        expected_bytes: The number of bytes that it will write, for the progress bar; 0 if unknown.
+        environment: Environment variables, in addition to this process's own.
 
     Returns:
-        What it wrote to stdout.
+        The command's stdout.
 
     Raises:
-        Failure: With the last line of what it wrote to stderr, or telling that it stood still.
+        Failure: If it failed, with the last line of its stderr, or if it made no progress.
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         process = subprocess.Popen(
@@ -62,7 +62,7 @@ def run(command: list[str], watched: list[Path], doing: str, expected_bytes: int
 
 
 def end_with_parent() -> None:
-    """Ends this process once the one that started it is gone: a notebook that was killed must not leave a download."""
+    """End this process when its parent ends: a killed notebook must not leave a download running."""
     parent = os.getppid()
 
     def watch():

@@ -1,6 +1,6 @@
-"""YAML, read strictly: what PyYAML takes in silence, and what it breaks off at, is told in one line.
+"""Read YAML strictly, and report in one line what PyYAML accepts silently or fails on.
 
-PyYAML keeps the last of two equal names, reads 010 as 8 and 12:30 as 750, and leaves a date that is none to Python.
+PyYAML keeps the last of two equal names, reads 010 as 8 and 12:30 as 750, and lets Python fail on an invalid date.
 """
 
 import codecs
@@ -18,16 +18,16 @@ SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def read(file: Path):
-    """Reads a YAML file.
+    """Read a YAML file.
 
     Args:
         file: The file, in UTF-8.
 
     Returns:
-        What it holds; None if that is nothing.
+        The content; None if the file is empty.
 
     Raises:
-        UserError: If it cannot be read, is not UTF-8, or for what `parse` refuses.
+        UserError: If the file cannot be read, is not UTF-8, or is rejected by `parse`.
     """
     where = paths.shown(file)
     try:
@@ -40,18 +40,18 @@ def read(file: Path):
 
 
 def parse(text: str, where: str):
-    """Reads YAML.
+    """Parse YAML.
 
     Args:
         text: The YAML.
-        where: Where it was given, for the message.
+        where: The place where it was given, for the message.
 
     Returns:
-        What it holds; None if that is nothing. An emoji that is written as two escapes is one character.
+        The content; None if there is none. An emoji that is written as two escapes becomes one character.
 
     Raises:
-        UserError: If it is not valid; or if it has a name twice in a mapping, a name that is not a text, a tag, an
-            alias that contains itself, a date that is none, or a number that YAML reads otherwise than people do.
+        UserError: If the text is invalid, or if it has a name twice in a mapping, a name that is not a text, a tag, an
+            alias that contains itself, an invalid date, or a number that YAML reads differently from people.
     """
     try:
         loader = _Loader(text, where)
@@ -69,7 +69,7 @@ def parse(text: str, where: str):
         ) from None
     except RecursionError:
         raise UserError(f"{where}: lists or mappings nest too deeply (line {loader.line + 1}). Write fewer.") from None
-    except (ValueError, OverflowError):  # of the scanner; other numbers are told in `construct_object`
+    except (ValueError, OverflowError):  # from the scanner; `construct_object` reports other numbers
         raise UserError(
             f"{where}: line {loader.line + 1} has a number that is too large, such as that of an escape \\U00110000, "
             "which stands for no character. Correct it."
@@ -77,11 +77,11 @@ def parse(text: str, where: str):
 
 
 def shown(value, most: int = 60) -> str:
-    """A value as a message repeats it: as Python writes it, so on one line and in characters that can be printed.
+    """Format a value for a message as Python writes it: on one line and in printable characters.
 
     Args:
         value: The value.
-        most: How many characters of it, about. An ellipsis follows where it was cut.
+        most: The approximate limit of characters. An ellipsis marks a cut.
     """
     text = repr(value[: most + 1]) if isinstance(value, str) else _BRIEF.repr(value)
     if len(text) <= most + 2:
@@ -94,7 +94,7 @@ class _Brief(reprlib.Repr):
         super().__init__()
         self.fillvalue = "…"
         self.maxstring = self.maxother = 100
-        self.maxlong = 5000  # so that the beginning is left, as of all others
+        self.maxlong = 5000  # so that the beginning is kept, as for all other types
 
     def repr_int(self, x, level):
         try:
@@ -124,7 +124,7 @@ def _decoded(content: bytes, where: str) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, which refuses more. See `parse`."""
+    """PyYAML's safe loader, but stricter. See `parse`."""
 
     def __init__(self, text: str, where: str):
         super().__init__(text)
@@ -134,7 +134,7 @@ class _Loader(yaml.SafeLoader):
         event = self.peek_event()
         if isinstance(event, yaml.AliasEvent):
             node = self.anchors.get(event.anchor)
-            if node is not None and node.end_mark is None:  # it is not read to its end yet
+            if node is not None and node.end_mark is None:  # its end has not been read yet
                 raise self._refusal(event, f"*{_plain(event.anchor)}", "contains itself. Write out what it stands for.")
         elif event.tag is not None:
             tag = _plain(event.tag.replace("tag:yaml.org,2002:", "!!"))
@@ -175,7 +175,7 @@ class _Loader(yaml.SafeLoader):
         return UserError(f"{self.where}: {what} in line {_line(place)} {told}")
 
 
-for _tag in (MERGE, VALUE):  # of << and = as values, which PyYAML cannot read
+for _tag in (MERGE, VALUE):  # << and = as values, which PyYAML cannot read
     _Loader.add_constructor(_tag, _Loader.construct_yaml_str)
 
 
@@ -184,12 +184,12 @@ def _line(place) -> int:
 
 
 def _plain(text: str) -> str:
-    """A text without quotes, unless that would not be readable."""
+    """Return a text without quotes, unless it would be unreadable."""
     return text if text.isprintable() and 0 < len(text) <= 60 else shown(text)
 
 
 def _otherwise(written: str, number) -> str:
-    """Why YAML reads a number otherwise than people do; nothing if it does not."""
+    """Explain why YAML reads a number differently from people; `""` if it does not."""
     digits = written.replace("_", "")
     if ":" in digits:
         return f"is {shown(number)} to YAML, which counts in sixties where there is a colon"

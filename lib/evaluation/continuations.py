@@ -1,4 +1,4 @@
-"""Judge texts that continue a prompt, a model's beside what people wrote after the same words."""
+"""Measure texts that continue a prompt: a model's, and what people wrote after the same words."""
 
 from collections.abc import Iterable, Sequence
 
@@ -18,26 +18,26 @@ PEOPLE_CUT = "people, cut to that length"
 def openings(
     causal_lm, texts: list[str], prompt_tokens: int, max_length: int, count: int, distinct_from: list[str] | None = None
 ) -> pd.DataFrame:
-    """Beginnings of texts that people wrote, to be continued, and how people went on for the same number of tokens.
+    """Choose beginnings of human texts to be continued, with their human continuations of the same number of tokens.
 
-    A text is taken if it is long enough and its beginning alone has the same tokens.
+    A text qualifies if it is long enough and if its beginning, tokenized alone, has the same tokens.
 
     Args:
         causal_lm: The model, for its tokenizer.
         texts: The texts, none of which the model was trained on.
-        prompt_tokens: Tokens of a beginning, without a start token.
-        max_length: Tokens in all, a start token included.
-        count: How many to take.
-        distinct_from: Prompts that none of the beginnings may be. Then no two beginnings are the same either, so that
-            what continues them can be told apart by its prompt: many stories begin as others do. None allows both.
+        prompt_tokens: The number of tokens of a beginning, without a start token.
+        max_length: The number of tokens in all, including a start token.
+        count: The number of texts to choose.
+        distinct_from: Prompts that no beginning may equal. The beginnings then also differ from each other, so that a
+            prompt identifies its continuations: many stories begin alike. None allows both.
 
     Returns:
-        Rows like those of `generation.generate_samples`, without what only a run has: `label` and `sampler` (both
+        Rows like those of `generation.generate_samples`, without a run's own columns: `label` and `sampler` (both
         `PEOPLE`), `prompt`, `seed` (None), `sample` (1), `text`, `continuation`, `new_tokens`, `ended`,
         `invalid_bytes`, `token_ids`.
 
     Raises:
-        UserError: If there are fewer such texts, or beginnings that leave no room for more.
+        UserError: If there are too few such texts, or if `max_length` leaves no room after the beginnings.
     """
     tokenizer = causal_lm.preprocessor.tokenizer
     rows, known = [], set(distinct_from or ())
@@ -82,11 +82,11 @@ def openings(
 
 
 def shortened(people: pd.DataFrame, lengths, tokenizer) -> pd.DataFrame:
-    """What `openings` returned, cut to as many new tokens as some other texts have.
+    """Cut the texts of `openings` to the numbers of new tokens of other texts.
 
     Args:
         people: The rows.
-        lengths: The new tokens of the other texts, one for each row.
+        lengths: The numbers of new tokens of the other texts, one for each row.
         tokenizer: The tokenizer that `openings` used.
 
     Returns:
@@ -102,7 +102,7 @@ def shortened(people: pd.DataFrame, lengths, tokenizer) -> pd.DataFrame:
 
 
 def invalid_percent(token_ids: Sequence[int], tokenizer) -> float:
-    """The share of the bytes behind some tokens that are not valid UTF-8 (RFC 3629): `100 * invalid / all`.
+    """Return the share of the tokens' bytes that are not valid UTF-8 (RFC 3629): `100 * invalid / all`.
 
     A byte-level token may begin or end within a character.
 
@@ -111,24 +111,24 @@ def invalid_percent(token_ids: Sequence[int], tokenizer) -> float:
         tokenizer: A KerasHub byte-level BPE tokenizer.
 
     Returns:
-        Percent, 0 to 100; 0 without any bytes.
+        Percent, 0 to 100; 0 if there are no bytes.
     """
     content = byte_level.token_bytes(token_ids, tokenizer)
     return 100 * byte_level.invalid_bytes(content) / len(content) if content else 0.0
 
 
 def judge(samples: pd.DataFrame, causal_lm=None, training: list[str] = ()) -> pd.DataFrame:
-    """Judges each text by what comes after its prompt.
+    """Measure each text by what comes after its prompt.
 
     Args:
         samples: Rows with `prompt`, `text`, `continuation`, `token_ids`.
-        causal_lm: The model whose perplexity of each text is told; none is told without one. Its tokenizer is the one
-            that made `token_ids`.
-        training: Texts that the model was trained on.
+        causal_lm: The model that computes the perplexity of each text; None computes none. Its tokenizer must have
+            made `token_ids`.
+        training: The texts that the model was trained on.
 
     Returns:
         The same rows with `words`, `rep_2`, `rep_3`, `rep_4` (percent), `diversity`, `loop` (100 or 0), `looped`
-        (percent of the words that only go round), `loop_times`, `loop_start`, `loop_end` (characters of `text`),
+        (percent of the words that only repeat the loop), `loop_times`, `loop_start`, `loop_end` (characters of `text`),
         `longest_repeated` (words), `copied` (words; nan without training texts), `invalid` (percent of the bytes) and
         `perplexity` (nan without a model).
     """
@@ -159,11 +159,11 @@ def judge(samples: pd.DataFrame, causal_lm=None, training: list[str] = ()) -> pd
 
 
 def summarise(judged: pd.DataFrame, by: str = "label") -> dict[str, TextGroup]:
-    """Condenses judged texts, group by group.
+    """Summarize the measured texts of each group.
 
     Args:
-        judged: What `judge` returned.
-        by: The column that tells the groups apart.
+        judged: The result of `judge`.
+        by: The column that names the group.
 
     Returns:
         For each value of that column, in order, its group with all of `metrics.REGISTRY`: means over the texts with
@@ -195,11 +195,11 @@ def _exponential(estimate: Estimate) -> Estimate:
 
 
 def outcome(texts: pd.DataFrame, label: str) -> PromptOutcome:
-    """Condenses what was written after one prompt.
+    """Summarize the texts that continue one prompt.
 
     Args:
         texts: Rows with `continuation`, `new_tokens` and `invalid_bytes`.
-        label: What the row is called.
+        label: The label of the row.
     """
     together = "".join(texts["continuation"])
     return PromptOutcome(
@@ -214,7 +214,7 @@ def outcome(texts: pd.DataFrame, label: str) -> PromptOutcome:
 
 
 def records(samples: pd.DataFrame) -> list[Sample]:
-    """Texts as they go into the results.
+    """Convert texts to the records that the results hold.
 
     Args:
         samples: Rows of `generation.generate_samples` or `openings`, judged or not.
@@ -239,7 +239,7 @@ def records(samples: pd.DataFrame) -> list[Sample]:
 
 
 def same_as(judged: pd.DataFrame, label: str) -> dict[str, int]:
-    """Counts the texts of each other group that are those of one group, token by token.
+    """Count, for each other group, the texts that equal those of one group token by token.
 
     Args:
         judged: Rows with `label`, `prompt` and `token_ids`.
@@ -255,7 +255,7 @@ def same_as(judged: pd.DataFrame, label: str) -> dict[str, int]:
 
 
 def table(groups: Iterable[TextGroup]) -> pd.DataFrame:
-    """All metrics of some groups, a row a group, for a CSV file: each with its interval in `_low` and `_high`."""
+    """Tabulate all metrics, one row for each group, for a CSV file; the intervals are in `_low` and `_high`."""
     return pd.DataFrame(
         [
             {"label": group.label, "texts": group.texts, "loops": group.loops}
@@ -270,7 +270,7 @@ def table(groups: Iterable[TextGroup]) -> pd.DataFrame:
 
 
 def batch_times(judged: pd.DataFrame) -> list[BatchTime]:
-    """The time of each sampler's batch of texts, compiling included; people's texts are left out."""
+    """Return the time of each sampler's batch of texts, including compilation; human texts are left out."""
     return [
         BatchTime(
             label=label,

@@ -1,4 +1,4 @@
-"""The fine-tuned model of 04 as the model from scratch of 05 is compared with it."""
+"""Read the results of 04's fine-tuned model, with which 05 compares its model from scratch."""
 
 from lib.core import paths, records
 from lib.core.errors import UserError
@@ -9,13 +9,13 @@ NOTEBOOK = "04_tang_poetry"
 
 
 def load(folder: str) -> Results:
-    """Reads what the fine-tuning on poems left.
+    """Read the results of the fine-tuning on poems.
 
     Args:
-        folder: Its folder, such as `"outputs/cpu/04_tang_poetry"`.
+        folder: The folder of the results, such as `"outputs/cpu/04_tang_poetry"`.
 
     Raises:
-        UserError: If it is not there, or is not of this version of the notebook.
+        UserError: If it does not exist, or comes from another version of the notebook.
     """
     place = paths.resolve(folder)
     try:
@@ -33,7 +33,7 @@ def load(folder: str) -> Results:
 
 
 def of(theirs: Results) -> FineTunedModel:
-    """Takes from the results of 04 what the model from scratch is compared with."""
+    """Extract the figures with which the model from scratch is compared from the results of 04."""
     measured = theirs.measured
     return FineTunedModel(
         machine=theirs.machine,
@@ -49,15 +49,15 @@ def of(theirs: Results) -> FineTunedModel:
 
 
 def check_same_poems(theirs: Results, corpus, poems_source: str) -> None:
-    """Makes sure that both models are judged by the same poems.
+    """Check that both models are evaluated on the same poems.
 
     Args:
-        theirs: What `load` returned.
+        theirs: The result of `load`.
         corpus: The poems, loaded as 04 loaded them.
-        poems_source: Where they came from.
+        poems_source: The source of the poems.
 
     Raises:
-        UserError: If they are others.
+        UserError: If the poems differ.
     """
     found = theirs.corpora[0].sha256
     if found != corpus.sha256:
@@ -69,16 +69,16 @@ def check_same_poems(theirs: Results, corpus, poems_source: str) -> None:
 
 
 def timed_length(causal_lm, prompt: str, sequence_length: int, theirs: FineTunedModel) -> int:
-    """The length of a poem that is timed, in tokens, so that it has as many characters as the poems judged.
+    """Return the length, in tokens, at which a timed poem has as many characters as the evaluated poems.
 
     Args:
         causal_lm: The model from scratch.
-        prompt: The prompt that is timed.
-        sequence_length: The most tokens of a text, start token included.
-        theirs: What `of` returned.
+        prompt: The prompt of the timed calls.
+        sequence_length: The most tokens in a text, including the start token.
+        theirs: The result of `of`.
 
     Raises:
-        UserError: If `sequence_length` is too short for that, or for the poems that both are judged by.
+        UserError: If `sequence_length` is too short for that, or for the poems on which both models are evaluated.
     """
     characters = theirs.likelihood.after.cut_to
     length = generation.prompt_length(causal_lm, prompt, sequence_length) + max(2, characters - len(prompt))

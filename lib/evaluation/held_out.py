@@ -1,4 +1,4 @@
-"""Judge a model by held-out texts before and after it is fine-tuned, as 02 and 04 do."""
+"""Evaluate a model on held-out texts before and after fine-tuning, as 02 and 04 do."""
 
 import keras
 
@@ -9,10 +9,10 @@ from lib.training import packing
 
 
 def compile_options() -> dict:
-    """What a model is compiled with besides its optimizer, to be trained and judged.
+    """Return the arguments of `compile`, except the optimizer, for training and evaluating a model.
 
     `token_loss` is added to the post's figures: Keras' own loss is averaged over all positions of the padded rows,
-    padding included, where it is zero; `token_loss` is averaged over the tokens that are predicted.
+    including the padding, where it is zero; `token_loss` is averaged over the predicted tokens.
     """
     return {
         "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -25,17 +25,17 @@ def compile_options() -> dict:
 
 
 class HeldOut:
-    """Held-out texts, and a model that is judged by them.
+    """Held-out texts, and a model that is evaluated on them.
 
-    The judge shares the model's weights and, on JAX, leaves out the padding, which changes time and not figures.
+    The evaluating copy shares the model's weights. On JAX it skips the padding, which changes only the time.
 
     Args:
         causal_lm: The model.
         texts: The texts.
-        batch_size: Texts in a batch of `evaluate`.
-        sequence_length: Tokens that `evaluate` cuts a text to.
-        context: Tokens that the likelihood cuts a text to.
-        characters: Characters that the likelihood cuts a text to.
+        batch_size: The number of texts in a batch of `evaluate`.
+        sequence_length: The number of tokens to which `evaluate` cuts a text.
+        context: The number of tokens to which the likelihood cuts a text.
+        characters: The number of characters to which the likelihood cuts a text.
     """
 
     def __init__(
@@ -49,14 +49,14 @@ class HeldOut:
     ):
         self.causal_lm, self.texts, self.context, self.characters = causal_lm, texts, context, characters
         self.judge = packing.trainee(causal_lm, sequence_length)
-        self.judge.compile(optimizer="sgd", **compile_options())  # makes no step; Adam would copy the weights twice
+        self.judge.compile(optimizer="sgd", **compile_options())  # never trained; Adam would copy the weights twice
         self.batches = packing.evaluation_batches(self.judge, texts, batch_size)
 
     def measure(self, when: str) -> tuple[HeldOutLoss, Likelihood]:
-        """Evaluates the model as it is now.
+        """Evaluate the model in its current state.
 
         Args:
-            when: `"before"` or `"after"`, for the terminal.
+            when: `"before"` or `"after"`, for the progress display.
         """
         progress.note(f"evaluating on held-out texts, {when}")
         losses = self.judge.evaluate(self.batches, verbose=progress.keras_verbosity(), return_dict=True)
@@ -65,7 +65,7 @@ class HeldOut:
 
 
 def record(measured: FineTuning, before: tuple[HeldOutLoss, Likelihood], after: tuple[HeldOutLoss, Likelihood]) -> None:
-    """Puts what `HeldOut.measure` returned before and after into the records of a notebook."""
+    """Store the results of `HeldOut.measure` before and after fine-tuning in a notebook's records."""
     measured.held_out_texts = before[1].texts
     measured.held_out = BeforeAfter[HeldOutLoss](before=before[0], after=after[0])
     measured.likelihood = BeforeAfter[Likelihood](before=before[1], after=after[1])

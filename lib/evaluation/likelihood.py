@@ -25,18 +25,18 @@ class _Nats(keras.Model):
 
 
 def nats(causal_lm, rows: list) -> list[np.ndarray]:
-    """The negative log-likelihood of every token after the first, given those before it.
+    """Compute the negative log-likelihood of every token after the first, given those before it.
 
     Args:
         causal_lm: A `keras_nlp.models.CausalLM`.
-        rows: The token ids of each text, start token included where the model has one.
+        rows: The token ids of each text, including a start token if the model has one.
 
     Returns:
-        For each text the nats of its tokens from the second one on.
+        For each text, the nats of its tokens from the second one on.
     """
     model = _Nats(causal_lm)
     model.compile(jit_compile=backends.selected.xla if backends.selected else "auto")
-    length = max([2, *map(len, rows)])  # of all batches, so that only one is compiled
+    length = max([2, *map(len, rows)])  # the same for all batches, so that the model is compiled once
     results = []
     for start in range(0, len(rows), ROWS):
         batch = rows[start : start + ROWS]
@@ -52,9 +52,9 @@ def nats(causal_lm, rows: list) -> list[np.ndarray]:
 
 
 def perplexities(causal_lm, samples) -> list[float]:
-    """A model's perplexity of the continuation of each sample: the exponential of the mean nats of its tokens.
+    """Compute a model's perplexity of each sample's continuation: the exponential of the mean nats of its tokens.
 
-    An end token is not counted. A continuation without a token has none.
+    An end token is not counted. A continuation without tokens has no perplexity.
 
     Args:
         causal_lm: The model.
@@ -62,7 +62,7 @@ def perplexities(causal_lm, samples) -> list[float]:
             `continuations.openings` make them.
 
     Returns:
-        A figure for each row, nan where there is no token.
+        A figure for each row; nan if there is no token.
     """
     progress.note(f"perplexity of {len(samples)} texts")
     prompts = [prompt_tokens(causal_lm, prompt) for prompt in samples["prompt"]]
@@ -75,29 +75,29 @@ def perplexities(causal_lm, samples) -> list[float]:
 
 
 def prompt_tokens(causal_lm, text: str) -> list[int]:
-    """The tokens that a text has in `generate`, a start token included."""
+    """Return the tokens of a text as `generate` sees it, including a start token."""
     length = generation.count_tokens(causal_lm.preprocessor.tokenizer, text) + 2
     inputs = causal_lm.preprocessor.generate_preprocess([text], sequence_length=length)
     return np.asarray(inputs["token_ids"])[0][np.asarray(inputs["padding_mask"])[0].astype(bool)].tolist()
 
 
 def held_out(causal_lm, texts: list[str], max_length: int, given: int = 1, characters: int | None = None) -> Likelihood:
-    """How well a model predicts texts that it was not trained on.
+    """Measure how well a model predicts texts that it was not trained on.
 
-    The first characters are given and not counted, since models differ in whether they begin with a start token. A
-    token that begins before the last of them ends is not counted either. So models with any tokenizer are judged on
-    the same characters, and bits per character (Graves, Generating Sequences With Recurrent Neural Networks, 2013)
-    compare between tokenizers, where loss and perplexity per token do not. The end of a text is not predicted.
+    The first characters are given and not counted, since only some models begin with a start token. A token that begins
+    before the last of them ends is not counted either. So models with any tokenizer are evaluated on the same
+    characters, and bits per character (Graves, Generating Sequences With Recurrent Neural Networks, 2013) are
+    comparable between tokenizers, while loss and perplexity per token are not. The end of a text is not predicted.
 
     Args:
         causal_lm: The model.
         texts: The texts.
-        max_length: The context: tokens that a text is cut to, a start token included.
-        given: Characters at the beginning of each text that are not counted.
-        characters: Characters that a text is cut to, so that models with other tokenizers see as much of it.
+        max_length: The context: the number of tokens to which a text is cut, including a start token.
+        given: The number of characters at the beginning of each text that are not counted.
+        characters: The number of characters to which a text is cut, so that all tokenizers see the same part.
 
     Returns:
-        The figures of all texts together, and the bits per character of each.
+        The figures of all texts together, and each text's bits per character.
 
     Raises:
         UserError: If there is nothing to predict.

@@ -23,17 +23,17 @@ MIN_TIMES = 3
 
 
 def words(text: str) -> list[tuple[int, int]]:
-    """The spans `(start, end)` of a text's tokens: words, single Chinese characters and punctuation marks."""
+    """Return the spans `(start, end)` of a text's tokens: words, single Chinese characters and punctuation marks."""
     return [match.span() for match in re.finditer(f"[{HAN}]|[^\\W{HAN}]+(?:['’\\-][^\\W{HAN}]+)*|[^\\w\\s]", text)]
 
 
 def word_tokens(text: str) -> list[str]:
-    """A text's tokens, see `words`, in lower case."""
+    """Return a text's tokens, see `words`, in lower case."""
     return [text[start:end].lower() for start, end in words(text)]
 
 
 def rep_n(tokens: Sequence, n: int) -> float:
-    """The share of n-grams that occurred before, in percent: `100 * (1 - distinct / all)`.
+    """Compute the share of n-grams that occurred before, in percent: `100 * (1 - distinct / all)`.
 
     Source: Welleck et al., Neural Text Generation with Unlikelihood Training, 2020, as `rep-n` in Su et al., A
     Contrastive Framework for Neural Text Generation, 2022.
@@ -50,7 +50,7 @@ def rep_n(tokens: Sequence, n: int) -> float:
 
 
 def diversity(tokens: Sequence) -> float:
-    """How little a text repeats itself: the product of `1 - rep_n / 100` for n = 2, 3 and 4.
+    """Compute how little a text repeats itself: the product of `1 - rep_n / 100` for n = 2, 3 and 4.
 
     Source: Su et al., A Contrastive Framework for Neural Text Generation, 2022.
 
@@ -64,7 +64,7 @@ def diversity(tokens: Sequence) -> float:
 
 
 def longest_repeated_span(tokens: Sequence) -> int:
-    """The length of the longest run of tokens that stands at two places of a text, which may overlap.
+    """Return the length of the longest run of tokens that occurs at two places in a text; the two may overlap.
 
     This is the longest repeated substring (Weiner, Linear Pattern Matching Algorithms, 1973), over tokens.
 
@@ -83,12 +83,12 @@ def longest_repeated_span(tokens: Sequence) -> int:
 
 
 def distinct_n(texts: Sequence[Sequence], n: int) -> float:
-    """The number of different n-grams of several texts together, divided by the number of all their tokens.
+    """Divide the number of distinct n-grams of several texts by the number of all their tokens.
 
     Source: Li et al., A Diversity-Promoting Objective Function for Neural Conversation Models, 2016.
 
     Args:
-        texts: The texts' tokens. The more there are, the lower it gets, so compare as many with as many.
+        texts: The texts' tokens. More texts lower the figure, so compare equal numbers of texts.
         n: The length of an n-gram, which never spans two texts.
 
     Returns:
@@ -99,14 +99,14 @@ def distinct_n(texts: Sequence[Sequence], n: int) -> float:
 
 
 def self_bleu(texts: Sequence[Sequence[str]], n: int = 4) -> float:
-    """The mean over texts of the BLEU-n of each against all the others; the lower, the more varied they are.
+    """Compute the mean BLEU-n of each text against all the others; a lower figure means more varied texts.
 
     Source: Zhu et al., Texygen: A Benchmarking Platform for Text Generation Models, 2018. BLEU-n is the brevity penalty
-    times the geometric mean of the precisions of 1- to n-grams (Papineni et al., BLEU, 2002), here as sacrebleu has it
-    for a sentence; the k-th precision that is 0 is taken as `1 / (2 ** k * n-grams)` (its `exp` smoothing).
+    times the geometric mean of the precisions of 1- to n-grams (Papineni et al., BLEU, 2002), computed as sacrebleu's
+    sentence BLEU; the k-th precision that is 0 is replaced by `1 / (2 ** k * n-grams)` (its `exp` smoothing).
 
     Args:
-        texts: The texts' tokens. The more there are, the higher it gets, so compare as many with as many.
+        texts: The texts' tokens. More texts raise the figure, so compare equal numbers of texts.
         n: The length of the longest n-grams.
 
     Returns:
@@ -114,7 +114,7 @@ def self_bleu(texts: Sequence[Sequence[str]], n: int = 4) -> float:
     """
     if len(texts) < 2:
         return math.nan
-    # It would advise `effective_order` once for each text; with that, short texts would be judged by other n-grams.
+    # sacrebleu would advise `effective_order` for each text, but that would measure short texts by other n-grams.
     logging.getLogger("sacrebleu").setLevel(logging.ERROR)
     bleu = sacrebleu.BLEU(max_ngram_order=n, tokenize="none", effective_order=False)
     joined = [" ".join(tokens) for tokens in texts]
@@ -125,7 +125,7 @@ def self_bleu(texts: Sequence[Sequence[str]], n: int = 4) -> float:
 
 
 def zipf_coefficient(tokens: Sequence) -> float:
-    """Minus the slope of the straight line, by least squares, through log frequency over log rank.
+    """Fit a straight line, by least squares, to log frequency against log rank, and return minus its slope.
 
     Source: Holtzman et al., The Curious Case of Neural Text Degeneration, 2020, with the 5,000 most frequent tokens. By
     Zipf's law it is about 1 for natural texts; the larger, the more the frequent tokens prevail.
@@ -144,22 +144,22 @@ def zipf_coefficient(tokens: Sequence) -> float:
 
 
 def longest_copied_span(text: Sequence, corpus: Sequence[Sequence]) -> int:
-    """`longest_copied_spans` of a single text."""
+    """Return `longest_copied_spans` of a single text."""
     return longest_copied_spans([text], corpus)[0]
 
 
 def longest_copied_spans(texts: Sequence[Sequence], corpus: Sequence[Sequence]) -> list[int]:
-    """The length of the longest run of each of several texts that stands in any single text of a corpus.
+    """Return, for each of several texts, the length of its longest run that also occurs in a single text of a corpus.
 
-    The question is that of McCoy et al., How Much Do Language Models Copy From Their Training Data?, 2023: which
-    n-grams of a generated text the training texts hold too. The answer is exact.
+    McCoy et al., How Much Do Language Models Copy From Their Training Data?, 2023, ask the same question: which n-grams
+    of a generated text also occur in the training texts. The answer is exact.
 
     Args:
         texts: Token lists, or strings, whose characters are then the tokens.
         corpus: The same.
 
     Returns:
-        A number of tokens for each text; 0 if it shares none with the corpus.
+        A number of tokens for each text; 0 if it shares no token with the corpus.
     """
     numbers = {token: number for number, token in enumerate({token for text in texts for token in text})}
     laid, owners = [], []
@@ -182,7 +182,7 @@ def longest_copied_spans(texts: Sequence[Sequence], corpus: Sequence[Sequence]) 
         kept = (in_text & in_corpus)[names]
         found[owners[starts[:ours][kept[:ours]]]] = n
         starts, names = starts[kept], names[kept]
-        # A run of n + 1 tokens can only be copied if both runs of n within it are: few are left soon.
+        # A run of n + 1 tokens can only be copied if both runs of n within it are, so that few remain soon.
         longer = np.flatnonzero(np.diff(starts) == 1)
         starts, names = starts[longer], np.unique(names[longer] * size + names[longer + 1], return_inverse=True)[1]
         n += 1
@@ -190,7 +190,7 @@ def longest_copied_spans(texts: Sequence[Sequence], corpus: Sequence[Sequence]) 
 
 
 def perplexity(nats_per_token: float) -> float:
-    """`exp(nats_per_token)`: among how many equally likely tokens the next one would be as hard to foretell.
+    """Compute `exp(nats_per_token)`: the number of equally likely tokens that would be as hard to predict.
 
     Source: Jelinek et al., Perplexity - a Measure of the Difficulty of Speech Recognition Tasks, 1977.
 
@@ -198,23 +198,23 @@ def perplexity(nats_per_token: float) -> float:
         nats_per_token: The mean negative log-likelihood (natural logarithm) of a token.
 
     Returns:
-        A number of tokens, 1 or more. It compares only where the tokenizer is the same.
+        A number of tokens, 1 or more. It is comparable only between models with the same tokenizer.
     """
     return math.exp(nats_per_token)
 
 
 def bits_per_character(nats: float, characters: int) -> float:
-    """The negative log-likelihood of a text per character: `nats / (ln 2 * characters)`.
+    """Compute the negative log-likelihood of a text in bits per character: `nats / (ln 2 * characters)`.
 
-    Source: Graves, Generating Sequences With Recurrent Neural Networks, 2013. Unlike the loss per token, it compares
-    between tokenizers.
+    Source: Graves, Generating Sequences With Recurrent Neural Networks, 2013. Unlike the loss per token, it is
+    comparable between tokenizers.
 
     Args:
         nats: The negative log-likelihood (natural logarithm) of the whole text.
-        characters: How many characters it has.
+        characters: The number of its characters.
 
     Returns:
-        Bits; nan without characters.
+        Bits; nan if there are no characters.
     """
     return nats / (math.log(2) * characters) if characters else math.nan
 
@@ -225,12 +225,12 @@ def _grams(tokens: Sequence, n: int) -> list[tuple]:
 
 @dataclass
 class Loop:
-    """A phrase that a text ends in, again and again.
+    """A phrase that is repeated until the end of a text.
 
     Attributes:
-        start: The index of the token with which the first round begins.
+        start: The index of the first token of the first round.
         period: The phrase's length in tokens.
-        times: How many rounds there are; the last may be cut off, so it need not be whole.
+        times: The number of rounds; the last may be incomplete, so the number need not be whole.
     """
 
     start: int
@@ -239,7 +239,7 @@ class Loop:
 
 
 def find_loop(tokens: Sequence) -> Loop | None:
-    """Finds the loop at the end of a text: a phrase of two or more tokens, three or more times.
+    """Find the loop at the end of a text: a phrase of two or more tokens, three or more times.
 
     The definition is that of Holtzman et al., The Curious Case of Neural Text Degeneration, 2020; the last
     round may be cut off, since a length limit stops a loop anywhere.
@@ -261,7 +261,7 @@ def find_loop(tokens: Sequence) -> Loop | None:
 
 
 def holtzman_repetition(tokens: Sequence) -> bool:
-    """Whether a text ends in a phrase of two tokens or more, three times or more, see `find_loop`.
+    """Return whether a text ends in a phrase of two or more tokens, three or more times, see `find_loop`.
 
     Source: Holtzman et al., The Curious Case of Neural Text Degeneration, 2020, who report the percentage of texts that
     do.
@@ -270,13 +270,13 @@ def holtzman_repetition(tokens: Sequence) -> bool:
         tokens: The text's tokens.
 
     Returns:
-        True or False; False for a text too short for a loop, and for one token again and again, which is no phrase.
+        False also for a text too short for a loop, and for a single repeated token, which is not a phrase.
     """
     return find_loop(tokens) is not None
 
 
 def repetition(text: str) -> dict:
-    """Judges a text by its words.
+    """Measure the repetition in a text by its words.
 
     Returns:
         `rep_4` (percent, see `rep_n`); `looped` (percent of the words that belong to the rounds of the loop at the end
@@ -296,11 +296,11 @@ def repetition(text: str) -> dict:
 
 
 class Better(StrEnum):
-    """Which values of a metric are good."""
+    """Which values of a metric are better."""
 
     LOWER = "lower"
     HIGHER = "higher"
-    NEITHER = "neither"  # good is what is near people's
+    NEITHER = "neither"  # the best value is the one closest to people's
 
 
 class Table(StrEnum):
@@ -312,17 +312,17 @@ class Table(StrEnum):
 
 @dataclass(frozen=True)
 class Metric:
-    """What a metric is called, and how it is computed.
+    """The name, the unit and the computation of a metric.
 
     Attributes:
         name: Its name in the records.
         label: Its name in tables.
-        unit: Of its values.
-        better: Which values are good.
+        unit: The unit of its values.
+        better: Which values are better.
         table: The table that shows it.
         of_text: Computes it from the words of one text; the records hold the mean over the texts.
-        of_group: Computes it from the words of all texts of a group together. A metric with neither needs more than
-            words, and is computed in `continuations`.
+        of_group: Computes it from the words of all texts of a group together. A metric with neither function needs more
+            than words; `continuations` computes it.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The form of Chinese poems: lengths of lines, rhyme, tones."""
+"""Measure the form of Chinese poems: lengths of lines, rhyme, tones."""
 
 import itertools
 import re
@@ -14,7 +14,7 @@ SHARES = ("well_formed", "regular_lines", "han", "rhyme", "alternating", "distin
 
 
 def is_well_formed(poem: str) -> bool:
-    """Whether a poem has an even number of clauses, all of five or all of seven characters, and nothing else.
+    """Return whether a poem has an even number of clauses, all of five or all of seven characters, and nothing else.
 
     Each clause ends with one punctuation mark. A poem that was cut off within a clause is not well formed.
     """
@@ -25,14 +25,14 @@ def is_well_formed(poem: str) -> bool:
 
 
 def judge(poems: list[str], training: list[str] = (), given: int = 0) -> pd.DataFrame:
-    """Judges the form of poems. A line is a clause, see `core.chinese.clauses`.
+    """Measure the form of poems. A line is a clause, see `core.chinese.clauses`.
 
     Even lines rhyme, and within a line the tones of the second, fourth and sixth characters alternate (Wang Li,
     漢語詩律學, 1958); see `prosody.rhyming` and `prosody.alternations` for what counts.
 
     Args:
         poems: The poems.
-        training: Poems from which they may be copied.
+        training: Poems that they may have copied from.
         given: Characters at the beginning of each poem that its author did not choose, such as a prompt's. They do not
             count as copied, and the tones of the lines that they begin are not judged.
 
@@ -86,9 +86,9 @@ def _percent(part: float, whole: float) -> float:
 
 
 def shuffled(poems: list[str], seed: int) -> list[str]:
-    """Deals the poems' Chinese characters out anew at random across all of them; everything else stays where it was.
+    """Shuffle the Chinese characters across all poems; everything else keeps its place.
 
-    So judged, they show how much rhyme and alternation comes by chance.
+    The form of the shuffled poems shows how much rhyme and alternation occurs by chance.
     """
     characters = np.array(chinese.characters("".join(poems)), dtype=object)
     dealt = iter(np.random.default_rng(seed).permutation(characters))
@@ -96,7 +96,7 @@ def shuffled(poems: list[str], seed: int) -> list[str]:
 
 
 def summary(judged: pd.DataFrame) -> PoemForm:
-    """Condenses what `judge` returned for a group of poems.
+    """Summarize the result of `judge` for a group of poems.
 
     `well_formed`, `regular_lines`, `han` and `distinct` are means over the poems, with a bootstrap interval
     (`well_formed`, a share of the poems, with Wilson's). `rhyme` and `alternating` are shares of the pairs of all poems
@@ -124,7 +124,7 @@ def summary(judged: pd.DataFrame) -> PoemForm:
 
 
 def annotated(poem: str) -> list[PoemLine]:
-    """Says line by line what `judge` counts."""
+    """Describe line by line what `judge` counts."""
     parts = chinese.clauses(poem)
     rhymes = {number: found for number, *found in _even_lines(parts)}
     rows = []
@@ -149,21 +149,21 @@ def annotated(poem: str) -> list[PoemLine]:
 
 
 def _even_lines(parts: list[str]) -> list[tuple[int, str, bool | None]]:
-    """The even lines: number, last character, whether it rhymes with the one before (None: unknown, or the first)."""
+    """Return number, last character and rhyme with the one before (None: unknown or first) of each even line."""
     ends = [line[-1] for line in parts[1::2]]
     rhymes = [None, *(prosody.rhyming(*pair) for pair in itertools.pairwise(ends))]
     return [(2 * index, *found) for index, found in enumerate(zip(ends, rhymes, strict=False), 1)]
 
 
 def by_prompt(samples: pd.DataFrame, training: list[str]) -> dict[str, pd.DataFrame]:
-    """Judges poems prompt by prompt.
+    """Measure the form of poems for each prompt.
 
     Args:
         samples: Rows with `prompt` and `text`.
-        training: Poems from which they may be copied.
+        training: Poems that they may have copied from.
 
     Returns:
-        What `judge` returned, by prompt.
+        The result of `judge` for each prompt.
     """
     return {
         prompt: judge(list(poems["text"]), training, given=len(prompt))
@@ -172,10 +172,10 @@ def by_prompt(samples: pd.DataFrame, training: list[str]) -> dict[str, pd.DataFr
 
 
 def summaries(judged: dict[str, pd.DataFrame]) -> dict[str, PoemForm]:
-    """The form of the poems of each prompt, from what `by_prompt` returned."""
+    """Summarize the form of the poems of each prompt in the result of `by_prompt`."""
     return {prompt: summary(poems) for prompt, poems in judged.items()}
 
 
 def together(judged: dict[str, pd.DataFrame]) -> PoemForm:
-    """The form of the poems of all prompts, from what `by_prompt` returned."""
+    """Summarize the form of the poems of all prompts in the result of `by_prompt`."""
     return summary(pd.concat(judged.values()))

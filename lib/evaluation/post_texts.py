@@ -1,4 +1,4 @@
-"""Judge the texts that the post prints, and set published figures beside those measured here."""
+"""Measure the texts that the post prints, and compare published figures with those measured here."""
 
 from lib.core import paths, yaml_files
 from lib.core.records import PostText, PublishedRow, TextGroup
@@ -6,7 +6,7 @@ from lib.evaluation import metrics, poem_form
 
 
 def judge(post: dict) -> list[PostText]:
-    """Judges the texts that the post prints as those written here are judged.
+    """Measure the texts that the post prints in the same way as the generated texts.
 
     Args:
         post: The content of `experiments/blog_post.yaml`.
@@ -23,10 +23,10 @@ def judge(post: dict) -> list[PostText]:
 
 
 def published(groups: list[TextGroup]) -> list[PublishedRow]:
-    """Sets repetition and self-BLEU of Holtzman et al. beside the groups that come nearest to theirs.
+    """Compare repetition and self-BLEU of Holtzman et al. with the groups closest to theirs.
 
     Returns:
-        A row for each of their methods that is among the groups.
+        A row for each of their methods that has a matching group.
     """
     here = {group.label: group for group in groups}
     return [

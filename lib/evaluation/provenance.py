@@ -29,7 +29,7 @@ PACKAGES = (
 
 
 def collect() -> Machine:
-    """Gathers what a reader needs to run the same again: code, packages, machine."""
+    """Collect what a reader needs to reproduce a run: code, packages, machine."""
     commit, changed, why_not = code()
     locks = {
         lock: hashlib.sha256((paths.ROOT / "requirements" / f"{lock}.txt").read_bytes()).hexdigest()[:16]
@@ -56,10 +56,10 @@ def collect() -> Machine:
 
 
 def code() -> tuple[str | None, bool, str]:
-    """The commit that the code is at, whether it was changed since, and why the commit is not known, or `""`."""
+    """Return the commit of the code, whether the code has changed since, and why the commit is unknown, or `""`."""
 
     def git(*arguments: str) -> str:
-        # In a container the checkout may belong to another user, which git refuses unless told that it is meant.
+        # In a container, the checkout may belong to another user; git then refuses unless it is declared safe.
         command = ["git", "-c", f"safe.directory={paths.ROOT}", "-C", str(paths.ROOT), *arguments]
         done = subprocess.run(command, capture_output=True, text=True)
         return done.stdout.strip() if done.returncode == 0 else ""
@@ -74,7 +74,7 @@ def code() -> tuple[str | None, bool, str]:
 
 
 def processor() -> str:
-    """The processor's model name."""
+    """Return the processor's model name."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
@@ -84,7 +84,7 @@ def processor() -> str:
 
 
 def memory_gib() -> float:
-    """The machine's main memory, in GiB; 0 where the system does not tell."""
+    """Return the machine's main memory in GiB; 0 if the system does not report it."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     except (ValueError, OSError, AttributeError):
@@ -92,13 +92,13 @@ def memory_gib() -> float:
 
 
 def peak_memory_gib() -> float:
-    """The most main memory that this process has held so far (its resident set), in GiB."""
+    """Return the largest main memory of this process so far (its resident set), in GiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**30 if sys.platform == "darwin" else 2**20)
 
 
 def peak_memory() -> tuple[float, PeakMemoryOf]:
-    """The most memory held so far, in GiB, and what it is of: the GPU as the backend counts it, or this process."""
+    """Return the peak memory so far, in GiB, and its owner: the GPU as the backend counts it, or this process."""
     on_gpu = backends.peak_gpu_memory_gib()
     if on_gpu is None:
         return peak_memory_gib(), PeakMemoryOf.PROCESS

@@ -1,4 +1,4 @@
-"""Medians and spreads of times, and confidence intervals of means and shares."""
+"""Compute medians and spreads of times, and confidence intervals of means and shares."""
 
 import math
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ RESAMPLES = 2000
 
 
 def spread(seconds: Sequence[float]) -> Spread:
-    """Condenses repeated measurements of a time.
+    """Summarize repeated measurements of a time.
 
     Args:
-        seconds: One or more of them. The spread of a single one is not known, and so counts as wide.
+        seconds: One or more measurements. The spread of a single one is unknown and counts as wide.
     """
     samples = np.asarray(seconds, float)
     median = float(np.median(samples))
@@ -32,18 +32,18 @@ def spread(seconds: Sequence[float]) -> Spread:
 
 
 def interval(values: Sequence[float], level: float = 0.95, seed: int = 0) -> tuple[float, float]:
-    """The bootstrap confidence interval of a mean: quantiles of the means of 2,000 resamples (percentile method).
+    """Compute the bootstrap interval of a mean: quantiles of the means of 2,000 resamples (percentile method).
 
     Source: Efron, Bootstrap Methods: Another Look at the Jackknife, 1979; Efron and Tibshirani, An Introduction to the
-    Bootstrap, 1993. For a handful of values it is too narrow.
+    Bootstrap, 1993. For a few values it is too narrow.
 
     Args:
         values: The values; NaN is left out.
-        level: The share of the resamples' means that lie within, as a fraction.
+        level: The share of the resamples' means inside the interval, as a fraction.
         seed: Seed of the resampling.
 
     Returns:
-        Its lower and its upper end, in the values' unit; NaN for fewer than two values.
+        The lower and the upper end, in the values' unit; NaN for fewer than two values.
     """
     values = np.asarray(values, float)
     values = values[~np.isnan(values)]
@@ -63,7 +63,7 @@ def interval(values: Sequence[float], level: float = 0.95, seed: int = 0) -> tup
 
 
 def mean(values: Sequence[float]) -> Estimate:
-    """The mean of some values with its bootstrap interval; values that are not finite are left out."""
+    """Return the mean of the finite values with its bootstrap interval."""
     values = np.asarray(values, float)
     values = values[np.isfinite(values)]
     low, high = interval(values)
@@ -71,10 +71,10 @@ def mean(values: Sequence[float]) -> Estimate:
 
 
 def mean_difference(minuend: Sequence[float | None], subtrahend: Sequence[float | None]) -> Estimate:
-    """The mean of the differences of pairs, with its bootstrap interval over the pairs.
+    """Return the mean of the differences of pairs, with its bootstrap interval over the pairs.
 
     Args:
-        minuend: A value for each pair, None where there is none; such a pair is left out.
+        minuend: A value for each pair; a pair with None is left out.
         subtrahend: The same.
     """
     first, second = (np.array(values, float) for values in (minuend, subtrahend))  # None becomes NaN
@@ -82,12 +82,12 @@ def mean_difference(minuend: Sequence[float | None], subtrahend: Sequence[float 
 
 
 def share_interval(count: int, total: int, level: float = 0.95) -> tuple[float, float]:
-    """The confidence interval of a share by Wilson's score method (1927).
+    """Return the confidence interval of a share by Wilson's score method (1927).
 
-    Unlike the bootstrap's it has a width where all or none of the cases count.
+    Unlike the bootstrap interval, it has a width even if all or none of the cases count.
 
     Returns:
-        Its ends as fractions; NaN of nothing.
+        The ends as fractions; NaN if `total` is 0.
     """
     if not total:
         return math.nan, math.nan
@@ -96,16 +96,16 @@ def share_interval(count: int, total: int, level: float = 0.95) -> tuple[float, 
 
 
 def share(count: int, total: int) -> Estimate:
-    """A share in percent, with Wilson's interval."""
+    """Return a share in percent, with Wilson's interval."""
     low, high = (100 * end for end in share_interval(count, total))
     return Estimate(value=100 * count / total if total else None, low=low, high=high)
 
 
 def ratio(parts: np.ndarray, wholes: np.ndarray, seed: int = 0) -> Estimate:
-    """The share of all parts in all wholes, in percent, with its 95 % interval.
+    """Return the share of all parts in all wholes, in percent, with its 95 % interval.
 
-    The interval is a bootstrap over the rows (poems), leaving out resamples whose wholes are 0. Where none or all of
-    the pairs count, the bootstrap would have no width; then it is Wilson's over the pairs.
+    The interval is a bootstrap over the rows (poems), without resamples whose wholes are 0. If none or all of the pairs
+    count, the bootstrap would have no width; the interval is then Wilson's over the pairs.
 
     Args:
         parts: int `(rows,)`, what counts in each row.
@@ -113,7 +113,7 @@ def ratio(parts: np.ndarray, wholes: np.ndarray, seed: int = 0) -> Estimate:
         seed: Seed of the resampling.
 
     Returns:
-        Without a value if there is nothing to judge, without an interval unless two rows have something to judge.
+        An estimate without a value if there is nothing to count, without an interval if fewer than two rows count.
     """
     value = _percent(parts, wholes)
     if np.count_nonzero(wholes) < 2:

@@ -1,4 +1,4 @@
-"""Time calls of `generate` and steps of a training, the first one, which compiles, apart from the later ones."""
+"""Time calls of `generate` and training steps, separately for the first one, which compiles, and the later ones."""
 
 import time
 from collections.abc import Callable
@@ -12,16 +12,16 @@ from lib.core.records import CallState, DecodingStep, LossCurve, Spread, Timing,
 from lib.evaluation import provenance, statistics
 from lib.models import decoding, generation, samplers
 
-LIMIT = 2  # calls are repeated at most this many times as often as asked for
+LIMIT = 2  # the most calls are this multiple of the fewest
 
 
 def repeat(call: Callable, fewest: int, label: str) -> list[float]:
-    """Times a call again and again, until the spread is narrow or `LIMIT * fewest` calls are made.
+    """Time a call repeatedly, until the spread is narrow or `LIMIT * fewest` calls are made.
 
     Args:
-        call: What to call, without arguments. It must return only when the device is done.
-        fewest: The number of calls to begin with.
-        label: What the terminal shows meanwhile.
+        call: The function to call, without arguments. It must return only when the device has finished.
+        fewest: The smallest number of calls.
+        label: The text of the progress display.
 
     Returns:
         The seconds of every call.
@@ -34,30 +34,30 @@ def repeat(call: Callable, fewest: int, label: str) -> list[float]:
 
 
 def _more(seconds: list[float], fewest: int) -> bool:
-    """Whether the rule asks for another call."""
+    """Return whether another call is needed."""
     return len(seconds) < fewest or (statistics.spread(seconds).wide and len(seconds) < LIMIT * fewest)
 
 
 def stopwatch(call: Callable) -> float:
-    """The seconds that a call takes."""
+    """Return the seconds that a call takes."""
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
 
 
 def measure(causal_lm, prompts: list[str], max_length: int, fewest: int, label: str, load_seconds=None) -> Timing:
-    """Times `generate`, with early stopping off, so that every call makes the same number of new tokens.
+    """Time `generate` with early stopping off, so that every call makes the same number of new tokens.
 
-    `generate` returns text, so it returns only once the device is done.
+    `generate` returns text, so it returns only when the device has finished.
 
     Args:
-        causal_lm: A `keras_nlp.models.CausalLM` with the sampler that it was compiled with. If it generated before,
-            throw its compiled function away first (`generation.use_sampler`), so that the first call compiles.
-        prompts: One batch of them.
-        max_length: Tokens in a text, the prompt's included; at least two more than the longest prompt has.
-        fewest: Later calls to begin with, see `repeat`.
-        label: What was timed, such as `"before fine-tuning"`.
-        load_seconds: How long the model took to load, if that was measured.
+        causal_lm: A compiled `keras_nlp.models.CausalLM`. If it has generated before, discard its compiled function
+            (`generation.use_sampler`) so that the first call compiles.
+        prompts: One batch of prompts.
+        max_length: The number of tokens in a text, including the prompt; at least two more than the longest prompt has.
+        fewest: The smallest number of later calls, see `repeat`.
+        label: The label of the record, such as `"before fine-tuning"`.
+        load_seconds: The time that the model took to load, if it was measured.
 
     Raises:
         UserError: If there is no room for two new tokens.
@@ -81,7 +81,7 @@ def measure(causal_lm, prompts: list[str], max_length: int, fewest: int, label: 
         for texts in written[1:]
     ]
     one_more = max(lengths) + 1
-    call(one_more)  # another length is compiled anew
+    call(one_more)  # a new length is compiled again
     first_token = repeat(lambda: call(one_more), fewest, f"{label}, first token")
     memory_gib, memory_of = provenance.peak_memory()
     settings = backends.selected
@@ -108,7 +108,7 @@ def measure(causal_lm, prompts: list[str], max_length: int, fewest: int, label: 
 
 
 def _timing(facts: dict, seconds: dict[CallState, list[float]]) -> Timing:
-    """A record from what is known of some calls, with the figures that follow from their seconds."""
+    """Make a record from the facts about some calls and the figures computed from their seconds."""
     later = statistics.spread(seconds[CallState.LATER])
     first_token = statistics.spread(seconds[CallState.FIRST_TOKEN])
     later_tokens = facts["max_length"] - facts["prompt_tokens"] - 1
@@ -124,17 +124,17 @@ def _timing(facts: dict, seconds: dict[CallState, list[float]]) -> Timing:
 
 
 def measure_in_turn(causal_lm, timings: list[Timing], weights: list, prompts: list[str], fewest: int) -> list[Timing]:
-    """Times later calls of a model with several sets of weights, in turn.
+    """Time later calls of a model with several sets of weights, in turn.
 
-    Between two calls that are minutes apart a machine may well get slower or faster by a tenth; calls that alternate
-    see the same machine.
+    Between two calls that are minutes apart, a machine may become slower or faster by a tenth; alternating calls run
+    under the same conditions.
 
     Args:
-        causal_lm: The model, whose `generate` is compiled already. It keeps the last of the weights.
-        timings: What `measure` returned for each set of weights, with the same prompts and `max_length`.
-        weights: For each of them, what the model's `get_weights` returned.
-        prompts: The batch that they were measured with.
-        fewest: Rounds to begin with; they go on as long as `repeat` would go on for any of them.
+        causal_lm: The model, whose `generate` is already compiled. It keeps the last weights.
+        timings: The result of `measure` for each set of weights, with the same prompts and `max_length`.
+        weights: The result of the model's `get_weights` for each set.
+        prompts: The batch of those measurements.
+        fewest: The smallest number of rounds; they continue as long as `repeat` would continue for any set.
 
     Returns:
         The timings, with the later calls and those to the first token replaced.
@@ -170,7 +170,7 @@ def measure_in_turn(causal_lm, timings: list[Timing], weights: list, prompts: li
 
 
 def calls(timings: list[Timing]) -> pd.DataFrame:
-    """Lists every timed call.
+    """List every timed call.
 
     Returns:
         `label`, `state` (a `CallState`), `call` (from 1 in each state), `seconds`, `new_tokens`.
@@ -192,13 +192,13 @@ def calls(timings: list[Timing]) -> pd.DataFrame:
 
 
 def training(log, batch_size: int, length: int, positions: int, useful: float) -> Training:
-    """Condenses the steps of a training.
+    """Summarize the steps of a training.
 
     Args:
-        log: The `fitting.StepLog` that watched it.
-        batch_size: Texts in a step.
-        length: Tokens that each text is cut to, and in a padded batch padded to.
-        positions: Positions that a part of a step computes, see `packing.filled`.
+        log: The `fitting.StepLog` of the training.
+        batch_size: The number of texts in a step.
+        length: The number of tokens to which each text is cut or, in a padded batch, padded.
+        positions: The number of positions that a part of a step computes, see `packing.filled`.
         useful: The share of those that hold a token to be predicted, as a fraction.
     """
     table = log.table()

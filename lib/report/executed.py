@@ -1,4 +1,4 @@
-"""Executed notebooks: clean them for keeping beside their reports, and bring them up to date for a page."""
+"""Clean executed notebooks for publication, and update them for a page."""
 
 import inspect
 import json
@@ -14,14 +14,14 @@ OUTPUT_DIR = "output_dir"
 
 
 def clean(file: Path, place: str) -> None:
-    """Takes out of an executed notebook what belongs to this machine and this run alone.
+    """Remove from an executed notebook what belongs only to this machine and this run.
 
-    That is papermill's notes on the run, times of cells, what libraries wrote to stderr, and the path of the scratch
-    folder in the cell of injected parameters.
+    That is papermill's metadata, the times of cells, the stderr of libraries, and the path of the scratch folder in the
+    cell of injected parameters.
 
     Args:
-        file: The notebook, which is rewritten.
-        place: What the scratch folder's path becomes, such as `"outputs/cpu/01_baseline"`.
+        file: The notebook, which is overwritten.
+        place: The path that replaces the scratch folder's, such as `"outputs/cpu/01_baseline"`.
     """
     notebook = nbformat.read(file, as_version=4)
     notebook.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -37,17 +37,17 @@ def clean(file: Path, place: str) -> None:
 
 
 def write(notebook, file: Path) -> None:
-    """Writes a notebook, always in the same way."""
+    """Write a notebook in a fixed format."""
     text = json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True)
     file.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def with_prose_of(notebook, source):
-    """Takes the prose of a notebook's source, if the code has stayed the same since the notebook ran.
+    """Copy the prose of a notebook's source if the code has not changed since the notebook ran.
 
     Args:
         notebook: The executed notebook, which is changed.
-        source: The notebook as it is in `notebooks/`.
+        source: The notebook from `notebooks/`.
     """
     ran = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
     same = len(ran) == len(source.cells) and all(
@@ -61,14 +61,14 @@ def with_prose_of(notebook, source):
 
 
 def redraw(notebook, page: views.Page) -> None:
-    """Makes all views of a notebook anew from its records.
+    """Make all views of a notebook again from its records.
 
     Args:
         notebook: The executed notebook, whose outputs are changed.
         page: The page that the views are made for.
 
     Raises:
-        UserError: If there is no such view, or it has other options.
+        UserError: If a view does not exist, or takes other options.
     """
     for cell in notebook.cells:
         for output in cell.get("outputs", []):

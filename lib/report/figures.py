@@ -201,7 +201,7 @@ def bits_per_character(bits: dict[str, float]) -> tuple[Figure, str]:
     axes = figure.subplots()
     axes.barh(list(bits), list(bits.values()), 0.6, color=BLUE)
     for place, value in enumerate(bits.values()):
-        axes.text(value, place, f" {value:.2f}", va="center", fontsize=9)
+        axes.annotate(f"{value:.2f}", (value, place), (4, 0), textcoords="offset points", va="center", fontsize=9)
     axes.invert_yaxis()
     axes.set(xlabel="bits per character on held-out texts (fewer is better)", xlim=(0, 1.15 * max(bits.values())))
     axes.grid(axis="y", visible=False)

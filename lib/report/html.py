@@ -1,4 +1,4 @@
-"""Make the parts of a page, as HTML, with the macros of `template/macros.html.j2`. Whatever they hold is escaped."""
+"""Make the parts of a page as HTML, with the macros of `template/macros.html.j2`. All content is escaped."""
 
 import base64
 import functools
@@ -13,12 +13,12 @@ from lib.report import escaping
 from lib.report.numbers import DASH, number
 
 TEMPLATE = Path(__file__).parent / "template"
-LONG = 30  # characters of a cell that may be broken into lines
+LONG = 30  # a cell with more characters may be broken into lines
 FEW = 4  # columns of a table whose rows a phone shows one below the other
 
 
 def environment() -> jinja2.Environment:
-    """The environment of all templates but those that nbconvert fills."""
+    """Return the environment of all templates except those that nbconvert fills."""
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATE), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
@@ -32,9 +32,9 @@ def _macros():
 
 
 def table(rows: list[dict], caption: str = "") -> str:
-    """A table; `""` without rows.
+    """Make a table; `""` without rows.
 
-    On a phone the rows of a table with few columns and long texts come one below the other, and other tables scroll.
+    On a phone, the cells of a table with few columns and long texts are stacked, and other tables scroll.
 
     Args:
         rows: Values by column, all rows with the same columns; `_` in a column's name is shown as a space.
@@ -60,33 +60,33 @@ def _cell(value) -> dict[str, str]:
 
 
 def paragraph(text: str, kind: str = "") -> str:
-    """A paragraph.
+    """Make a paragraph.
 
     Args:
-        text: What it says.
+        text: The text.
         kind: Its class: `"note"` for small print, `"answer"`.
     """
     return str(_macros().paragraph(text, kind))
 
 
 def figure(file: Path, alt: str, caption: str) -> str:
-    """A picture with its alternative text and caption; the file's content is in the page."""
+    """Make a picture with its alternative text and caption; the page contains the file's content."""
     return str(_macros().figure(data_uri(file), alt, caption))
 
 
 def attempts(tried: list[str], used: str) -> str:
-    """Which sources failed and why, and which one was used in the end."""
+    """List which sources failed and why, and which one was used in the end."""
     return str(_macros().attempts(tried, used))
 
 
 def samples(rows: list[Sample], by: str, caption: str = "", marked: bool = False, down: str = "prompt") -> str:
-    """Texts in columns.
+    """Show texts in columns.
 
     Args:
         rows: The texts.
         by: The field of a sample whose values stand side by side.
         caption: Shown above.
-        marked: Whether the rounds of a loop are marked, and how much of each text repeats itself is told.
+        marked: Whether to mark the rounds of a loop, and to say how much of each text repeats itself.
         down: The field whose values stand below each other.
     """
     columns = list(dict.fromkeys(str(getattr(sample, by)) for sample in rows))
@@ -105,7 +105,7 @@ def samples(rows: list[Sample], by: str, caption: str = "", marked: bool = False
 
 
 def note(sample: Sample, marked: bool) -> str:
-    """The small print below a text: sampler, seed, tokens and, where loops are marked, how much repeats itself."""
+    """Make the note below a text: sampler, seed, tokens and, if loops are marked, how much repeats itself."""
     parts = [] if sample.label == sample.sampler else [sample.sampler]
     parts += [] if sample.seed is None else [f"seed {sample.seed}"]
     parts.append(f"{sample.new_tokens} new tokens")
@@ -115,7 +115,7 @@ def note(sample: Sample, marked: bool) -> str:
 
 
 def poems(cards: list[tuple[str, str]]) -> str:
-    """Poems, a line a clause.
+    """Show poems with one clause on each line.
 
     Args:
         cards: For each poem its text, and a note that is printed below it.
@@ -124,6 +124,6 @@ def poems(cards: list[tuple[str, str]]) -> str:
 
 
 def data_uri(file: Path) -> str:
-    """A picture's file, as an address that holds it."""
+    """Encode a picture's file as a `data:` address."""
     kind = {".svg": "svg+xml", ".png": "png"}[file.suffix]
     return f"data:image/{kind};base64,{base64.b64encode(file.read_bytes()).decode()}"

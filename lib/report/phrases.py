@@ -1,4 +1,4 @@
-"""Make sentences from records, in each language. Nothing takes a meaning back out of them.
+"""Make sentences from records, in each language. No code parses these sentences.
 
 To reword a sentence, edit `wording.yaml`. To answer a new notebook's question, add a function to `ANSWERS` and its
 template `answer_<notebook>` to `wording.yaml`.
@@ -33,7 +33,7 @@ from lib.report.wording import say
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])|(?<=[。！？])(?=.)")
 
 
-# Words for what can be one of a few.
+# Words for values that are one of a few.
 
 
 def verdict(value: Verdict, language: str = "en") -> str:
@@ -52,7 +52,7 @@ def step(value: DecodingStep, language: str = "en") -> str:
 
 
 def stand_ins(used: list[StandIn], language: str = "en") -> str:
-    """What stands in for what, each once; `""` if nothing does."""
+    """Say which stand-in replaces what, each once; `""` if there is none."""
     parts = dict.fromkeys(say("stand_in", language, used=one.used, requested=one.requested) for one in used)
     return say("between", language).join(parts)
 
@@ -70,7 +70,7 @@ def code(machine: Machine) -> str:
 
 
 def headline(answer: str) -> tuple[str, str]:
-    """An answer's first sentence, and the others."""
+    """Split an answer into its first sentence and the rest."""
     first, *more = SENTENCE_END.split(answer, maxsplit=1)
     return first, "".join(more)
 
@@ -88,7 +88,7 @@ def claim(judged: Claim, language: str = "en") -> dict[str, str]:
 
 
 def _of_claim(judged: Claim, language: str) -> dict:
-    """The values that the templates of a claim name."""
+    """Return the values that the templates of a claim name."""
     values = dict(judged.evidence)
     if judged.name == "speed":
         values["verdict"] = speed(values["speed"], language)
@@ -111,7 +111,7 @@ _PAIRS = [(who, what) for who in ("own", "their") for what in ("form", "rhyme")]
 
 
 def _change(estimate: Estimate, language: str) -> str:
-    """By how many bits per character, by an interval."""
+    """Say by how many bits per character a figure changes, by its interval."""
     if not estimate.has_interval:
         return say("bits_unknown", language)
     if estimate.high < 0:
@@ -122,7 +122,7 @@ def _change(estimate: Estimate, language: str) -> str:
 
 
 def tally(claims: list[Claim], language: str = "en") -> str:
-    """How many claims hold, in a sentence that leaves out the verdicts of none."""
+    """Say how many claims hold, in a sentence without the verdicts that no claim has."""
     parts = []
     for value in Verdict:
         if count := sum(judged.verdict is value for judged in claims):
@@ -134,7 +134,7 @@ def tally(claims: list[Claim], language: str = "en") -> str:
 
 
 def verdicts(claims: list[Claim], language: str = "en") -> str:
-    """The claims in a sentence or two, sorted by their verdicts."""
+    """List the claims in a sentence or two, sorted by their verdicts."""
     told = ""
     for value in dict.fromkeys(judged.verdict for judged in claims):
         listed = [claim(judged, language)["says"] for judged in claims if judged.verdict is value]
@@ -151,7 +151,7 @@ def verdicts(claims: list[Claim], language: str = "en") -> str:
 
 
 def beside(row: Beside, language: str = "en") -> dict[str, str]:
-    """A row in words: `what`, the `post`'s figure, the one `here`, and `why` they differ."""
+    """Put a row into words: `what`, the `post`'s figure, the one `here`, and `why` they differ."""
 
     def tell(part: str, values: dict) -> str:
         name = f"{part}_{row.name}"
@@ -167,7 +167,7 @@ def beside(row: Beside, language: str = "en") -> dict[str, str]:
 
 
 def _here(row: Beside, language: str) -> dict:
-    """The values of the figure here, as its template takes them."""
+    """Return the values of this run's figure for its template."""
     if row.name in ("greedy", "chinese"):
         return row.here
     if row.name == "rhyme":
@@ -183,7 +183,7 @@ def _percents(shares: dict[str, float | None], language: str) -> dict[str, str]:
 
 
 def _readable(values: dict, language: str, digits: int = 3) -> dict:
-    """Values as text: floats with so many digits, enums in words."""
+    """Format values as text: floats with `digits` digits, enums in words."""
     told = {}
     for name, value in values.items():
         if name == "step":
@@ -215,11 +215,11 @@ def _why(row: Beside, language: str) -> dict:
 def compiling(
     explained: dict[str, float], figures: dict, timing: Timing, change: SpeedVerdict, language: str = "en"
 ) -> str:
-    """Says how much of the post's speed-up compiling explains.
+    """Say how much of the post's speed-up compilation explains.
 
     Args:
-        explained: What `beside_post.compiling` returned.
-        figures: What `post.blog_post` returned.
+        explained: The result of `beside_post.compiling`.
+        figures: The result of `post.blog_post`.
         timing: The calls as in the post, of this run.
         change: Whether fine-tuning made later calls faster in this run.
         language: One of `wording.LANGUAGES`.
@@ -245,7 +245,7 @@ def compiling(
 
 
 def conditions(timing: Timing, fewest: int, language: str = "en") -> str:
-    """What some calls were timed with: the machine, the rule and the formulas."""
+    """Describe the conditions of timed calls: the machine, the rule and the formulas."""
     return say(
         "timing_conditions",
         language,
@@ -264,12 +264,12 @@ def conditions(timing: Timing, fewest: int, language: str = "en") -> str:
 
 
 def spread(wide: bool, language: str = "en") -> str:
-    """Whether a spread is wide or narrow."""
+    """Say whether a spread is wide or narrow."""
     return say("spread_wide" if wide else "spread_narrow", language)
 
 
 def state(value: CallState, language: str = "en") -> str:
-    """Which calls some seconds belong to, in words."""
+    """Say in words which calls a time belongs to."""
     return say(f"state_{CallState(value).name.lower()}", language)
 
 
@@ -277,7 +277,7 @@ def state(value: CallState, language: str = "en") -> str:
 
 
 def finding(measured: GreedyVsTopK, language: str = "en") -> str:
-    """Says how the samplers stand to people, in repetition and in perplexity."""
+    """Say how the samplers compare with people in repetition and in perplexity."""
     people, others = measured.people.metrics, measured.groups[:-1]
 
     def overlaps(group: TextGroup) -> bool:
@@ -304,7 +304,7 @@ def finding(measured: GreedyVsTopK, language: str = "en") -> str:
 
 
 def same_as_greedy(measured: GreedyVsTopK, language: str = "en") -> str:
-    """Says how many texts of each other sampler are greedy's, token by token."""
+    """Say how many texts of each other sampler equal greedy's, token by token."""
     texts = measured.greedy.texts
     parts = [
         say("same_texts", language, sampler=name, count=count, all=texts)
@@ -315,7 +315,7 @@ def same_as_greedy(measured: GreedyVsTopK, language: str = "en") -> str:
 
 
 def contests(judged: list[Contest], language: str = "en") -> str:
-    """Says in a sentence which model is better in which measures."""
+    """Say in a sentence which model is better in which measures."""
     parts = []
     for winner in Winner:
         names = [say(f"measure_{one.measure}", language) for one in judged if one.winner is winner]
@@ -325,14 +325,14 @@ def contests(judged: list[Contest], language: str = "en") -> str:
 
 
 def difference(estimate: Estimate, language: str = "en") -> str:
-    """Says how the two models differ in bits per character."""
+    """Say how the two models differ in bits per character."""
     if not estimate.has_interval:
         return say("scratch_difference_unknown", language)
     return say("scratch_difference", language, mean=estimate.value, low=estimate.low, high=estimate.high)
 
 
 def trained_where(theirs: Machine, here: Machine, language: str = "en") -> str:
-    """Says when and on what the fine-tuned model was trained, and whether equal time means equal work here."""
+    """Say when and on what the fine-tuned model was trained, and whether equal time means equal work in this run."""
     told = say("trained_where", language, date=theirs.date, processor=theirs.processor, device=theirs.device or "CPU")
     same = (theirs.processor, theirs.cores, theirs.device) == (here.processor, here.cores, here.device)
     return told if same else told + say("another_machine", language)
@@ -342,7 +342,7 @@ def trained_where(theirs: Machine, here: Machine, language: str = "en") -> str:
 
 
 def answer(results: Results, language: str = "en") -> str:
-    """What a notebook found, in a sentence or two; `""` where nothing says it."""
+    """Return a notebook's finding in a sentence or two; `""` if it has no template."""
     if results.notebook in ANSWERS:
         values = ANSWERS[results.notebook](results, language)
         return say(f"answer_{results.notebook}", language, **values)

@@ -1,7 +1,7 @@
 """Write figures into the READMEs, each block between its two marks: `make readme`.
 
 The results are those of the committed run. The texts shown are the first of each kind, not the best. The memory that
-the presets need is what `lib.models.memory` estimates.
+the presets need is the estimate of `lib.models.memory`.
 """
 
 import json
@@ -20,12 +20,12 @@ FILES = {"en": "README.md", "zh": "README.zh-CN.md"}
 
 
 def marks(name: str) -> tuple[str, str]:
-    """What stands before and after a block."""
+    """Return the marks before and after a block."""
     return f"<!-- {name}: begin (written by `make readme`) -->", f"<!-- {name}: end -->"
 
 
 def memory_block() -> str:
-    """The memory that the post's presets need, as Markdown."""
+    """Format the memory that the post's presets need as Markdown."""
     rows = []
     for preset, shape in memory.KNOWN.items():
         needed = {
@@ -40,7 +40,7 @@ def memory_block() -> str:
 
 
 def bench_block() -> str:
-    """The rows of `outputs/bench` as Markdown."""
+    """Format the rows of `outputs/bench` as Markdown."""
     folder = paths.outputs() / "bench"
     if not (folder / "bench.json").is_file():
         return "No run of it is kept here yet."
@@ -67,7 +67,7 @@ def bench_block() -> str:
 
 
 def _ratio(row: dict) -> str:
-    """The median of a row's ratios with the lowest and the highest, if there is more than one."""
+    """Format the median of a row's ratios, with the lowest and the highest if there is more than one."""
     if not row["ratios"]:
         return "not measured"
     low, median, high = (number(row[f"ratio_{which}"]) for which in ("low", "median", "high"))
@@ -75,12 +75,12 @@ def _ratio(row: dict) -> str:
 
 
 def finding_block(language: str = "en") -> str:
-    """What the summary of `outputs/cpu` says."""
+    """Return the finding of the summary of `outputs/cpu`."""
     return phrases.answer(records.load(_folder() / "00_summary" / "results.json"), language)
 
 
 def results_block(language: str = "en") -> str:
-    """The results of `outputs/cpu` as Markdown."""
+    """Format the results of `outputs/cpu` as Markdown."""
     found, judged = experiments.load(PROFILE), judgement.of_profile(PROFILE)
     summary = records.load(_folder() / "00_summary" / "results.json")
     page = views.Page(summary, _folder() / "00_summary", language)
@@ -132,7 +132,7 @@ def _folder() -> Path:
 
 
 def _samples(found: experiments.Experiments, language: str) -> list[str]:
-    """The first text of each kind."""
+    """Return the first text of each kind."""
     told: list[str] = []
 
     def show(name: str, sample: Sample, poem: bool = False) -> None:
@@ -163,12 +163,12 @@ def _quote(text: str) -> str:
 
 
 def _table(rows: list[dict], columns: dict[str, str], language: str | None = None) -> str:
-    """A table as Markdown.
+    """Format a table as Markdown.
 
     Args:
         rows: Values by column.
-        columns: Which of them are shown, with their headings.
-        language: Where the headings are names in `wording.yaml`: in which language.
+        columns: The columns to show, with their headings.
+        language: The language of the headings, if they are names in `wording.yaml`.
     """
     headings = [wording.say(name, language) if language else name for name in columns.values()]
     lines = [" | ".join(headings), " | ".join("---" for _ in columns)]
@@ -187,7 +187,7 @@ BLOCKS = {
 
 
 def main() -> int:
-    """Replaces what stands between the marks of the READMEs."""
+    """Replace the text between the marks in the READMEs."""
     for language, name in FILES.items():
         file = paths.ROOT / name
         text = file.read_text(encoding="utf-8")

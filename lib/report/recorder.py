@@ -19,7 +19,7 @@ LAB_STYLE = "<style>.jp-RenderedHTMLCommon :is(td, th):not(.number) { text-align
 
 
 class Recorder:
-    """Collects a notebook's records.
+    """Collect a notebook's records.
 
     Args:
         notebook: The notebook's stem, such as `"01_baseline"`. Its parameters are checked and shown.
@@ -27,8 +27,8 @@ class Recorder:
 
     Attributes:
         measured: What the notebook measures; it sets the fields of its class in `records.MEASURED`.
-        results: All that goes into `results.json`.
-        folder: Where the files go.
+        results: The content of `results.json`.
+        folder: The folder for the files.
 
     Raises:
         UserError: If a parameter has a value that is not allowed.
@@ -50,15 +50,15 @@ class Recorder:
             measured=self.measured,
         )
         self.page = views.Page(self.results, self.folder)
-        if not progress.in_report_run():  # whose pages have their own style; JupyterLab sets texts to the right
+        if not progress.in_report_run():  # reports have their own style; JupyterLab aligns texts to the right
             display(HTML(LAB_STYLE))
         self.show("parameter_list")
 
     def used_model(self, model, causal_lm) -> None:
-        """Records which model ran, and shows what was tried before.
+        """Record which model ran, and show the failed attempts before it.
 
         Args:
-            model: What `pretrained.find` returned.
+            model: The result of `pretrained.find`.
             causal_lm: The loaded model.
         """
         self.results.models.append(
@@ -73,11 +73,11 @@ class Recorder:
         self.show("model", number=len(self.results.models) - 1)
 
     def used_corpus(self, corpus, requested: str) -> None:
-        """Records which texts were used, and shows what was found, dropped and kept.
+        """Record which texts were used, and show how many were found, dropped and kept.
 
         Args:
             corpus: A `Corpus` of `lib.data`.
-            requested: The name that was asked for.
+            requested: The name of the requested corpus.
         """
         self.results.corpora.append(
             Corpus(
@@ -94,7 +94,7 @@ class Recorder:
         self.show("corpus", number=len(self.results.corpora) - 1)
 
     def used_results(self, *others: Results) -> None:
-        """Records the models, texts and stand-ins behind the results of other notebooks that were read."""
+        """Record the models, texts and stand-ins behind the results of other notebooks."""
         for other in others:
             self.results.models += [model for model in other.models if model not in self.results.models]
             self.results.corpora += [corpus for corpus in other.corpora if corpus not in self.results.corpora]
@@ -104,7 +104,7 @@ class Recorder:
         self.results.stand_ins += [one for one in stand_ins if one not in self.results.stand_ins]
 
     def show(self, view: str, **options: Json) -> None:
-        """Shows a view.
+        """Show a view.
 
         Args:
             view: A name in `views.VIEWS`.
@@ -116,7 +116,7 @@ class Recorder:
             display(bundle, raw=True)
 
     def table(self, name: str, table: pd.DataFrame, caption: str = "") -> None:
-        """Writes a table to `<name>.csv` and shows it as it is.
+        """Write a table to `<name>.csv` and show it unchanged.
 
         Args:
             name: The file's stem.
@@ -127,45 +127,44 @@ class Recorder:
         self.show_table(table, caption)
 
     def show_table(self, table: pd.DataFrame, caption: str = "") -> None:
-        """Shows a table as it is."""
+        """Show a table unchanged."""
         rows = table.astype(object).where(table.notna(), None).to_dict("records")
         self.show(
             "table", rows=[{str(name): _plain(value) for name, value in row.items()} for row in rows], caption=caption
         )
 
     def show_text(self, text: str, kind: str = "") -> None:
-        """Shows a paragraph; `kind` is `"note"` for small print."""
+        """Show a paragraph; `kind` is `"note"` for small print."""
         self.show("text", text=text, kind=kind)
 
     def show_picture(self, name: str, figure, alt: str, caption: str) -> None:
-        """Writes a figure to `figures/<name>.svg` and shows it.
+        """Write a figure to `figures/<name>.svg` and show it.
 
         Args:
             name: The file's stem.
             figure: A matplotlib figure.
-            alt: What it shows, for those who cannot see it.
+            alt: A description of the figure, for readers who cannot see it.
             caption: Shown below it.
         """
         file = f"figures/{name}.svg"
         (self.folder / "figures").mkdir(exist_ok=True)
         figures.save(figure, self.folder / file)
-        pyplot.close(figure)  # or JupyterLab shows it once more
+        pyplot.close(figure)  # otherwise JupyterLab shows it again
         self.results.figures.append(file)
         self.show("picture", file=file, alt=alt, caption=caption)
 
     def add_file(self, name: str, table: pd.DataFrame) -> None:
-        """Writes a table to `<name>.csv` without showing it."""
+        """Write a table to `<name>.csv` without showing it."""
         table.to_csv(self.folder / f"{name}.csv", index=False, quoting=csv.QUOTE_NONNUMERIC, errors="backslashreplace")
 
     def finish(self, answer: str | dict[str, str] = "") -> None:
-        """Shows the answer and the environment, and writes `results.json`.
+        """Show the answer and the environment, and write `results.json`.
 
         Args:
-            answer: What the notebook found, for a notebook whose answer `phrases.ANSWERS` does not make: in English, or
-                by language.
+            answer: The notebook's finding, if `phrases.ANSWERS` has no function for it: in English, or by language.
 
         Raises:
-            UserError: If a figure that the records must hold is missing, or is not of its type.
+            UserError: If a required figure is missing from the records or has the wrong type.
         """
         self.results.machine = provenance.collect()
         if answer:
@@ -177,10 +176,10 @@ class Recorder:
         write(self.folder, results)
 
     def complete(self) -> Results:
-        """The results, with all fields checked.
+        """Return the results, with all fields checked.
 
         Raises:
-            UserError: If one is missing, or not of its type.
+            UserError: If a field is missing or has the wrong type.
         """
         measured = self.measured.__dict__ | (self.measured.__pydantic_extra__ or {})
         try:
@@ -190,11 +189,11 @@ class Recorder:
 
 
 def write(folder: Path, results: Results) -> None:
-    """Writes `results.json` into a report's folder."""
+    """Write `results.json` into a report's folder."""
     text = records.dump(results)
     (folder / "results.json").write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _plain(value) -> Json:
-    """A value of a table as JSON holds it: NumPy's numbers as Python's."""
+    """Convert a value of a table for JSON: NumPy's numbers become Python's."""
     return value.item() if hasattr(value, "item") else value

@@ -1,8 +1,8 @@
-"""Set two reports side by side on a page: `make compare A=03_greedy_vs_top_k B=03_greedy_vs_top_k@1f0c2d3e`.
+"""Compare two reports on one page: `make compare A=03_greedy_vs_top_k B=03_greedy_vs_top_k@1f0c2d3e`.
 
 Usage: `python -m lib.report.side_by_side A B --profile cpu`, with the names of two folders of `outputs/<profile>/`. The
-page, `outputs/<profile>/compare/A--B.html`, has the parameters and figures in which they differ, their pictures and
-their samples.
+page, `outputs/<profile>/compare/A--B.html`, shows the parameters and figures that differ, and the pictures and samples
+of both.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from lib.report.numbers import DASH
 
 
 def read(profile: str, name: str) -> tuple[str, Results]:
-    """Reads a report.
+    """Read a report.
 
     Returns:
         The name of its folder, and its results.
@@ -34,7 +34,7 @@ def read(profile: str, name: str) -> tuple[str, Results]:
 
 
 def differences(a: dict, b: dict) -> list[tuple[str, str, str]]:
-    """The values that differ between two dicts, one of which may lack some: name, the first's, the second's."""
+    """List the values that differ between two dicts, either of which may lack some: name, the first's, the second's."""
     names = [*a, *(name for name in b if name not in a)]
     return [
         (name, *(numbers.parameter(one[name]) if name in one else DASH for one in (a, b)))
@@ -44,9 +44,9 @@ def differences(a: dict, b: dict) -> list[tuple[str, str, str]]:
 
 
 def figures(measured, prefix: str = "") -> dict[str, str]:
-    """The single figures of what a report measured by their path, such as `"greedy, metrics, rep_4, value"`.
+    """Return the single figures of a report by their path, such as `"greedy, metrics, rep_4, value"`.
 
-    Rows of a list go by their label, prompt or number; lists of numbers (every call, every step) are left out.
+    Rows of a list are named by their label, prompt or number; lists of numbers (every call, every step) are left out.
 
     Args:
         measured: A record as `model_dump` gives it.
@@ -69,10 +69,10 @@ def _is_number(value) -> bool:
 
 
 def samples(a: list[Sample], b: list[Sample]) -> list[tuple[str, str, str]]:
-    """The texts of two reports that have the same label, prompt and number, or the same place if labels differ.
+    """Pair the texts of two reports by label, prompt and number, or by position if the labels differ.
 
     Returns:
-        For each: what it is, the first's text, the second's; a dash where one has none.
+        For each pair: its name, the first's text, the second's; a dash if one is missing.
     """
     tables = [{(one.label, one.prompt, str(one.number)): one.text for one in texts} for texts in (a, b)]
     if not set(tables[0]) & set(tables[1]):
@@ -83,12 +83,12 @@ def samples(a: list[Sample], b: list[Sample]) -> list[tuple[str, str, str]]:
 
 
 def page(folder: Path, a: tuple[str, Results], b: tuple[str, Results]) -> str:
-    """The page, as HTML that needs nothing from outside.
+    """Make the page, as HTML without external resources.
 
     Args:
-        folder: The folder of the profile, in which both reports lie.
-        a: What `read` returned of the first report.
-        b: The same of the second.
+        folder: The profile's folder, which contains both reports.
+        a: The result of `read` for the first report.
+        b: The result of `read` for the second.
     """
     both = [
         {
@@ -125,7 +125,7 @@ def _picture(shown: views.Page, file: str) -> dict[str, str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line. Returns the exit status."""
+    """Run the command line. Return the exit status."""
     return command_line.run(lambda: _main(arguments))
 
 

@@ -1,6 +1,6 @@
-"""Make the pages of a profile from its results: a report for each, and their index.
+"""Make the pages of a profile from its results: a page for each report, and their index.
 
-Usage: `python -m lib.report.site --profile cpu` (`make render`) makes all pages anew, and runs no notebook.
+Usage: `python -m lib.report.site --profile cpu` (`make render`) makes all pages again without running a notebook.
 """
 
 import argparse
@@ -24,7 +24,7 @@ LINKS = re.compile("<!-- links -->.*?<!-- end of links -->", re.DOTALL)
 
 
 def render(profile: str) -> Path:
-    """Makes all pages of a profile anew.
+    """Make all pages of a profile again.
 
     Args:
         profile: The folder of `outputs/`.
@@ -47,9 +47,9 @@ def render(profile: str) -> Path:
 
 
 def render_report(folder: Path) -> None:
-    """Makes `report.html` in a report's folder, from its `results.json` and its executed notebook.
+    """Make `report.html` in a report's folder, from its `results.json` and its executed notebook.
 
-    The views in the executed notebook are brought up to date as well, so that it says what the page says.
+    The views in the executed notebook are updated too, so that it matches the page.
     """
     results, kept = records.load(folder / RESULTS), folder / executed.NAME
     if not kept.is_file():
@@ -84,7 +84,7 @@ def _page(notebook, results: Results, folder: Path) -> str:
         "profile": results.profile,
     }
     _split_title(notebook)
-    # nbconvert's own templates are named too, or a reader's of the same name would come first.
+    # nbconvert's own templates are named too; otherwise a reader's template of the same name would come first.
     own = [str(html.TEMPLATE.parent), str(Path(sys.prefix) / "share" / "jupyter" / "nbconvert" / "templates")]
     exporter = nbconvert.HTMLExporter(template_name=html.TEMPLATE.name, extra_template_basedirs=own)
     exporter.register_filter("visible", escaping.visible)
@@ -93,7 +93,7 @@ def _page(notebook, results: Results, folder: Path) -> str:
 
 
 def _sources(results: Results) -> list[tuple[str, str]]:
-    """The models and texts of a report, for its first screen."""
+    """Return the models and texts of a report, for the top of its page."""
     told = []
     for model in results.models:
         source = f" ({model.source})" if model.source else ""
@@ -102,13 +102,13 @@ def _sources(results: Results) -> list[tuple[str, str]]:
 
 
 def title(notebook: str) -> str:
-    """A notebook's title: the first line of its first cell."""
+    """Return a notebook's title: the first line of its first cell."""
     cells = nbformat.read(paths.NOTEBOOKS / f"{notebook}.ipynb", as_version=4).cells
     return cells[0].source.splitlines()[0].lstrip("# ")
 
 
 def _contents(notebook) -> list[dict[str, str]]:
-    """The headings of a notebook's sections, as HTML, with the ids that nbconvert gives them."""
+    """Return the headings of a notebook's sections, as HTML, with the ids that nbconvert gives them."""
     markdown = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     found = re.findall(
         r'<h2 id="([^"]*)">(.*?)<a class="anchor-link"', "".join(map(nbconvert.filters.markdown2html, markdown))
@@ -117,7 +117,7 @@ def _contents(notebook) -> list[dict[str, str]]:
 
 
 def _split_title(notebook) -> None:
-    """Puts the title into a cell of its own, so that the answer can stand right below it."""
+    """Move the title into a cell of its own, so that the answer can follow it directly."""
     first = notebook.cells[0]
     heading, _, rest = first.source.partition("\n")
     first.source = heading
@@ -125,10 +125,10 @@ def _split_title(notebook) -> None:
 
 
 def render_index(profile: str) -> Path:
-    """Makes a profile's `index.html` and `index.zh.html`, judges its claims, and links the reports to each other.
+    """Make a profile's `index.html` and `index.zh.html`, judge its claims, and link the reports to each other.
 
-    The index has a card for each published report and, once the experiments and the summary have run, the post's claims
-    and figures beside those here. What is judged goes to `claims.json`.
+    The index has a card for each published report. Once the experiments and the summary have run, it also compares the
+    post's claims and figures with the results. The verdicts go to `claims.json`.
 
     Returns:
         The index in English.
@@ -155,7 +155,7 @@ def render_index(profile: str) -> Path:
 
 
 def _readable(folder: Path) -> dict[str, Results]:
-    """The results of the reports that this code can read, by folder; of the others it is told what to do."""
+    """Return the results of the reports that this code can read, by folder; print advice for the others."""
     reports = {}
     for file in sorted(folder.glob(f"*/{RESULTS}")):
         try:
@@ -166,7 +166,7 @@ def _readable(folder: Path) -> dict[str, Results]:
 
 
 def _judge(profile: str) -> Judgement | None:
-    """Judges a profile's claims and writes them down; None before all of its notebooks have run."""
+    """Judge a profile's claims and write the verdicts; return None until all of its notebooks have run."""
     file = paths.outputs() / profile / CLAIMS
     try:
         judged = judgement.of_profile(profile)
@@ -178,20 +178,20 @@ def _judge(profile: str) -> Judgement | None:
 
 
 def index_name(language: str) -> str:
-    """The file of the index in a language."""
+    """Return the file name of the index in a language."""
     return "index.html" if language == "en" else f"index.{language}.html"
 
 
 def _card(folder: Path, results: Results, language: str) -> dict:
-    """What the index shows of a report."""
+    """Return what the index shows of a report."""
     try:
         answer = phrases.answer(results, language)
-    except UserError:  # the summary's, while an experiment that it tells of is not there
+    except UserError:  # the summary's, if one of its experiments is missing
         answer = ""
     first, more = phrases.headline(answer)
     heading = phrases.title(results.notebook, language)
     pictures = [folder / file for file in results.figures if (folder / file).is_file()]
-    is_summary = results.notebook == SUMMARY  # whose findings are the tables of the index
+    is_summary = results.notebook == SUMMARY  # its findings are the tables of the index
     return {
         "folder": folder.name,
         "title": title(results.notebook) if heading == results.notebook else heading,
@@ -211,7 +211,7 @@ def _card(folder: Path, results: Results, language: str) -> dict:
 
 
 def _link(folder: Path, reports: dict[str, Results]) -> None:
-    """Writes into every report the links to its neighbours that exist."""
+    """Write links to the neighbouring reports that exist into every report."""
     order = [name for name in reports if "@" not in name]
     for name in reports:
         report = folder / name / "report.html"
@@ -236,7 +236,7 @@ def _link(folder: Path, reports: dict[str, Results]) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line. Returns the exit status."""
+    """Run the command line. Return the exit status."""
     return command_line.run(lambda: _main(arguments))
 
 

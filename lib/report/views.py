@@ -1,7 +1,7 @@
-"""The tables, texts, poems and pictures of the pages, each made from a report's records.
+"""Make the tables, texts, poems and pictures of the pages from a report's records.
 
 A notebook shows a view by its name (`Recorder.show`), and its output keeps that name and the options. So `make render`
-makes the same view anew from `results.json`, with the code and the words of today, and runs nothing.
+can make the view again from `results.json`, with the current code and wording, without running anything.
 """
 
 from collections.abc import Callable
@@ -22,10 +22,10 @@ MIME = "application/vnd.text-generation-report.view+json"  # of an output that n
 
 @dataclass
 class Page:
-    """What a view is made from.
+    """The data that a view is made from.
 
     Attributes:
-        results: The report's records; while its notebook runs, as far as they are known.
+        results: The report's records; incomplete while its notebook runs.
         folder: The report's folder, which figures are written to.
         language: One of `wording.LANGUAGES`.
     """
@@ -40,7 +40,7 @@ class Page:
         return self.results.measured
 
     def say(self, name: str, **values) -> str:
-        """A phrase in the page's language."""
+        """Return a phrase in the page's language."""
         return say(name, self.language, **values)
 
 
@@ -49,29 +49,29 @@ FIGURES: dict[str, Callable[[Page], tuple[Figure, str]]] = {}
 
 
 def view(function: Callable[..., str]) -> Callable[..., str]:
-    """Registers a function `(page, **options)` that returns HTML as a view of its name."""
+    """Register a function `(page, **options)` that returns HTML as a view, by its name."""
     VIEWS[function.__name__] = function
     return function
 
 
 def drawing(function: Callable[[Page], tuple[Figure, str]]) -> Callable[[Page], tuple[Figure, str]]:
-    """Registers a function that draws a figure and says what it shows, for the view `figure`."""
+    """Register a function that draws a figure and describes it, for the view `figure`."""
     FIGURES[function.__name__] = function
     return function
 
 
-# For any notebook: what is shown is in the options.
+# For any notebook: the options hold the content.
 
 
 @view
 def table(page: Page, rows: list[dict], caption: str = "") -> str:
-    """A table of rows that are given."""
+    """A table of the given rows."""
     return html.table(rows, caption)
 
 
 @view
 def text(page: Page, text: str, kind: str = "") -> str:
-    """A paragraph that is given."""
+    """A given paragraph."""
     return html.paragraph(text, kind)
 
 
@@ -94,12 +94,12 @@ def figure(page: Page, name: str) -> str:
 
 
 def described(page: Page, file: str) -> tuple[str, str]:
-    """What a figure of a report shows, in words, and its caption; `""` for one that the notebook drew itself."""
+    """Describe a figure of a report, and return its caption too; `""` for a figure that the notebook drew itself."""
     name = Path(file).stem
     return (FIGURES[name](page)[1], page.say(f"caption_{name}")) if name in FIGURES else ("", "")
 
 
-# What every report begins and ends with.
+# The beginning and the end of every report.
 
 
 @view
@@ -117,7 +117,7 @@ def parameter_list(page: Page) -> str:
 
 @view
 def model(page: Page, number: int = 0) -> str:
-    """Which sources of the model failed before one was found; `""` if none did.
+    """The sources of the model that failed before one worked; `""` if none failed.
 
     Args:
         page: The page.
@@ -129,7 +129,7 @@ def model(page: Page, number: int = 0) -> str:
 
 @view
 def corpus(page: Page, number: int) -> str:
-    """The texts that were used: source, licence, what was found, dropped and kept.
+    """The texts that were used: source, licence, and how many were found, dropped and kept.
 
     Args:
         page: The page.
@@ -146,13 +146,13 @@ def corpus(page: Page, number: int) -> str:
 
 @view
 def answer(page: Page) -> str:
-    """What the notebook found."""
+    """The notebook's finding."""
     return html.paragraph(phrases.answer(page.results, page.language), "answer")
 
 
 @view
 def environment(page: Page) -> str:
-    """What the report was made with."""
+    """The environment that the report was made with."""
     return html.table(tables.machine(page.results.machine))
 
 
@@ -183,7 +183,7 @@ def latencies(page: Page) -> str:
 
 @view
 def conditions(page: Page) -> str:
-    """What the calls were timed with."""
+    """The conditions of the timed calls."""
     timing, fewest = _timings(page)[0], page.results.parameters["warm_repeats"]
     return html.paragraph(phrases.conditions(timing, fewest, page.language), "note")
 
@@ -232,11 +232,11 @@ def example_poems(page: Page) -> str:
     return html.poems([(text, title) for title, text in page.measured.examples])
 
 
-# What was written.
+# Generated texts.
 
 
 def _chosen(page: Page, labels: list[str] | None, prompts: list[str] | None, most: int | None) -> list[Sample]:
-    """The samples of some labels and prompts, the first `most` of each."""
+    """Return the samples of the given labels and prompts, the first `most` of each."""
     return [
         sample
         for sample in page.measured.samples
@@ -295,7 +295,7 @@ def poems(page: Page, label: str, most: int, fine_tuned: bool = False) -> str:
 
 @view
 def outcomes(page: Page) -> str:
-    """What the two prompts led to, beside what people wrote."""
+    """The outcomes of the two prompts, beside human texts."""
     measured = page.measured
     rows = [measured.english, measured.chinese, measured.people_stories, measured.people_poems]
     return html.table(tables.outcomes(rows), page.say("table_outcomes"))
@@ -330,19 +330,19 @@ def variety(page: Page) -> str:
 
 @view
 def explained(page: Page, names: list[str]) -> str:
-    """What the columns of tables mean: entries of `wording.yaml`."""
+    """The meanings of table columns: entries of `wording.yaml`."""
     return html.paragraph(" ".join(page.say(f"{name}_explained") for name in names), "note")
 
 
 @view
 def finding(page: Page) -> str:
-    """How the samplers stand to people."""
+    """How the samplers compare with people."""
     return html.paragraph(phrases.finding(page.measured, page.language))
 
 
 @view
 def same_as_greedy(page: Page) -> str:
-    """How many texts of each sampler are greedy's."""
+    """How many texts of each sampler equal greedy's."""
     return html.paragraph(phrases.same_as_greedy(page.measured, page.language))
 
 
@@ -355,7 +355,7 @@ def named_again(page: Page) -> str:
 
 @view
 def published(page: Page) -> str:
-    """Published figures beside those here."""
+    """Published figures beside those of this run."""
     return html.table(tables.published(page.measured.published), page.say("table_published"))
 
 
@@ -424,7 +424,7 @@ def vocabulary(page: Page) -> str:
 
 @view
 def trainings(page: Page) -> str:
-    """What the two trainings took, and where."""
+    """The cost of the two trainings, and their machines."""
     told = phrases.trained_where(page.measured.fine_tuned.machine, page.results.machine, page.language)
     return html.table(tables.trainings(page.measured), page.say("table_trainings")) + html.paragraph(told, "note")
 
@@ -459,7 +459,7 @@ def _profile(page: Page) -> str:
 
 @view
 def experiment_list(page: Page) -> str:
-    """What each experiment found, and how long it took."""
+    """Each experiment's finding and time."""
     rows = [
         {
             "experiment": phrases.title(results.notebook, page.language),
@@ -483,13 +483,13 @@ def claims(page: Page) -> str:
 
 @view
 def post_texts(page: Page) -> str:
-    """The texts that the post prints, judged."""
+    """The texts that the post prints, with their measures."""
     return html.table(tables.post_texts(page.measured.post_texts), page.say("table_post_texts"))
 
 
 @view
 def beside(page: Page) -> str:
-    """The post's figures beside those here, and why they differ."""
+    """The post's figures beside those of this run, and why they differ."""
     figures_of_the_post = post.blog_post()
     rows = beside_post.rows(experiments.load(_profile(page)), figures_of_the_post)
     keys = {"what": "heading_what", "post": "heading_post", "here": "heading_run", "why": "heading_why"}
@@ -501,7 +501,7 @@ def beside(page: Page) -> str:
 
 @drawing
 def speed(page: Page) -> tuple[Figure, str]:
-    """The time of a call before and after fine-tuning, in the post and here."""
+    """The time of a call before and after fine-tuning, in the post and in this run."""
     timing, told = experiments.load(_profile(page)).reddit.measured.timing, post.blog_post()
     pair = (timing.before, timing.after)
     return figures.speed(
@@ -513,7 +513,7 @@ def speed(page: Page) -> tuple[Figure, str]:
 
 @view
 def compiling(page: Page) -> str:
-    """How much of the post's speed-up compiling explains."""
+    """How much of the post's speed-up compilation explains."""
     found, told = experiments.load(_profile(page)), post.blog_post()
     timing = found.reddit.measured.timing
     sentence = phrases.compiling(
@@ -528,7 +528,7 @@ def compiling(page: Page) -> str:
 
 @view
 def rates(page: Page) -> str:
-    """Tokens per second of the post's calls and of those here."""
+    """Tokens per second of the post's calls and of this run's."""
     rows = beside_post.rates(experiments.load(_profile(page)), post.blog_post())
     return html.table(tables.rates(rows), page.say("table_rates"))
 
@@ -542,7 +542,7 @@ def all_repetition(page: Page) -> tuple[Figure, str]:
 
 @view
 def sampler_finding(page: Page) -> str:
-    """How the samplers stand to people, from the results of 03."""
+    """How the samplers compare with people, from the results of 03."""
     return html.paragraph(phrases.finding(experiments.load(_profile(page)).samplers.measured, page.language))
 
 

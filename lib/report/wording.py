@@ -11,12 +11,12 @@ TAGS = {"en": "en", "zh": "zh-CN"}  # for the attribute `lang`
 
 
 def say(name: str, language: str = "en", /, **values) -> str:
-    """A sentence or a phrase in a language.
+    """Return a sentence or a phrase in a language.
 
     Args:
         name: Its name in `wording.yaml`.
         language: One of `LANGUAGES`.
-        **values: What its template names in braces. All languages name the same.
+        **values: The values that its template names in braces. All languages name the same.
 
     Raises:
         KeyError: If there is no such name or language, or a value is missing.
@@ -25,11 +25,11 @@ def say(name: str, language: str = "en", /, **values) -> str:
 
 
 def has(name: str) -> bool:
-    """Whether `wording.yaml` has an entry."""
+    """Return whether `wording.yaml` has an entry."""
     return name in templates()
 
 
 @functools.cache
 def templates() -> dict[str, dict[str, str]]:
-    """The templates by name and language."""
+    """Return the templates by name and language."""
     return yaml_files.read(Path(__file__).with_name("wording.yaml"))
