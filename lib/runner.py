@@ -21,7 +21,7 @@ from pathlib import Path
 
 import nbformat
 
-from lib import kernels
+from lib import kernels, notebooks
 from lib.core import backends, command_line, environment, parameters, paths, progress, records, redaction
 from lib.core.errors import UserError
 from lib.core.yaml_files import shown
@@ -262,7 +262,11 @@ def _main(arguments: list[str] | None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m lib.runner", description="Run a notebook and publish its report.", add_help=False
     )
-    parser.add_argument("notebook", nargs="?", help="the notebook's name, such as 04_tang_poetry")
+    parser.add_argument(
+        "notebook",
+        nargs="?",
+        help=f"one of {', '.join(one.name for one in notebooks.ALL)}, or another one in notebooks/",
+    )
     parser.add_argument("changes", nargs="*", metavar="name=value", help="parameters that differ from the YAML file")
     parser.add_argument("--profile", default="cpu", help="the folder of experiments/ to take its parameters from")
     parser.add_argument("-h", "--help", action="store_true", help="with a notebook: the parameters that it has")

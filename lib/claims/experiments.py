@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from lib import notebooks
 from lib.core import paths, records
 from lib.core.errors import UserError
 from lib.core.records import Results
@@ -28,6 +29,16 @@ class Experiments:
     def all(self) -> list[Results]:
         """All of them, in the order of their notebooks."""
         return [getattr(self, name) for name in NOTEBOOKS]
+
+
+def every(profile: str) -> list[Results]:
+    """Read the results of all notebooks but the summary that have run, in the order of `lib/notebooks.py`.
+
+    Raises:
+        UserError: If results cannot be read.
+    """
+    files = [paths.outputs() / profile / one.name / "results.json" for one in notebooks.EXPERIMENTS]
+    return [records.load(file) for file in files if file.is_file()]
 
 
 def load(profile: str) -> Experiments:

@@ -118,7 +118,7 @@ def results_block(language: str = "en") -> str:
                     f"(outputs/{PROFILE}/{results.notebook}/report.html)",
                     "minutes": f"{results.minutes:.1f}",
                 }
-                for results in (summary, *found.all())
+                for results in (summary, *experiments.every(PROFILE))
             ],
             {"report": "heading_report", "minutes": "heading_minutes"},
             language,

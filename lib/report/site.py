@@ -11,13 +11,13 @@ from pathlib import Path
 import nbconvert
 import nbformat
 
+from lib import notebooks
 from lib.claims import judgement
 from lib.core import command_line, paths, records
 from lib.core.errors import UserError
 from lib.core.records import Judgement, Results
 from lib.report import escaping, executed, html, numbers, phrases, views, wording
 
-SUMMARY = "00_summary"
 RESULTS = "results.json"
 CLAIMS = "claims.json"
 LINKS = re.compile("<!-- links -->.*?<!-- end of links -->", re.DOTALL)
@@ -36,7 +36,7 @@ def render(profile: str) -> Path:
         UserError: If there are no reports, or their results or executed notebooks cannot be read.
     """
     folder = paths.outputs() / profile
-    reports = sorted(file.parent for file in folder.glob(f"*/{RESULTS}"))
+    reports = sorted((file.parent for file in folder.glob(f"*/{RESULTS}")), key=_position)
     if not reports:
         raise UserError(
             f"There are no reports in {paths.on_terminal(folder)} to render. Run `make all PROFILE={profile}` first."
@@ -98,7 +98,8 @@ def _sources(results: Results) -> list[tuple[str, str]]:
     for model in results.models:
         source = f" ({model.source})" if model.source else ""
         told.append(("Model", f"{model.name}{source}, {model.parameters:,} parameters"))
-    return told + [("Texts", f"{corpus.name} ({corpus.source})") for corpus in results.corpora]
+    told += [("Texts", f"{corpus.name} ({corpus.source})") for corpus in results.corpora]
+    return list(dict.fromkeys(told))  # a corpus cut to other lengths is the same texts
 
 
 def title(notebook: str) -> str:
@@ -154,10 +155,17 @@ def render_index(profile: str) -> Path:
     return folder / index_name("en")
 
 
+def _position(report: Path) -> tuple[int, str]:
+    """Return what sorts the reports as `lib/notebooks.py` does, variants after their report and others last."""
+    listed = [notebook.name for notebook in notebooks.ALL]
+    name = report.name.partition("@")[0]
+    return (listed.index(name) if name in listed else len(listed), report.name)
+
+
 def _readable(folder: Path) -> dict[str, Results]:
     """Return the results of the reports that this code can read, by folder; print advice for the others."""
     reports = {}
-    for file in sorted(folder.glob(f"*/{RESULTS}")):
+    for file in sorted(folder.glob(f"*/{RESULTS}"), key=lambda file: _position(file.parent)):
         try:
             reports[file.parent.name] = records.load(file)
         except UserError as error:
@@ -191,7 +199,7 @@ def _card(folder: Path, results: Results, language: str) -> dict:
     first, more = phrases.headline(answer)
     heading = phrases.title(results.notebook, language)
     pictures = [folder / file for file in results.figures if (folder / file).is_file()]
-    is_summary = results.notebook == SUMMARY  # its findings are the tables of the index
+    is_summary = results.notebook == notebooks.SUMMARY  # its findings are the tables of the index
     return {
         "folder": folder.name,
         "title": title(results.notebook) if heading == results.notebook else heading,

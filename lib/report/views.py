@@ -466,7 +466,7 @@ def experiment_list(page: Page) -> str:
             "found": phrases.answer(results, page.language),
             "minutes": results.minutes,
         }
-        for results in experiments.load(_profile(page)).all()
+        for results in experiments.every(_profile(page))
     ]
     return html.table(rows)
 

@@ -230,3 +230,14 @@ def test_hostile_text_is_shown_and_never_run_in_any_view(outputs):
         made = views.VIEWS[view](page, **options)
         assert "alert" in made, view
         assert "<script" not in made and not set("\x1b\u202e") & set(made), view
+
+
+def test_the_summary_lists_every_notebook_of_the_list_that_has_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path))
+    own = made_records.results("06_counting", answer={"en": "Six words."})
+    for results in (*made_records.experiments().all(), own):
+        made_records.write(results, tmp_path)
+    page = views.Page(made_records.results("00_summary"), tmp_path)
+    assert "Six words." not in views.VIEWS["experiment_list"](page)
+    monkeypatch.setattr(notebooks, "EXPERIMENTS", (*notebooks.EXPERIMENTS, notebooks.Notebook("06_counting")))
+    assert "Six words." in views.VIEWS["experiment_list"](page)
