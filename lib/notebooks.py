@@ -1,8 +1,10 @@
 """The one list of notebooks, and what each of them needs. Make, the runner, the pages and the tests read it.
 
-To add a notebook: its file in `notebooks/`, a YAML file of its name in every folder of `experiments/`, a line here, and
-its phrases in `lib/report` (see CONTRIBUTING.md). This module needs Python alone, since make asks it before anything is
-installed: `python lib/notebooks.py` prints the list, and `--stamps FOLDER` marks there which notebooks' code changed.
+To add a notebook: its file in `notebooks/`, a YAML file of its name in `experiments/cpu`, `gpu` and `smoke`, a line
+here, and its phrases in `lib/report` (see CONTRIBUTING.md).
+
+This module needs Python alone: make asks it before anything is installed. `python lib/notebooks.py` prints the list, and
+`--stamps FOLDER` marks there which notebooks' code changed.
 """
 
 import hashlib

@@ -8,6 +8,7 @@ record that holds the figure and pass it on:
 
 from pathlib import Path
 
+from lib import notebooks
 from lib.claims.experiments import NOTEBOOKS, Experiments
 from lib.core import records
 from lib.core.records import CallState, Estimate
@@ -18,6 +19,8 @@ POEM = "春眠不覺曉，處處聞啼鳥。夜來風雨聲，花落知多少。
 
 
 # Pieces.
+
+RECORDED = [one.name for one in notebooks.ALL if one.name in records.MEASURED]  # those whose records are known
 
 
 def estimate(value: float | None, low: float | None = None, high: float | None = None) -> Estimate:

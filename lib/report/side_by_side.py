@@ -107,7 +107,7 @@ def page(folder: Path, a: tuple[str, Results], b: tuple[str, Results]) -> str:
         one.pop("samples", None)
     return (
         html.environment()
-        .get_template("compare.html.j2")
+        .get_template("side_by_side.html.j2")
         .render(
             a=both[0],
             b=both[1],

@@ -138,7 +138,7 @@ def render_index(profile: str) -> Path:
     reports = _readable(folder)
     _link(folder, reports)
     judged = _judge(profile)
-    template = html.environment().get_template("site.html.j2")
+    template = html.environment().get_template("overview.html.j2")
     for language in wording.LANGUAGES:
         page = template.render(
             profile=profile,

