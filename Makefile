@@ -46,15 +46,21 @@ $(error error: make has no variable $(UNKNOWN:%='%'); a notebook's parameters go
 NOTEBOOK=$(NOTEBOOK) ARGS="$(UNKNOWN:%=%=...)", and what programs read from the environment goes before make)
 endif
 
+WITHOUT_REPORTS := help lab bench test browser lint readme picture lock data cache clean-cache
+
 # The notebooks and what each needs, from lib/notebooks.py, as name=need,need. It also marks in .make/ when the code of a
 # notebook last changed: prose is no reason to run it again.
 LIST := $(shell $(PYTHON) lib/notebooks.py --stamps .make)
+ifeq ($(strip $(LIST)),)
+ifneq ($(filter-out $(WITHOUT_REPORTS) clean,$(or $(MAKECMDGOALS),help)),)
+$(error error: $(PYTHON) lib/notebooks.py does not list the notebooks; name a Python that is 3.11, 3.12 or 3.13: make PYTHON=python3.12)
+endif
+endif
 NOTEBOOKS := $(foreach one,$(LIST),$(firstword $(subst =, ,$(one))))
 needs = $(subst $(comma), ,$(patsubst $(1)=%,%,$(filter $(1)=%,$(LIST))))
 
 # Where the reports go, as lib/core/paths.py has it. Make splits paths at white space, and some characters are signs to it or
 # to the shell.
-WITHOUT_REPORTS := help lab bench test browser lint readme picture lock data cache clean-cache
 SIGNS := : % * ? [ ] \ ' " ` $$ ; & | < > ( ) \#
 NAMED := $(value REPORT_OUTPUTS)
 HOME_FOLDER := $(or $(value HOME),~)
@@ -73,8 +79,8 @@ OUTPUTS := $(FOLDER)/$(PROFILE)
 REPORTS := $(NOTEBOOKS:%=$(OUTPUTS)/%/.done)
 # What the figures depend on, and what the pages are made from besides the figures. If only the second has changed, the
 # pages are made anew in seconds.
-RUNS := lib/runner.py lib/kernels.py $(wildcard $(addprefix lib/,$(addsuffix /*.py,core data models training evaluation)))
-TELLS := $(wildcard lib/claims/*.py lib/report/*.py lib/report/template/*) lib/report/wording.yaml
+RUNS := lib/runner.py lib/kernels.py lib/report/recorder.py $(wildcard $(addprefix lib/,$(addsuffix /*.py,core data models training evaluation)))
+TELLS := lib/notebooks.py $(wildcard lib/claims/*.py lib/report/*.py lib/report/template/*) lib/report/wording.yaml
 RENDERED := $(OUTPUTS)/.rendered
 INSTALLED := $(VENV)/.installed-$(LOCK)
 
@@ -126,7 +132,7 @@ $(foreach one,$(NOTEBOOKS),$(eval $(OUTPUTS)/$(one)/.done: $(patsubst %,$(OUTPUT
 $(OUTPUTS)/00_summary/.done: experiments/blog_post.yaml
 $(OUTPUTS)/03_greedy_vs_top_k/.done: experiments/published.yaml
 
-$(RENDERED): $(REPORTS) $(TELLS) $(NOTEBOOKS:%=notebooks/%.ipynb)
+$(RENDERED): $(REPORTS) $(TELLS) $(NOTEBOOKS:%=notebooks/%.ipynb) $(INSTALLED)
 	@$(BIN)/python -m lib.report.site --profile $(PROFILE)
 	@mkdir -p $(OUTPUTS) && touch $@
 
@@ -204,5 +210,6 @@ clean: ## remove the environment and what runs left behind, but no report and no
 	rm -rf $(VENV) $(BENCH_VENV) $(sort outputs/smoke $(FOLDER)/smoke)
 	rm -rf $(RAN:%=%/failed) $(RAN:%=%/*/model) $(RAN:%=%/.run-*)
 	rm -rf .make
+	find $(wildcard outputs $(FOLDER)) -name ".*.part" -delete
 	rm -f $(RAN:%=%/*/.done) $(RAN:%=%/.rendered) $(RAN:%=%/.lock)
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -3,12 +3,14 @@
 To add a notebook: its file in `notebooks/`, a YAML file of its name in `experiments/cpu`, `gpu` and `smoke`, a line
 here, and its phrases in `lib/report` (see CONTRIBUTING.md).
 
-This module needs Python alone: make asks it before anything is installed. `python lib/notebooks.py` prints the list, and
+This module needs Python alone: make asks it before anything is installed. `python lib/notebooks.py` prints the list;
 `--stamps FOLDER` marks there which notebooks' code changed.
 """
 
+import contextlib
 import hashlib
 import json
+import os
 import sys
 from pathlib import Path
 from typing import NamedTuple, Tuple  # noqa: UP035  (make may ask a Python that is too old, to be told so)
@@ -56,17 +58,19 @@ def code_of(file):
 def stamp(folder):
     """Writes the hash of each notebook's code into a folder, where it is not what stands there.
 
-    A stamp's time is when the code last changed, which make compares.
+    A stamp's time, which make compares, is when the code changed: the time of the notebook's file for a new stamp.
     """
-    folder.mkdir(exist_ok=True)
-    for file in sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb")):
-        mark = folder / f"{file.stem}.code"
-        try:
-            code = code_of(file)
-        except (ValueError, KeyError, TypeError):
-            code = "not a notebook"  # the runner says so
-        if not mark.is_file() or mark.read_text(encoding="utf-8") != code:
-            mark.write_text(code, encoding="utf-8")
+    with contextlib.suppress(OSError):  # a checkout that cannot be written: make says what it lacks
+        folder.mkdir(exist_ok=True)
+        for file in sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb")):
+            mark, time = folder / f"{file.stem}.code", file.stat().st_mtime
+            try:
+                code = code_of(file)
+            except (ValueError, KeyError, TypeError):
+                code = "not a notebook"  # the runner says so
+            if not mark.is_file() or mark.read_text(encoding="utf-8") != code:
+                mark.write_text(code, encoding="utf-8")
+                os.utime(mark, (time, time))
 
 
 def main(arguments):

@@ -8,7 +8,6 @@ own folder. Exit status: 0 if the report was published, 2 for a mistake that the
 
 import argparse
 import contextlib
-import fcntl
 import hashlib
 import itertools
 import json
@@ -22,7 +21,7 @@ from pathlib import Path
 import nbformat
 
 from lib import kernels, notebooks
-from lib.core import backends, command_line, environment, parameters, paths, progress, records, redaction
+from lib.core import backends, command_line, environment, locks, parameters, paths, progress, records, redaction
 from lib.core.errors import UserError
 from lib.core.yaml_files import shown
 from lib.kernels import NotebookFailed
@@ -61,7 +60,7 @@ def run(notebook: str, profile: str, changes: list[str] | None = None, limit_min
     outputs = paths.outputs() / profile
     _check_writable(outputs)
     _say_if_slow(profile, values)
-    with _only_one(outputs), tempfile.TemporaryDirectory(prefix=RUNNING, dir=outputs) as scratch:
+    with locks.only_one(outputs), _scratch(outputs) as scratch:
         folder = Path(scratch) / variant_name(notebook, changed)
         folder.mkdir()
         given |= {"profile": profile, "output_dir": str(folder)}
@@ -72,7 +71,6 @@ def run(notebook: str, profile: str, changes: list[str] | None = None, limit_min
             _check_ran(executed, folder)
             _record(folder, minutes=(time.monotonic() - start) / 60, changed=changed)
             executed_notebooks.clean(executed, f"outputs/{profile}/{folder.name}")
-            site.render_report(folder)
         except NotebookFailed as failure:
             kept = outputs / "failed" / f"{notebook}.ipynb"
             if not executed.exists():
@@ -87,12 +85,43 @@ def run(notebook: str, profile: str, changes: list[str] | None = None, limit_min
             ) from None
         if names := redaction.clean_folder(folder):
             print(f"A password or token of this machine was taken out of {', '.join(names)}.", flush=True)
+        problem = _render(folder)
         published = _publish(folder, outputs)
         for suffix in ("ipynb", "log"):
             (outputs / "failed" / f"{notebook}.{suffix}").unlink(missing_ok=True)
         site.render_index(profile)  # inside the lock: it also writes the links into the other reports
         (published / DONE).touch()
+    if problem:
+        raise UserError(
+            f"{published.name} ran and its results are kept, but its page could not be made: {problem} Mend that, then "
+            f"run `make render PROFILE={profile}`."
+        )
     return published
+
+
+def _render(folder: Path) -> str:
+    """Make the page of a report that ran. Return what kept it from being made, or `""`.
+
+    The run may have taken hours, and wording or templates may have been edited meanwhile: its results are worth more
+    than its page.
+    """
+    try:
+        site.render_report(folder)
+    except OSError:  # the disk is full
+        raise
+    except Exception as error:
+        return f"{type(error).__name__}: {error}" if not isinstance(error, UserError) else str(error)
+    redaction.clean_folder(folder)
+    return ""
+
+
+@contextlib.contextmanager
+def _scratch(outputs: Path):
+    """Yield a folder for a run that is not finished. Remove those of killed runs: a live run would hold the lock."""
+    for left in outputs.glob(f"{RUNNING}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=RUNNING, dir=outputs) as folder:
+        yield folder
 
 
 def _experiment(notebook: str, profile: str, declared: dict) -> dict:
@@ -138,20 +167,6 @@ def _check_writable(outputs: Path) -> None:
             f"The outputs folder {paths.on_terminal(outputs)} cannot be written: {error.strerror}. "
             "Change its permissions, or name another folder in REPORT_OUTPUTS."
         ) from None
-
-
-@contextlib.contextmanager
-def _only_one(outputs: Path):
-    """Run one notebook at a time, since two would distort each other's timings. Remove the folders of killed runs."""
-    with open(outputs / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print("Another notebook of this profile is running; waiting for it.", flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        for left in outputs.glob(f"{RUNNING}*"):  # of killed runs: a live run would hold the lock
-            shutil.rmtree(left, ignore_errors=True)
-        yield
 
 
 def _minutes_last_time(outputs: Path, *names: str) -> float | None:

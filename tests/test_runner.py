@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -519,3 +520,40 @@ def test_a_user_whom_the_system_does_not_know_and_who_has_no_home_gets_a_line(tm
     done = subprocess.run(command, cwd=paths.ROOT, env=variables, capture_output=True, text=True)
     assert done.returncode == 2, done.stderr
     assert "cannot be written: Not a directory" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_page_that_cannot_be_made_does_not_cost_the_run(place, capfd, monkeypatch):
+    """As where the wording was edited while the notebook ran."""
+    assert main("works") == 0
+    render = runner.site.render_report
+
+    def fails(folder):
+        raise KeyError("caption_loss")
+
+    monkeypatch.setattr(runner.site, "render_report", fails)
+    assert main("works") == 2
+    error = capfd.readouterr().err.splitlines()[-1]
+    assert error == (
+        "error: works ran and its results are kept, but its page could not be made: KeyError: 'caption_loss' Mend "
+        "that, then run `make render PROFILE=small`."
+    )
+    folder = place / "outputs" / "small" / "works"
+    assert (folder / runner.DONE).exists() and (folder / "results.json").is_file()
+    assert not (folder / "report.html").exists()
+    monkeypatch.setattr(runner.site, "render_report", render)
+    runner.site.render("small")
+    assert "5 steps." in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_pages_are_not_made_while_a_notebook_of_the_profile_runs(place, capfd):
+    assert main("works") == 0
+    folder = place / "outputs" / "small"
+    with open(folder / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        waiting = threading.Thread(target=runner.site.render, args=["small"], daemon=True)
+        waiting.start()
+        waiting.join(1)
+        assert waiting.is_alive()
+    waiting.join(30)
+    assert not waiting.is_alive()
+    assert "Another notebook of this profile is running" in capfd.readouterr().out

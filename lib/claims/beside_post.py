@@ -167,8 +167,8 @@ def rates(found: Experiments, figures: dict) -> list[dict]:
     """Compare the post's tokens per second with those of the calls timed here.
 
     Returns:
-        Rows of `call`, a tuple of whose call it is (`"post"` or `"here"`), its label and whether it was a first or a
-        later one; `wide`; `seconds`; `as_the_post_counts` (all of `max_length` over the seconds); `new_tokens_only`,
+        Rows of `call`, a tuple of whose call it is (`"post"` or `"here"`), its label, and `"first"` or `"later"` for
+        those here; `wide`; `seconds`; `as_the_post_counts` (all of `max_length` over the seconds); `new_tokens_only`,
         None for the post, which does not tell.
     """
     baseline, reddit = figures["baseline"], figures["reddit"]
@@ -181,8 +181,8 @@ def rates(found: Experiments, figures: dict) -> list[dict]:
             "new_tokens_only": None,
         }
         for label, state, seconds, rate in (
-            ("before fine-tuning", "first", baseline["seconds"], baseline["tokens_per_second"]),
-            ("after fine-tuning", "later", reddit["seconds_after"], reddit["tokens_per_second_after"]),
+            ("first call of all", "", baseline["seconds"], baseline["tokens_per_second"]),
+            ("after fine-tuning", "", reddit["seconds_after"], reddit["tokens_per_second_after"]),
         )
     ]
     own = found.reddit.measured.timing

@@ -450,9 +450,13 @@ class Machine(Record):
 
 
 class Measured(Record):
-    """The figures of a notebook that has no class of its own: whatever it sets, as JSON."""
+    """The figures of a notebook that has no class of its own: these, and whatever else it sets, as JSON."""
 
     model_config = ConfigDict(extra="allow")
+
+    samples: list[Sample] = []
+    timing: Timing | BeforeAfter[Timing] | None = None
+    training: Training | None = None
 
 
 class Baseline(Record):
@@ -692,11 +696,11 @@ def load(file: Path) -> Results:
 def parse(text: str | bytes, file: Path) -> Results:
     """Reads the content of a `results.json`; see `load`."""
     name = f"{file.parent.name}/{file.name}"
-    command = f"Run `make report NOTEBOOK={file.parent.name.partition('@')[0]} PROFILE={file.parent.parent.name}` anew."
     try:
         content = json.loads(text)
     except ValueError:
-        raise UserError(f"{name} is cut off or not JSON. {command}") from None
+        raise UserError(f"{name} is cut off or not JSON. {_advice(file, {})}") from None
+    command = _advice(file, content)
     version = content.get("schema_version") if isinstance(content, dict) else None
     if version != SCHEMA_VERSION:
         told = "has no schema_version" if version is None else f"has schema_version {version!r}"
@@ -705,6 +709,18 @@ def parse(text: str | bytes, file: Path) -> Results:
         return Results.model_validate(content)
     except pydantic.ValidationError as error:
         raise UserError(f"{name} is damaged: {fault(error)} {command}") from None
+
+
+def _advice(file: Path, content) -> str:
+    """Say how results are made anew, by what they tell of themselves or, failing that, by where they lie."""
+    told = content if isinstance(content, dict) else {}
+    notebook, _, variant = file.parent.name.partition("@")
+    if variant:
+        return "It is a variant: run it again with its ARGS, or remove its folder."
+    named = {"notebook": notebook, "profile": file.parent.parent.name}
+    if named["profile"].startswith("."):  # the scratch folder of a run
+        named |= {name: told[name] for name in named if isinstance(told.get(name), str)}
+    return f"Run `make report NOTEBOOK={named['notebook']} PROFILE={named['profile']}` anew."
 
 
 def fault(error: pydantic.ValidationError) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY|_KEY$|^KEY$", re.IGNORECASE)
 SHORTEST = 8  # characters; a shorter secret could be any word of a text
 REMOVED = "[removed]"
-TEXT_FILES = {".ipynb", ".html", ".json", ".csv", ".log", ".jsonl", ".txt"}
+TEXT_FILES = {".ipynb", ".html", ".json", ".csv", ".log", ".jsonl", ".svg", ".txt"}
 
 
 def secrets() -> list[str]:

@@ -100,7 +100,7 @@ def held_out(causal_lm, texts: list[str], max_length: int, given: int = 1, chara
         The figures of all texts together, and each text's bits per character.
 
     Raises:
-        UserError: If there is nothing to predict.
+        UserError: If there is nothing to predict, or the model predicts no number.
     """
     progress.note(f"likelihood of {len(texts)} held-out texts")
     tokenizer = causal_lm.preprocessor.tokenizer
@@ -124,6 +124,11 @@ def held_out(causal_lm, texts: list[str], max_length: int, given: int = 1, chara
         raise UserError(
             f"{len(texts)} held-out texts were to be judged, and after the first character of each there is nothing to "
             f"predict within {max_length} tokens. Raise held_out_examples or the length."
+        )
+    if not np.isfinite(total):
+        raise UserError(
+            "The model's likelihood of the held-out texts is not a number. Lower learning_rate, or set precision to "
+            "float32."
         )
     loss = total / tokens
     return Likelihood(

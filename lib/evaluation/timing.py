@@ -200,9 +200,17 @@ def training(log, batch_size: int, length: int, positions: int, useful: float) -
         length: The number of tokens to which each text is cut or, in a padded batch, padded.
         positions: The number of positions that a part of a step computes, see `packing.filled`.
         useful: The share of those that hold a token to be predicted, as a fraction.
+
+    Raises:
+        UserError: If the loss became infinite or NaN.
     """
     table = log.table()
     seconds = table["seconds"].tolist()
+    if not np.isfinite(table["mean_token_loss"]).all():
+        raise UserError(
+            f"The loss was not a number after step {1 + int(np.argmin(np.isfinite(table['mean_token_loss'])))}. Lower "
+            "learning_rate, or set precision to float32."
+        )
     later: Spread = statistics.spread(seconds[1:] or seconds)
     positions *= log.parts
     tokens, padded = useful * positions, batch_size * length

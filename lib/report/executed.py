@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nbformat
 
+from lib.core import paths
 from lib.core.errors import UserError
 from lib.report import views
 
@@ -39,25 +40,48 @@ def clean(file: Path, place: str) -> None:
 def write(notebook, file: Path) -> None:
     """Write a notebook in a fixed format."""
     text = json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True)
-    file.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+    paths.write(file, text + "\n")
+
+
+def read(file: Path):
+    """Read an executed notebook.
+
+    Raises:
+        UserError: If it is cut off or damaged.
+    """
+    try:
+        return nbformat.read(file, as_version=4)
+    except Exception as error:  # nbformat raises errors of several libraries
+        raise UserError(
+            f"{file.parent.name}/{file.name} is cut off or damaged ({type(error).__name__}). Run `make report NOTEBOOK="
+            f"{file.parent.name.partition('@')[0]} PROFILE={file.parent.parent.name}` anew."
+        ) from None
 
 
 def with_prose_of(notebook, source):
-    """Copy the prose of a notebook's source if the code has not changed since the notebook ran.
+    """Take the prose of a notebook's source, if its code has stayed the same since it ran.
 
     Args:
-        notebook: The executed notebook, which is changed.
-        source: The notebook from `notebooks/`.
+        notebook: The executed notebook, whose cells are changed.
+        source: The notebook as it is in `notebooks/`.
     """
-    ran = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
-    same = len(ran) == len(source.cells) and all(
-        old.cell_type == new.cell_type and (old.cell_type != "code" or old.source == new.source)
-        for old, new in zip(ran, source.cells, strict=True)
-    )
-    if same:
-        for old, new in zip(ran, source.cells, strict=True):
-            if old.cell_type == "markdown":
-                old.source = new.source
+    injected = [cell for cell in notebook.cells if _is_injected(cell)]
+    ran = [cell for cell in notebook.cells if cell.cell_type == "code" and not _is_injected(cell)]
+    if [cell.source for cell in ran] != [cell.source for cell in source.cells if cell.cell_type == "code"]:
+        return
+    cells, left = [], iter(ran)
+    for cell in source.cells:
+        if cell.cell_type != "code":
+            cells.append(nbformat.from_dict({**cell, "metadata": {}}))
+            continue
+        cells.append(next(left))
+        if "parameters" in cell.metadata.get("tags", []):
+            cells += injected
+    notebook.cells = cells
+
+
+def _is_injected(cell) -> bool:
+    return "injected-parameters" in cell.metadata.get("tags", [])
 
 
 def redraw(notebook, page: views.Page) -> None:
@@ -80,10 +104,11 @@ def _made(view: dict, page: views.Page) -> str:
     try:
         make = views.VIEWS[view["view"]]
         inspect.signature(make).bind(page, **view["options"])
-    except (KeyError, TypeError):
+        return make(page, **view["options"])
+    except (KeyError, TypeError, AttributeError) as error:  # a view, a figure or a caption of another version
         results = page.results
         raise UserError(
-            f"{page.folder.name}/{NAME} shows {view.get('view')!r} as this code does not. Run `make report "
-            f"NOTEBOOK={results.notebook} PROFILE={results.profile}` anew."
+            f"{page.folder.name}/{NAME} shows {view.get('view')!r}, which this code cannot make "
+            f"({type(error).__name__}: {error}). Run `make report NOTEBOOK={results.notebook} "
+            f"PROFILE={results.profile}` anew."
         ) from None
-    return make(page, **view["options"])

@@ -45,7 +45,9 @@ def save(figure: Figure, file: Path) -> None:
         labels = [(len(chinese.characters(text.get_text())), text.get_fontsize()) for text in figure.findobj(Text)]
         spare = max(count * size for count, size in labels) * WIDER / 72
         box = Bbox.from_extents(box.x0 - spare, box.y0, box.x1, box.y1)
-        figure.savefig(file, metadata={"Date": None}, bbox_inches=box)
+        unfinished = file.with_name(f".{file.name}.part")
+        figure.savefig(unfinished, format="svg", metadata={"Date": None}, bbox_inches=box)
+        unfinished.replace(file)
 
 
 def call_times(timings: list[Timing]) -> tuple[Figure, str]:

@@ -289,15 +289,16 @@ def finding(measured: GreedyVsTopK, language: str = "en") -> str:
         return max(own / theirs, theirs / own) if own and theirs else float("inf")
 
     nearest = min(others, key=distance)
-    poorest = min(others, key=lambda group: group.metrics["diversity"].value)
+    judged = [group for group in others if group.metrics["diversity"].value is not None] or others
+    poorest = min(judged, key=lambda group: _or_nan(group.metrics["diversity"].value))
     return say(
         "finding",
         language,
-        diversity=people["diversity"].value,
+        diversity=_or_nan(people["diversity"].value),
         perplexity=_or_nan(people["perplexity"].value),
         alike=say("and", language).join(group.label for group in others if overlaps(group)) or say("none", language),
         poorest=poorest.label,
-        lowest=poorest.metrics["diversity"].value,
+        lowest=_or_nan(poorest.metrics["diversity"].value),
         nearest=nearest.label,
         near=_or_nan(nearest.metrics["perplexity"].value),
     )

@@ -13,7 +13,7 @@ import nbformat
 
 from lib import notebooks
 from lib.claims import judgement
-from lib.core import command_line, paths, records
+from lib.core import command_line, locks, paths, records
 from lib.core.errors import UserError
 from lib.core.records import Judgement, Results
 from lib.report import escaping, executed, html, numbers, phrases, views, wording
@@ -41,9 +41,20 @@ def render(profile: str) -> Path:
         raise UserError(
             f"There are no reports in {paths.on_terminal(folder)} to render. Run `make all PROFILE={profile}` first."
         )
-    for report in reports:
-        render_report(report)
-    return render_index(profile)
+    problems = []
+    with locks.only_one(folder):
+        for report in reports:
+            try:
+                render_report(report)
+            except UserError as error:  # the other pages are made all the same
+                if "@" in report.name:
+                    print(f"A variant's page is as it was: {error}", flush=True)
+                else:
+                    problems.append(str(error))
+        index = render_index(profile)
+    if problems:
+        raise UserError(" ".join(problems))
+    return index
 
 
 def render_report(folder: Path) -> None:
@@ -57,7 +68,7 @@ def render_report(folder: Path) -> None:
             f"{folder.name} has no {executed.NAME}, which its page is made from. Run `make report NOTEBOOK="
             f"{results.notebook} PROFILE={results.profile}` anew."
         )
-    notebook = nbformat.read(kept, as_version=4)
+    notebook = executed.read(kept)
     source = paths.NOTEBOOKS / f"{results.notebook}.ipynb"
     if source.is_file():
         executed.with_prose_of(notebook, nbformat.read(source, as_version=4))
@@ -69,7 +80,7 @@ def render_report(folder: Path) -> None:
 def _page(notebook, results: Results, folder: Path) -> str:
     first, more = phrases.headline(phrases.answer(results))
     report = {
-        "title": title(results.notebook),
+        "title": notebook.cells[0].source.splitlines()[0].lstrip("# "),
         "headline": first,
         "more": more,
         "contents": _contents(notebook),
@@ -103,9 +114,11 @@ def _sources(results: Results) -> list[tuple[str, str]]:
 
 
 def title(notebook: str) -> str:
-    """Return a notebook's title: the first line of its first cell."""
-    cells = nbformat.read(paths.NOTEBOOKS / f"{notebook}.ipynb", as_version=4).cells
-    return cells[0].source.splitlines()[0].lstrip("# ")
+    """Return a notebook's title: the first line of its first cell; its name if there is no such notebook any more."""
+    file = paths.NOTEBOOKS / f"{notebook}.ipynb"
+    if not file.is_file():
+        return notebook
+    return nbformat.read(file, as_version=4).cells[0].source.splitlines()[0].lstrip("# ")
 
 
 def _contents(notebook) -> list[dict[str, str]]:
@@ -178,7 +191,9 @@ def _judge(profile: str) -> Judgement | None:
     file = paths.outputs() / profile / CLAIMS
     try:
         judged = judgement.of_profile(profile)
-    except UserError:
+    except UserError as error:
+        if file.is_file():
+            print(f"The post's claims are left out: {error}", flush=True)
         file.unlink(missing_ok=True)
         return None
     paths.write(file, records.dump(judged))

@@ -272,13 +272,14 @@ def rates(rows: list[dict]) -> list[dict]:
     table = []
     for row in rows:
         whose, label, state = row["call"]
-        call = phrases.state(CallState.FIRST if state == "first" else CallState.LATER)
-        named = f"{'blog post' if whose == 'post' else 'here'}, {label}, {call}" + (
-            ", wide spread" if row["wide"] else ""
-        )
+        parts = ["blog post" if whose == "post" else "here", label]
+        if state:
+            parts.append(phrases.state(CallState.FIRST if state == "first" else CallState.LATER))
+        if row["wide"]:
+            parts.append("wide spread")
         table.append(
             {
-                "call": named,
+                "call": ", ".join(parts),
                 "seconds": row["seconds"],
                 "as the post counts": row["as_the_post_counts"],
                 "new tokens only": row["new_tokens_only"],

@@ -105,12 +105,17 @@ def described(page: Page, file: str) -> tuple[str, str]:
 @view
 def parameter_list(page: Page) -> str:
     """The parameters, with the values of the run."""
-    declared = parameters.declared(paths.NOTEBOOKS / f"{page.results.notebook}.ipynb")
+    source = paths.NOTEBOOKS / f"{page.results.notebook}.ipynb"
+    declared = parameters.declared(source) if source.is_file() else {}
     return html.table(
         [
-            {"parameter": name, "value": numbers.parameter(value), "meaning": declared[name].help}
+            {
+                "parameter": name,
+                "value": numbers.parameter(value),
+                "meaning": declared[name].help if name in declared else "",
+            }
             for name, value in page.results.parameters.items()
-            if name in declared and name not in parameters.RUNNER_SETS
+            if (name in declared or not declared) and name not in parameters.RUNNER_SETS
         ]
     )
 
@@ -215,7 +220,9 @@ def held_out(page: Page, what: str) -> str:
         what: `"texts"` or `"poems"`.
     """
     measured = page.measured
-    caption = page.say("table_held_out", count=measured.held_out_texts, what=page.say(f"held_out_{what}"))
+    length = page.results.parameters["sequence_length"]
+    told = page.say(f"held_out_{what}")
+    caption = page.say("table_held_out", count=measured.held_out_texts, what=told, length=length)
     return html.table(tables.held_out(measured.held_out, measured.likelihood, what), caption)
 
 

@@ -159,9 +159,9 @@ def test_every_row_changes_with_the_results_and_what_the_post_says_does_not():
 def test_the_post_s_rates_stand_beside_each_call_in_both_ways_of_counting():
     table = {told.pop("call"): told for told in beside_post.rates(FOUND, POST)}
     assert len(table) == 10
-    told = table["post", "before fine-tuning", "first"]
+    told = table["post", "first call of all", ""]
     assert told == {"wide": False, "seconds": 22.81, "as_the_post_counts": 8.77, "new_tokens_only": None}
-    assert table["post", "after fine-tuning", "later"]["as_the_post_counts"] == 22
+    assert table["post", "after fine-tuning", ""]["as_the_post_counts"] == 22
     told = table["here", "as in the post", "first"]
     assert told == {"wide": False, "seconds": 20.0, "as_the_post_counts": 10.0, "new_tokens_only": 7.5}
     assert table["here", "own decoding step", "later"]["new_tokens_only"] == 50
@@ -178,7 +178,7 @@ def test_a_wide_spread_of_later_calls_is_flagged():
 def test_without_a_decoding_step_of_its_own_there_are_fewer_rates():
     found = made_records.experiments(baseline=made_records.baseline(own_step=None))
     labels = {told["call"][1] for told in beside_post.rates(found, POST)}
-    assert labels == {"as in the post", "before fine-tuning", "after fine-tuning"}
+    assert labels == {"first call of all", "as in the post", "before fine-tuning", "after fine-tuning"}
 
 
 def test_the_share_of_the_post_s_speed_up_that_compiling_explains_is_computed():

@@ -108,3 +108,19 @@ def test_a_field_is_checked_when_it_is_set():
         loss.loss = "much"
     with pytest.raises(ValueError, match="no attribute"):
         loss.los = 2.0
+
+
+def test_a_variant_that_cannot_be_read_is_not_made_anew_by_running_its_report(tmp_path):
+    file = tmp_path / "smoke" / "01_baseline@1f0c2d3e" / "results.json"
+    file.parent.mkdir(parents=True)
+    file.write_text("{}")
+    with pytest.raises(UserError, match="It is a variant: run it again with its ARGS, or remove its folder"):
+        records.load(file)
+
+
+def test_a_notebook_without_a_class_has_its_samples_as_records():
+    content = made_records.results(
+        "06_own", measured=records.Measured(samples=made_records.baseline().samples, words=3)
+    )
+    read = records.Results.model_validate_json(records.dump(content))
+    assert read.measured.samples == made_records.baseline().samples and read.measured.words == 3

@@ -1,9 +1,11 @@
 import copy
+from pathlib import Path
 
 import made_records
 import nbformat
 import pytest
 
+from lib.core.errors import UserError
 from lib.report import executed, views
 
 MACHINE = "/tmp/scratch-0f3a"
@@ -110,18 +112,16 @@ def test_today_s_prose_is_taken_where_the_code_is_the_same(ran):
     assert ran.cells[2].source.endswith(f'output_dir = "{MACHINE}/one"\n') and ran.cells[-1].outputs
 
 
-@pytest.mark.parametrize("change", ["code", "another cell", "a cell less", "the order", "the parameters"])
+@pytest.mark.parametrize("change", ["code", "another cell", "a cell less", "the parameters"])
 def test_prose_about_other_code_is_not_taken(ran, change):
     source = source_of(ran)
     source.cells[0].source = "# Another"
     if change == "code":
         source.cells[-1].source = "generate(2)"
     elif change == "another cell":
-        source.cells.append(nbformat.v4.new_markdown_cell("More."))
+        source.cells.append(nbformat.v4.new_code_cell("more()"))
     elif change == "a cell less":
-        source.cells.pop(2)
-    elif change == "the order":
-        source.cells[2:] = source.cells[:1:-1]
+        source.cells.pop()
     else:
         source.cells[1].source = "k: int = 3"
     before = copy.deepcopy(ran)
@@ -151,3 +151,40 @@ def test_another_language_can_be_asked_for(ran, tmp_path):
     ran.cells[-1].outputs = [view("tokens_per_character")]
     executed.redraw(ran, views.Page(made_records.results("04_tang_poetry"), tmp_path, "zh"))
     assert ran.cells[-1].outputs[0]["data"]["text/html"] == '<p class="">每个字 2.20 个词元</p>'
+
+
+def test_a_paragraph_that_is_new_or_gone_is_taken_as_well(ran):
+    source = source_of(ran)
+    source.cells.insert(2, nbformat.v4.new_markdown_cell("A new paragraph."))
+    source.cells.pop(0)
+    executed.with_prose_of(ran, source)
+    assert [cell.source.splitlines()[0] for cell in ran.cells] == [
+        "k: int = 1",
+        "# Parameters",
+        "A new paragraph.",
+        "Before.",
+        "generate()",
+    ]
+    assert ran.cells[-1].outputs and ran.cells[-1].execution_count == 2
+
+
+def test_an_executed_notebook_that_is_cut_off_is_told_so_in_a_line(tmp_path):
+    file = tmp_path / "cpu" / "01_baseline" / "notebook.ipynb"
+    file.parent.mkdir(parents=True)
+    file.write_text('{"cells": [')
+    with pytest.raises(UserError, match=r"01_baseline/notebook\.ipynb is cut off or damaged .* PROFILE=cpu` anew\.$"):
+        executed.read(file)
+
+
+def test_a_notebook_that_cannot_be_written_is_left_as_it_was(ran, tmp_path, monkeypatch):
+    file = tmp_path / "one.ipynb"
+    executed.write(ran, file)
+    before = file.read_bytes()
+
+    def no_space(place, *arguments, **options):
+        raise OSError("no space")
+
+    monkeypatch.setattr(Path, "write_text", no_space)
+    with pytest.raises(OSError, match="no space"):
+        executed.write(ran, file)
+    assert file.read_bytes() == before

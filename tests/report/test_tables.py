@@ -144,13 +144,13 @@ def test_the_post_s_rates_stand_beside_each_call_in_both_ways_of_counting():
     found = made_records.experiments()
     found.reddit.measured.timing.before = made_records.timing("before fine-tuning", 17.6, (3.0, 5.0, 9.0))
     table = {row.pop("call"): row for row in tables.rates(beside_post.rates(found, post.blog_post()))}
-    assert table["blog post, before fine-tuning, first call"]["as the post counts"] == 8.77
-    assert table["blog post, after fine-tuning, later calls"]["as the post counts"] == 22
+    assert table["blog post, first call of all"]["as the post counts"] == 8.77
+    assert table["blog post, after fine-tuning"]["as the post counts"] == 22
     told = table["here, as in the post, first call"]
     assert told == {"seconds": 20.0, "as the post counts": 10.0, "new tokens only": 7.5}
     assert table["here, own decoding step, later calls"]["new tokens only"] == 50
     assert "here, before fine-tuning, later calls, wide spread" in table and len(table) == 10
-    assert table["blog post, after fine-tuning, later calls"]["new tokens only"] is None
+    assert table["blog post, after fine-tuning"]["new tokens only"] is None
 
 
 def test_a_report_tells_what_it_was_made_with_and_leaves_out_what_it_does_not_know():
