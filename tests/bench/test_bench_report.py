@@ -194,8 +194,8 @@ def test_the_report_gives_the_ratios_and_the_targets_met(monkeypatch, tmp_path):
         "Fine-tuning multiplies in bfloat16 here and in float32 there; where both do the same: "
         "fine-tune, all in float32, against KerasHub (1.20); fine-tune, against transformers, bfloat16 (0.900)."
     )
-    assert found["answer"] in page
-    assert found["sources"] == ["Bench: 24 minutes on A processor, 2 cores"]
+    assert found["answer"]["en"] in page
+    assert "The bench took 24 minutes on A processor, 2 cores." in page
     assert found["measured"]["fit"]["weights_gb_per_s"] == pytest.approx(20)
     assert len(found["figures"]) == 2
     assert list(pd.read_csv(folder / "sides.csv")["here"].dropna()) == [61.0] * 6

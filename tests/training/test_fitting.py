@@ -153,9 +153,9 @@ def hungry(most):
     return loss
 
 
-def tried(small_lm, tiny_preset, most, steps_before=0):
+def tried(small_lm, tiny_preset, most, steps_before=0, batch_size=16):
     sizes = []
-    for batch in fitting.batches_that_fit(small_lm, str(tiny_preset), 16, 32):
+    for batch in fitting.batches_that_fit(small_lm, str(tiny_preset), batch_size, 32):
         sizes.append((batch.size, batch.parts))
         with batch:
             if steps_before:
@@ -175,7 +175,7 @@ def test_a_batch_for_which_the_memory_runs_out_is_halved_until_it_fits(small_lm,
 
 def test_where_not_even_one_text_fits_the_user_is_told_what_helps(small_lm, tiny_preset):
     with pytest.raises(UserError, match="a single text of 32 tokens"):
-        tried(small_lm, tiny_preset, most=0)
+        tried(small_lm, tiny_preset, most=0, batch_size=2)
 
 
 def test_memory_that_runs_out_later_is_not_tried_again_on_changed_weights(small_lm, tiny_preset):
