@@ -495,7 +495,7 @@ def outputs(monkeypatch, tmp_path):
 def test_every_notebook_has_an_answer_that_says_the_same_in_both_languages(outputs, notebook):
     results = made_records.results(notebook)
     english, chinese = (phrases.answer(results, language) for language in wording.LANGUAGES)
-    assert set(phrases.ANSWERS) == set(ANSWERED)
+    assert set(phrases.ANSWERS) >= set(ANSWERED)
     assert numbers(english) == numbers(chinese)
     assert len(numbers(english)) > 5
     assert not re.search(r"None|nan\b|[{}]", english + chinese)

@@ -234,10 +234,10 @@ def test_hostile_text_is_shown_and_never_run_in_any_view(outputs):
 
 def test_the_summary_lists_every_notebook_of_the_list_that_has_run(tmp_path, monkeypatch):
     monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path))
-    own = made_records.results("06_counting", answer={"en": "Six words."})
+    own = made_records.results("09_own", answer={"en": "Six words."})
     for results in (*made_records.experiments().all(), own):
         made_records.write(results, tmp_path)
     page = views.Page(made_records.results("00_summary"), tmp_path)
     assert "Six words." not in views.VIEWS["experiment_list"](page)
-    monkeypatch.setattr(notebooks, "EXPERIMENTS", (*notebooks.EXPERIMENTS, notebooks.Notebook("06_counting")))
+    monkeypatch.setattr(notebooks, "EXPERIMENTS", (*notebooks.EXPERIMENTS, notebooks.Notebook("09_own")))
     assert "Six words." in views.VIEWS["experiment_list"](page)
