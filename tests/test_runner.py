@@ -403,6 +403,8 @@ def in_a_process(place, name):
     """Starts a run in a process of its own, and waits until its kernel is in a cell."""
     code = (
         "import sys; from pathlib import Path; from lib import kernels, runner; from lib.core import paths\n"
+        # A job in the background has SIGINT ignored, and hands that on to what it starts.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"paths.NOTEBOOKS, paths.EXPERIMENTS = Path({str(paths.NOTEBOOKS)!r}), Path({str(paths.EXPERIMENTS)!r})\n"
         f"kernels.ARGUMENTS = {kernels.ARGUMENTS!r}\n"
         f"sys.exit(runner.main([{name!r}, '--profile', 'small']))"
