@@ -6,8 +6,6 @@ from lib.claims import post, rules
 from lib.claims.experiments import Experiments
 from lib.core.records import Beside, Estimate, Results, Timing
 
-SUBJECTS = ("stories", "poems")
-
 
 def rows(found: Experiments, figures: dict) -> list[Beside]:
     """Compare the results with the post's.
