@@ -52,7 +52,10 @@ def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("project")
     for name in ("Makefile", "pyproject.toml", "requirements", "experiments", "notebooks", "lib", *FOR_TESTS):
         source = paths.ROOT / name
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("model", "failed", "__pycache__"))
+        else:
+            shutil.copy(source, folder / name)
     notebook = nbformat.v4.new_notebook()
     for kind, source, tags in CELLS:
         cell = nbformat.v4.new_code_cell(source) if kind == "code" else nbformat.v4.new_markdown_cell(source)
