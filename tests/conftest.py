@@ -11,6 +11,19 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 
+# Files that share what takes minutes to build. The longest come first, so that no process is left alone with one.
+TOGETHER = [["test_gpu_profile.py"], ["test_notebooks.py", "test_browser.py"], ["test_bench.py", "test_bench_report.py"]]
+
+
+def pytest_collection_modifyitems(items):
+    """Keeps the tests of a file in one process, and those of `TOGETHER`: they share what their fixtures built."""
+    groups = {name: place for place, names in enumerate(TOGETHER) for name in names}
+    for item in items:
+        place = groups.get(item.path.name)
+        item.add_marker(pytest.mark.xdist_group(str(item.path) if place is None else TOGETHER[place][0]))
+    items.sort(key=lambda item: groups.get(item.path.name, len(TOGETHER)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory):
     """No test reads or fills the user's cache."""
