@@ -12,7 +12,11 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 
 # Files that share what takes minutes to build. The longest come first, so that no process is left alone with one.
-TOGETHER = [["test_gpu_profile.py"], ["test_notebooks.py", "test_browser.py"], ["test_bench.py", "test_bench_report.py"]]
+TOGETHER = [
+    ["test_gpu_profile.py"],
+    ["test_notebooks.py", "test_browser.py"],
+    ["test_bench.py", "test_bench_report.py"],
+]
 
 
 def pytest_collection_modifyitems(items):

@@ -81,6 +81,115 @@ def mean_difference(minuend: Sequence[float | None], subtrahend: Sequence[float 
     return mean(first - second)
 
 
+def difference_of_means(first: Sequence[float], second: Sequence[float], seed: int = 0) -> Estimate:
+    """Return the difference of the means of two independent groups, with its bootstrap interval.
+
+    Both groups are resampled. See `mean_difference` for pairs.
+
+    Args:
+        first: The values of one group; NaN is left out.
+        second: The values of the other, which are subtracted.
+        seed: Seed of the resampling.
+    """
+    groups = [np.asarray(values, float) for values in (first, second)]
+    groups = [values[np.isfinite(values)] for values in groups]
+    if not all(map(len, groups)):
+        return Estimate(value=None)
+    value = float(groups[0].mean() - groups[1].mean())
+    if min(map(len, groups)) < 2:
+        return Estimate(value=value)
+    random = np.random.default_rng(seed)
+    means = [values[random.integers(len(values), size=(RESAMPLES, len(values)))].mean(axis=1) for values in groups]
+    low, high = np.percentile(means[0] - means[1], [2.5, 97.5])
+    return Estimate(value=value, low=low, high=high)
+
+
+def paired_share_difference(first: Sequence[bool], second: Sequence[bool]) -> Estimate:
+    """Return the difference of two shares of the same cases, in percentage points, with its 95 % interval.
+
+    The interval is that of Newcombe, Improved confidence intervals for the difference between binomial proportions
+    based on paired data, 1998, method 10: Wilson's intervals of both shares, with the correlation of the pairs. Unlike
+    the bootstrap interval, it has a width even if all pairs are alike.
+
+    Args:
+        first: Whether each case counts in one group.
+        second: The same for the other group, in the same order; its share is subtracted.
+    """
+    one, other = (np.asarray(values, bool) for values in (first, second))
+    total = len(one)
+    if not total:
+        return Estimate(value=None)
+    shares = one.mean(), other.mean()
+    (low_1, high_1), (low_2, high_2) = (share_interval(int(values.sum()), total) for values in (one, other))
+    both, neither = int((one & other).sum()), int((~one & ~other).sum())
+    only_one, only_other = int((one & ~other).sum()), int((~one & other).sum())
+    product = (both + only_one) * (only_other + neither) * (both + only_other) * (only_one + neither)
+    excess = both * neither - only_one * only_other
+    if excess > 0:
+        excess = max(excess - total / 2, 0)  # Newcombe's correction for continuity
+    phi = excess / math.sqrt(product) if product else 0.0
+
+    def reach(down: float, up: float) -> float:
+        return math.sqrt(max(0.0, down**2 - 2 * phi * down * up + up**2))
+
+    value = shares[0] - shares[1]
+    low = value - reach(shares[0] - low_1, high_2 - shares[1])
+    high = value + reach(high_1 - shares[0], shares[1] - low_2)
+    return Estimate(value=100 * value, low=100 * low, high=100 * high)
+
+
+def over_runs(values: Sequence[float | None]) -> Estimate:
+    """Return the mean of a figure over training runs, with Student's 95 % interval.
+
+    Args:
+        values: The figure of each run; None is left out. From fewer than two there is no interval.
+    """
+    found = np.array([value for value in values if value is not None], float)
+    if not len(found):
+        return Estimate(value=None)
+    value = float(found.mean())
+    if len(found) < 2:
+        return Estimate(value=value)
+    half = float(stats.t.ppf(0.975, len(found) - 1) * found.std(ddof=1) / math.sqrt(len(found)))
+    return Estimate(value=value, low=value - half, high=value + half)
+
+
+def difference_over_runs(first: Sequence[float | None], second: Sequence[float | None]) -> Estimate:
+    """Return the difference of the means of two groups of training runs, with Welch's 95 % interval.
+
+    Source: Welch, The generalization of Student's problem when several different population variances are involved,
+    1947.
+
+    Args:
+        first: A figure of each run of one group; None is left out.
+        second: The same of the other, which is subtracted. Its number of runs may differ.
+    """
+    groups = [np.array([value for value in values if value is not None], float) for values in (first, second)]
+    if not all(map(len, groups)):
+        return Estimate(value=None)
+    value = float(groups[0].mean() - groups[1].mean())
+    if min(map(len, groups)) < 2:
+        return Estimate(value=value)
+    parts = [values.var(ddof=1) / len(values) for values in groups]
+    if not sum(parts):
+        return Estimate(value=value, low=value, high=value)
+    freedom = sum(parts) ** 2 / sum(part**2 / (len(values) - 1) for part, values in zip(parts, groups, strict=True))
+    half = float(stats.t.ppf(0.975, freedom) * math.sqrt(sum(parts)))
+    return Estimate(value=value, low=value - half, high=value + half)
+
+
+def mean_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Estimate:
+    """Return the geometric mean of the ratios of pairs, with Student's 95 % interval of the mean logarithm.
+
+    Args:
+        numerators: A positive value for each pair.
+        denominators: The same.
+    """
+    logarithms = np.log(np.asarray(numerators, float)) - np.log(np.asarray(denominators, float))
+    told = over_runs(list(logarithms))
+    return Estimate(**{end: None if value is None else math.exp(value) for end, value in told.model_dump().items()})
+
+
 def share_interval(count: int, total: int, level: float = 0.95) -> tuple[float, float]:
     """Return the confidence interval of a share by Wilson's score method (1927).
 

@@ -142,3 +142,55 @@ def test_a_ratio_has_no_interval_unless_two_rows_can_be_judged_and_no_value_with
 def test_resamples_in_which_nothing_can_be_judged_are_left_out():
     told = ratio((1, 1), (0, 1), (0, 0), (0, 0), (0, 0))  # a resample in 13 has none of the first two
     assert told.value == 50 and 0 <= told.low < told.high <= 100
+
+
+def test_two_independent_groups_differ_by_their_means():
+    found = statistics.difference_of_means([1.0, 2.0, 3.0, 4.0] * 10, [0.0, 1.0] * 20)
+    assert found.value == pytest.approx(2.0)
+    assert found.low < 2.0 < found.high
+    assert found.high - found.low == pytest.approx(2 * 1.96 * ((1.25 / 40 + 0.25 / 40) ** 0.5), rel=0.1)
+    assert statistics.difference_of_means([1.0], [0.0, 2.0]).low is None
+    assert statistics.difference_of_means([], [0.0, 2.0]).value is None
+
+
+def test_shares_of_the_same_cases_differ_by_newcombes_interval():
+    first = [True] * 14 + [False] * 2
+    second = [False] * 14 + [False] * 2
+    found = statistics.paired_share_difference(first, second)
+    # By hand: Wilson gives 0.6398..0.9650 for 14 of 16 and 0..0.1936 for none of 16; with a share of 0, phi is 0.
+    assert found.value == pytest.approx(87.5)
+    assert found.low == pytest.approx(100 * (0.875 - ((0.875 - 0.6398) ** 2 + 0.1936**2) ** 0.5), abs=0.1)
+    assert found.high == pytest.approx(100 * (0.875 + (0.9650 - 0.875)), abs=0.1)
+    alike = statistics.paired_share_difference([True] * 16, [True] * 16)
+    assert alike.value == 0 and alike.low < 0 < alike.high
+
+
+def test_pairs_that_agree_make_the_interval_of_shares_narrower():
+    mixed = [True, False] * 20
+    same = statistics.paired_share_difference(mixed, mixed)
+    opposite = statistics.paired_share_difference(mixed, mixed[::-1])
+    assert same.high - same.low < opposite.high - opposite.low
+
+
+def test_runs_vary_by_students_interval():
+    found = statistics.over_runs([10.0, 20.0, None, 30.0])
+    assert found.value == pytest.approx(20)
+    assert found.high == pytest.approx(20 + 4.3027 * 10 / 3**0.5, abs=0.01)
+    assert statistics.over_runs([10.0]).low is None and statistics.over_runs([None]).value is None
+
+
+def test_two_groups_of_runs_differ_by_welchs_interval():
+    from scipy import stats
+
+    first, second = [10.0, 20.0, 30.0], [1.0, 2.0, 4.0, 5.0]
+    found = statistics.difference_over_runs(first, second)
+    expected = stats.ttest_ind(first, second, equal_var=False).confidence_interval()
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    same = statistics.difference_over_runs([5.0, 5.0], [3.0, 3.0])
+    assert (same.low, same.high) == (2.0, 2.0)
+
+
+def test_ratios_of_pairs_are_averaged_in_the_logarithm():
+    found = statistics.mean_ratio([2.0, 8.0], [1.0, 1.0])
+    assert found.value == pytest.approx(4.0)
+    assert found.low * found.high == pytest.approx(16.0)
