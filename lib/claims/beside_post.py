@@ -1,8 +1,6 @@
 """Compare each figure of the post with the one measured here, and explain the difference."""
 
-import math
-
-from lib.claims import post, rules
+from lib.claims import post, post_claims, rules
 from lib.claims.experiments import Experiments
 from lib.core.records import Beside, Estimate, Results, Timing
 
@@ -18,7 +16,8 @@ def rows(found: Experiments, figures: dict) -> list[Beside]:
 
 
 def _speed(found: Experiments, figures: dict) -> list[Beside]:
-    as_in_post, own = found.baseline.measured.as_in_post, found.reddit.measured.timing
+    as_in_post, measured = found.baseline.measured.as_in_post, found.reddit.measured
+    own = measured.timing
     first, later = as_in_post.first_call_seconds, as_in_post.later_calls.median_seconds
     machine = _machine(found.baseline)
     before, after = own.before.later_calls.median_seconds, own.after.later_calls.median_seconds
@@ -27,7 +26,7 @@ def _speed(found: Experiments, figures: dict) -> list[Beside]:
             name="call",
             post={"seconds": figures["baseline"]["seconds"], "tokens": figures["baseline"]["max_length"]},
             here={"first": first, "later": later, "tokens": as_in_post.max_length, "step": as_in_post.step},
-            why={"compiling_percent": 100 * (1 - later / first), **machine},
+            why={"times": first / later, **machine},
         ),
         Beside(
             name="rate",
@@ -37,11 +36,15 @@ def _speed(found: Experiments, figures: dict) -> list[Beside]:
         ),
         Beside(
             name="after",
-            post={"seconds": figures["reddit"]["seconds_after"]},
+            post={
+                "seconds": figures["reddit"]["seconds_after"],
+                "rate": figures["reddit"]["tokens_per_second_after"],
+            },
             here={
                 "first": own.after.first_call_seconds,
                 "later": after,
                 "tokens": own.after.max_length,
+                "rate": own.after.new_tokens_per_second,
                 "step": own.after.step,
             },
             why={"another_step": own.after.step != as_in_post.step, **machine},
@@ -50,11 +53,12 @@ def _speed(found: Experiments, figures: dict) -> list[Beside]:
             name="speed_up",
             post={"times": post.speed_up(figures)},
             here={
-                "times": before / after,
+                "times": measured.speed_ratio.model_dump(),
+                "pairs": min(own.before.later_calls.n, own.after.later_calls.n),
                 "before": before,
                 "after": after,
                 "step": own.after.step,
-                "speed": rules.compare_speed(own.before, own.after),
+                "speed": rules.speed(measured.speed_ratio),
             },
             why={"times": own.before.first_call_seconds / after},
         ),
@@ -83,6 +87,17 @@ def _trainings(found: Experiments, figures: dict) -> list[Beside]:
                     "first": training.first_step_seconds,
                 },
                 why=_machine(found.baseline),
+            ),
+            Beside(
+                name="training",
+                subject=subject,
+                post={"seconds": told["total_seconds"], "steps": told["num_steps"], "batch": batch},
+                here={"seconds": training.seconds, "steps": training.steps, "batch": training.batch_size},
+                why={
+                    "printed": told["total_seconds"],
+                    "product": told["num_steps"] * told["step_milliseconds"] / 1000,
+                    **_machine(found.baseline),
+                },
             ),
             Beside(
                 name="loss",
@@ -115,43 +130,33 @@ def _trainings(found: Experiments, figures: dict) -> list[Beside]:
 def _texts(found: Experiments, figures: dict) -> list[Beside]:
     samplers, tang = found.samplers.measured, found.tang.measured
     groups = {"greedy": samplers.greedy, "top_k": samplers.top_k, "people": samplers.people}
-    outcomes = {"chinese": found.baseline.measured.chinese, "english": found.baseline.measured.english}
-    forms = {"before": tang.form.before, "after": tang.form.after, "tang": tang.form.tang_poets}
-    forms["shuffled"] = tang.form.shuffled
-
-    def shares(name: str) -> dict[str, float | None]:
-        return {group: form.shares[name].value for group, form in forms.items()}
-
+    quality = found.baseline.measured.quality
     return [
         Beside(
             name="greedy",
             post={},
-            here={
-                name: {"loops": group.loops, "texts": group.texts, "rep_4": group.metrics["rep_4"].value}
-                for name, group in groups.items()
-            },
+            here={name: {"loops": group.loops, "texts": group.texts} for name, group in groups.items()},
             why={"tokens": found.samplers.parameters["max_length"]},
         ),
         Beside(
             name="chinese",
             post={},
             here={
-                name: {"rep_4": outcome.rep_4_percent, "broken": outcome.broken_bytes}
-                for name, outcome in outcomes.items()
+                name: {"words": group.words.value, "looped": group.looped.value}
+                for name, group in (("chinese", quality.chinese), ("people", quality.people_chinese))
             },
             why={"stand_ins": [stand_in.model_dump() for stand_in in found.baseline.stand_ins]},
         ),
         Beside(
-            name="poem",
+            name="poem_time",
             post={"seconds": figures["tang"]["seconds"]},
             here={
                 "first": tang.timing.first_call_seconds,
                 "later": tang.timing.later_calls.median_seconds,
-                **shares("well_formed"),
             },
             why=_machine(found.baseline),
         ),
-        Beside(name="rhyme", post={}, here={"rhyme": shares("rhyme"), "tones": shares("alternating")}, why={}),
+        Beside(name="poem", post={}, here={"demands": post_claims.demands(found)}, why={}),
     ]
 
 
@@ -202,35 +207,35 @@ def _baseline_timings(found: Experiments) -> tuple[Timing, Timing | None]:
     return found.baseline.measured.as_in_post, found.baseline.measured.own_step
 
 
-def compiling(found: Experiments, figures: dict) -> dict[str, float]:
-    """Compute how much of the post's speed-up compilation explains, given its cost here.
-
-    The speed-up `s` of a call after against a first call before is split into the factor that compiling makes,
-    `c = first / later`, and the rest: `log(c) / log(s)` of it, on the scale on which factors add up. 100 is all of it;
-    more means that compiling alone would make a larger one.
+def compiling(found: Experiments, figures: dict) -> dict[str, float | dict]:
+    """Set the post's speed-up beside what compiling and fine-tuning change in the calls timed here.
 
     Returns:
-        `speed_up` of the post; `factor`, that of compiling here; `percent` that it explains; `change`, by how much
-        fine-tuning makes a later call faster here.
+        `speed_up` of the post; `factor`, the first call of a model over a later one, here; `change`, the estimate of
+        the time of a later call before fine-tuning over that after it, here.
     """
-    timing, own = found.baseline.measured.as_in_post, found.reddit.measured.timing
-    speed_up = post.speed_up(figures)
-    factor = timing.first_call_seconds / timing.later_calls.median_seconds
+    timing = found.baseline.measured.as_in_post
     return {
-        "speed_up": speed_up,
-        "factor": factor,
-        "percent": 100 * math.log(factor) / math.log(speed_up),
-        "change": own.before.later_calls.median_seconds / own.after.later_calls.median_seconds,
+        "speed_up": post.speed_up(figures),
+        "factor": timing.first_call_seconds / timing.later_calls.median_seconds,
+        "change": found.reddit.measured.speed_ratio.model_dump(),
     }
 
 
-def bits(found: Experiments) -> dict[str, Estimate]:
-    """Bits per character on held-out texts, by texts and model."""
+def bits(found: Experiments) -> dict[str, dict[str, Estimate]]:
+    """Return bits per character on held-out texts, by the texts and the model.
+
+    They are comparable between models on the same texts, and not between stories and poems.
+    """
     reddit, tang, scratch = found.reddit.measured, found.tang.measured, found.scratch.measured
     return {
-        "stories_before": Estimate(value=reddit.likelihood.before.bits_per_character),
-        "stories_after": Estimate(value=reddit.likelihood.after.bits_per_character),
-        "poems_before": Estimate(value=tang.likelihood.before.bits_per_character),
-        "poems_after": Estimate(value=tang.likelihood.after.bits_per_character),
-        "poems_scratch": Estimate(value=scratch.likelihood.bits_per_character),
+        "stories": {
+            "before": Estimate(value=reddit.likelihood.before.bits_per_character),
+            "after": Estimate(value=reddit.likelihood.after.bits_per_character),
+        },
+        "poems": {
+            "before": Estimate(value=tang.likelihood.before.bits_per_character),
+            "after": Estimate(value=tang.likelihood.after.bits_per_character),
+            "scratch": Estimate(value=scratch.likelihood.bits_per_character),
+        },
     }

@@ -1,11 +1,16 @@
-"""Read what the blog post reports, from `experiments/blog_post.yaml`."""
+"""Read what the blog post reports, and how its claims are judged, from `experiments/`."""
 
 from lib.core import paths, yaml_files
 
 
 def blog_post() -> dict:
-    """Return the blog post's figures and texts."""
+    """Return the blog post's figures, texts and words."""
     return yaml_files.read(paths.EXPERIMENTS / "blog_post.yaml")
+
+
+def rules() -> dict[str, dict]:
+    """Return how each claim is judged, by its name, as it was written down before the run."""
+    return yaml_files.read(paths.EXPERIMENTS / "claims.yaml")
 
 
 def speed_up(post: dict) -> float:

@@ -1,23 +1,25 @@
-"""Judge the post's claims by the experiments' results."""
+"""Judge the post's claims by the experiments' results.
 
-from lib.claims import head_to_head, post, rules
+To add a claim, put its words into `blog_post.yaml`, its rule into `claims.yaml`, and a function here that finds its
+effects and its evidence in the results.
+"""
+
+from collections.abc import Callable
+
+from lib.claims import post, rules
 from lib.claims.experiments import Experiments
-from lib.core.records import (
-    Claim,
-    Contest,
-    Estimate,
-    FromScratch,
-    PostText,
-    PromptOutcome,
-    Rule,
-    SpeedVerdict,
-    Verdict,
-    Winner,
-)
+from lib.core.records import Claim, ClaimKind, Effect, Estimate, PostText, Verdict
+
+FEW = 500  # stories; the post takes them to be enough
+DEMANDS = ("well_formed", "rhyme", "parallel_words", "parallel_tones")
+MANY = 4 * FEW  # the fewest stories that 500 are held against
+
+Effects = dict[tuple[str, str], Estimate]
+"""By the name of the measure and, where there is one for each prompt, the prompt."""
 
 
 def judge(found: Experiments, figures: dict, post_texts: list[PostText]) -> list[Claim]:
-    """Judge all claims.
+    """Judge all claims, and put figures beside the opinions.
 
     Args:
         found: The result of `experiments.load`.
@@ -25,160 +27,160 @@ def judge(found: Experiments, figures: dict, post_texts: list[PostText]) -> list
         post_texts: The texts that the post prints, judged.
     """
     return [
-        _speed(found, figures),
-        _gibberish(found, figures),
-        _style(found, figures),
-        _loops(found, figures),
-        _form(found, figures),
-        _rhyme(found, figures, post_texts),
-        _scratch(found, figures),
+        _judged(name, rule, figures["quotes"][name], *CLAIMS[name](found, figures, post_texts))
+        for name, rule in post.rules().items()
     ]
 
 
-def _claim(name: str, figures: dict, **judged) -> Claim:
-    """Make a claim, with the post's own words."""
-    quote = figures["quotes"][name]
-    return Claim(name=name, quote=quote["text"], heading=quote["heading"], **judged)
-
-
-def _speed(found: Experiments, figures: dict) -> Claim:
-    before, after = found.reddit.measured.timing.before, found.reddit.measured.timing.after
-    speed = rules.compare_speed(before, after)
-    return _claim(
-        "speed",
-        figures,
-        measure="later_call_seconds_before_over_after",
-        unit="ratio",
-        rule=Rule.LATER_CALLS_FASTER,
-        effect=Estimate(value=before.later_calls.median_seconds / after.later_calls.median_seconds),
-        verdict=rules.holds(speed is SpeedVerdict.FASTER),
-        evidence={"times": post.speed_up(figures), "speed": speed},
+def _judged(name: str, rule: dict, quote: dict, measured: Effects, evidence: dict) -> Claim:
+    kind = ClaimKind(rule["kind"])
+    wanted = {effect["measure"]: effect for effect in rule["effects"]}
+    effects = [
+        Effect(
+            measure=measure,
+            of=of,
+            unit=wanted[measure]["unit"],
+            smallest=wanted[measure]["smallest"],
+            estimate=estimate,
+            reaches=rules.reaches(estimate, wanted[measure]["smallest"]),
+        )
+        for (measure, of), estimate in measured.items()
+    ]
+    return Claim(
+        name=name,
+        kind=kind,
+        quote=quote["text"],
+        translation=quote["translation"],
+        heading=quote["heading"],
+        effects=effects,
+        verdict=Verdict.NOT_JUDGED if kind is ClaimKind.OPINION else rules.verdict(effects),
+        evidence=evidence,
     )
 
 
-def _gibberish(found: Experiments, figures: dict) -> Claim:
-    english: PromptOutcome = found.baseline.measured.english
-    chinese: PromptOutcome = found.baseline.measured.chinese
-    more = chinese.rep_4_percent - english.rep_4_percent
-    return _claim(
-        "gibberish",
-        figures,
-        measure="rep_4_chinese_minus_english",
-        unit="percent",
-        rule=Rule.MORE_REPETITION_OR_BROKEN_BYTES,
-        effect=Estimate(value=more),
-        verdict=rules.holds(more > 0 or chinese.broken_bytes > 0),
-        evidence={
-            "chinese": chinese.rep_4_percent,
-            "english": english.rep_4_percent,
-            "broken": chinese.broken_bytes,
-        },
-    )
+def _speed(found: Experiments, figures: dict, post_texts: list[PostText]) -> tuple[Effects, dict]:
+    measured = found.reddit.measured
+    before, after = measured.timing.before, measured.timing.after
+    return {("speed_ratio", ""): measured.speed_ratio}, {
+        "ratio": _told(measured.speed_ratio),
+        "pairs": min(before.later_calls.n, after.later_calls.n),
+        "post_times": post.speed_up(figures),
+        "first_over_later": before.first_call_seconds / before.later_calls.median_seconds,
+    }
 
 
-def _style(found: Experiments, figures: dict) -> Claim:
-    change = found.reddit.measured.bits_per_character_change
-    above = rules.above_zero(change)
-    return _claim(
-        "style",
-        figures,
-        measure="bits_per_character_change",
-        unit="bits per character",
-        rule=Rule.INTERVAL_BELOW_ZERO,
-        effect=change,
-        verdict=rules.holds(None if above is None else not above),
-        evidence={"change": _told(change)},
-    )
+def _gibberish(found: Experiments, figures: dict, post_texts: list[PostText]) -> tuple[Effects, dict]:
+    measured = found.baseline.measured
+    model, people = measured.quality.chinese, measured.quality.people_chinese
+    more = measured.chinese_minus_people
+    return {
+        ("words_missing", ""): rules.minus(more["words"]),
+        ("looped_more", ""): more["looped"],
+    }, {
+        "texts": model.texts,
+        "in_english": model.answers_in_english,
+        "words": _told(model.words),
+        "people_words": _told(people.words),
+        "looped": _told(model.looped),
+        "people_looped": _told(people.looped),
+    }
 
 
-def _loops(found: Experiments, figures: dict) -> Claim:
+def _style(found: Experiments, figures: dict, post_texts: list[PostText]) -> tuple[Effects, dict]:
+    style = found.reddit.measured.style
+    return {
+        ("nearer_to_people", ""): rules.minus(style.after_minus_before["auc"]),
+        ("not_told_apart", ""): rules.minus(style.after_minus_floor["auc"]),
+    }, {
+        "before": _told(style.auc["before"]),
+        "after": _told(style.auc["after"]),
+        "floor": _told(style.auc["people"]),
+        "texts": style.texts,
+    }
+
+
+def _few_stories(found: Experiments, figures: dict, post_texts: list[PostText]) -> tuple[Effects, dict]:
+    curve = found.reddit.measured.learning_curve
+    most = max(point.stories for point in curve.points)
+    tested = curve.last_minus_500 is not None and most >= MANY
+    return {("gain_beyond_500", ""): curve.last_minus_500} if tested else {}, {
+        "most": most,
+        "post_stories": figures["reddit"]["num_steps"] * figures["reddit"]["batch_size"],
+        "points": [[point.stories, point.bits_per_character.value] for point in curve.points],
+    }
+
+
+def _loops(found: Experiments, figures: dict, post_texts: list[PostText]) -> tuple[Effects, dict]:
     measured = found.samplers.measured
-    greedy, top_k, people = (group.metrics["rep_4"] for group in (measured.greedy, measured.top_k, measured.people))
-    effect = rules.difference(greedy, top_k)
-    return _claim(
-        "loops",
-        figures,
-        measure="rep_4_greedy_minus_top_k",
-        unit="percent",
-        rule=Rule.INTERVALS_APART,
-        effect=effect,
-        verdict=rules.holds(rules.above_zero(effect)),
-        evidence={
-            "greedy": _told(greedy),
-            "top_k": _told(top_k),
-            "people": _told(people),
-            "greedy_loops": measured.greedy.loops,
-            "top_k_loops": measured.top_k.loops,
-            "texts": measured.greedy.texts,
-        },
-    )
+    return {("loop_greedy_minus_top_k", ""): measured.greedy_minus_top_k["loop"]}, {
+        "greedy": measured.greedy.loops,
+        "top_k": measured.top_k.loops,
+        "people": measured.people.loops,
+        "texts": measured.greedy.texts,
+        "k": found.samplers.parameters["k"],
+    }
 
 
-def _form(found: Experiments, figures: dict) -> Claim:
-    form = found.tang.measured.form
-    after, before, tang = (group.shares["well_formed"] for group in (form.after, form.before, form.tang_poets))
-    return _claim(
-        "form",
-        figures,
-        measure="well_formed_after_minus_before",
-        unit="percent",
-        rule=Rule.FLOOR_AND_CEILING,
-        effect=rules.difference(after, before),
-        verdict=rules.floor_and_ceiling(after, before, tang),
-        evidence={"after": after.value, "before": before.value, "tang": tang.value},
-    )
+def _fine_tuning_needed(found: Experiments, figures: dict, post_texts: list[PostText]) -> tuple[Effects, dict]:
+    measured = found.tang.measured
+    more = {
+        ("well_formed_more", prompt): shares["well_formed"] for prompt, shares in measured.after_minus_before.items()
+    }
+    return more, {"demands": demands(found)}
 
 
-def _rhyme(found: Experiments, figures: dict, post_texts: list[PostText]) -> Claim:
-    form = found.tang.measured.form
-    after, shuffled, tang = (group.shares["rhyme"] for group in (form.after, form.shuffled, form.tang_poets))
+def _scratch(found: Experiments, figures: dict, post_texts: list[PostText]) -> tuple[Effects, dict]:
+    return {}, {"millions": found.scratch.measured.parameters / 1e6}
+
+
+def _content(found: Experiments, figures: dict, post_texts: list[PostText]) -> tuple[Effects, dict]:
+    quality = found.baseline.measured.quality
+    return {}, {
+        "looped": _told(quality.english.looped),
+        "people_looped": _told(quality.people_stories.looped),
+        "words": _told(quality.english.words),
+        "people_words": _told(quality.people_stories.words),
+    }
+
+
+def _poem(found: Experiments, figures: dict, post_texts: list[PostText]) -> tuple[Effects, dict]:
     (poem,) = [text for text in post_texts if text.name == "poem"]
-    return _claim(
-        "rhyme",
-        figures,
-        measure="rhyming_pairs_after_minus_by_chance",
-        unit="percent",
-        rule=Rule.FLOOR_AND_CEILING,
-        effect=rules.difference(after, shuffled),
-        verdict=rules.floor_and_ceiling(after, shuffled, tang),
-        evidence={
-            "after": after.value,
-            "shuffled": shuffled.value,
-            "tang": tang.value,
-            "post_rhymes": poem.rhymes,
-            "post_pairs": poem.rhyme_pairs,
-        },
-    )
+    return {}, {"demands": demands(found), "post_rhymes": poem.rhymes, "post_pairs": poem.rhyme_pairs}
 
 
-def _scratch(found: Experiments, figures: dict) -> Claim:
-    measured: FromScratch = found.scratch.measured
-    form, other = measured.form.shares, measured.fine_tuned.form.shares
-    return _claim(
-        "scratch",
-        figures,
-        measure="bits_per_character_from_scratch_minus_fine_tuned",
-        unit="bits per character",
-        rule=Rule.BETTER_BITS_NO_WORSE_FORM,
-        effect=measured.bits_per_character_difference,
-        verdict=from_scratch_is_better(head_to_head.contests(measured)),
-        evidence={
-            "own_bits": measured.likelihood.bits_per_character,
-            "their_bits": measured.fine_tuned.likelihood.after.bits_per_character,
-            "own_form": form["well_formed"].value,
-            "their_form": other["well_formed"].value,
-            "own_rhyme": form["rhyme"].value,
-            "their_rhyme": other["rhyme"].value,
-        },
-    )
+CLAIMS: dict[str, Callable] = {
+    "speed": _speed,
+    "gibberish": _gibberish,
+    "style": _style,
+    "few_stories": _few_stories,
+    "loops": _loops,
+    "fine_tuning_needed": _fine_tuning_needed,
+    "scratch": _scratch,
+    "content": _content,
+    "poem": _poem,
+}
 
 
-def from_scratch_is_better(contests: list[Contest]) -> Verdict:
-    """Judge whether the model from scratch needs fewer bits per character and is no worse in any measure of form."""
-    winner = {contest.measure: contest.winner for contest in contests}
-    decided = {Winner.FROM_SCRATCH: True, Winner.FINE_TUNED: False}.get(winner["bits_per_character"])
-    worse = any(winner.get(name) is Winner.FINE_TUNED for name in ("well_formed", "rhyme", "alternating"))
-    return Verdict.HOLDS_IN_PART if decided and worse else rules.holds(decided)
+def demands(found: Experiments) -> dict[str, dict[str, dict]]:
+    """Collect the figures of the three demands on poems that the post names: regular form, rhyme, parallel couplets.
+
+    Returns:
+        By the prompt and the share of `poem_form`: the estimates `after` and `before` fine-tuning, `tang` (whole poems
+        by Tang poets) and `chance`.
+    """
+    form = found.tang.measured.form
+    return {
+        prompt: {
+            share: {
+                "after": _told(after.shares[share]),
+                "before": _told(form.before_by_prompt[prompt].shares[share]),
+                "tang": _told(form.tang_poets.shares[share]),
+                "chance": _told(form.shuffled.shares[share]),
+            }
+            for share in DEMANDS
+        }
+        for prompt, after in form.after_by_prompt.items()
+    }
 
 
 def _told(estimate: Estimate) -> dict:

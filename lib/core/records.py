@@ -79,6 +79,7 @@ class Verdict(StrEnum):
     DOES_NOT_HOLD = "does not hold"
     UNDECIDED = "undecided"
     NOT_TESTED = "not tested here"
+    NOT_JUDGED = "not judged"
 
 
 class SpeedVerdict(StrEnum):
@@ -86,7 +87,8 @@ class SpeedVerdict(StrEnum):
 
     FASTER = "faster"
     SLOWER = "slower"
-    SAME = "same within the spread"
+    SAME = "same"
+    UNDECIDED = "undecided"
 
 
 class Winner(StrEnum):
@@ -97,15 +99,12 @@ class Winner(StrEnum):
     NEITHER = "neither"
 
 
-class Rule(StrEnum):
-    """By what a claim is judged; each is a function of `lib/claims/rules.py`."""
+class ClaimKind(StrEnum):
+    """What a sentence of the post is; opinions are shown beside figures and not judged."""
 
-    LATER_CALLS_FASTER = "medians of later calls differ by a tenth or more, and their ranges do not overlap"
-    MORE_REPETITION_OR_BROKEN_BYTES = "more repeated four-word phrases, or bytes that are not UTF-8"
-    INTERVAL_BELOW_ZERO = "the difference's 95 % interval lies below 0"
-    INTERVALS_APART = "the two 95 % intervals do not overlap"
-    FLOOR_AND_CEILING = "above the floor's 95 % interval; in part, if also below the ceiling's"
-    BETTER_BITS_NO_WORSE_FORM = "fewer bits per character; in part, if worse in a measure of form"
+    CLAIM = "claim"
+    ASSUMPTION = "taken for granted"
+    OPINION = "opinion"
 
 
 # Pieces of what is measured.
@@ -622,21 +621,36 @@ class Results(Record):
 # What is judged.
 
 
+class Effect(Record):
+    """What a claim is judged by: a difference or a ratio that is larger the better it bears out the claim."""
+
+    measure: str
+    """Its name in `experiments/claims.yaml`."""
+    of: str = ""
+    """The prompt, where there is an effect for each prompt."""
+    unit: str
+    smallest: float
+    """The smallest effect that matters, fixed before the run."""
+    estimate: Estimate
+    reaches: bool | None
+    """Whether the whole 95 % interval lies above the smallest effect (true) or below it (false); None: neither."""
+
+
 class Claim(Record):
-    """One of the post's claims, and whether it holds here."""
+    """A sentence of the post that says, assumes or thinks something, and whether it holds here."""
 
     name: str
+    kind: ClaimKind
     quote: str
     """What the post says, word for word."""
+    translation: str
+    """The same in English, by this project."""
     heading: str
     """The heading of the post under which it says so."""
-    measure: str
-    """What is compared, by name."""
-    unit: str
-    rule: Rule
-    effect: Estimate
-    """Of the measure; negative where it falls."""
+    effects: list[Effect]
+    """None for an opinion, and where nothing here tests the claim."""
     verdict: Verdict
+    """By `claims.rules.verdict`."""
     evidence: dict[str, Json]
     """The figures behind it, by name."""
 
@@ -669,6 +683,11 @@ class Judgement(Record):
     claims: list[Claim]
     beside_post: list[Beside]
     from_scratch: list[Contest]
+
+    @property
+    def testable(self) -> list[Claim]:
+        """The claims without the opinions."""
+        return [claim for claim in self.claims if claim.kind is not ClaimKind.OPINION]
 
 
 # Reading and writing.

@@ -193,18 +193,27 @@ def poem_form(groups: dict[str, PoemForm]) -> tuple[Figure, str]:
     return figure, f"Form of the poems, in percent. {'; '.join(told)}."
 
 
-def bits_per_character(bits: dict[str, float]) -> tuple[Figure, str]:
-    """Bits per character on held-out texts; fewer is better.
+def bits_per_character(bits: dict[str, dict[str, float]]) -> tuple[Figure, str]:
+    """Bits per character on held-out texts; fewer is better. Each kind of texts has a panel with an axis of its own.
 
     Args:
-        bits: By texts and model, in the order in which they are drawn.
+        bits: By the texts, then by the model, in the order in which they are drawn.
     """
-    figure = Figure(figsize=(7.5, 0.9 + 0.36 * len(bits)))
-    axes = figure.subplots()
-    axes.barh(list(bits), list(bits.values()), 0.6, color=BLUE)
-    for place, value in enumerate(bits.values()):
-        axes.annotate(f"{value:.2f}", (value, place), (4, 0), textcoords="offset points", va="center", fontsize=9)
-    axes.invert_yaxis()
-    axes.set(xlabel="bits per character on held-out texts (fewer is better)", xlim=(0, 1.15 * max(bits.values())))
-    axes.grid(axis="y", visible=False)
-    return figure, f"Bits per character: {'; '.join(f'{name} {value:.2f}' for name, value in bits.items())}."
+    rows = [len(models) for models in bits.values()]
+    figure = Figure(figsize=(7.5, 1.3 + 0.36 * sum(rows)))
+    panels = figure.subplots(len(bits), height_ratios=rows, squeeze=False)[:, 0]
+    told = []
+    for axes, (texts, models) in zip(panels, bits.items(), strict=True):
+        axes.barh(list(models), list(models.values()), 0.6, color=BLUE)
+        for place, value in enumerate(models.values()):
+            axes.annotate(f"{value:.2f}", (value, place), (4, 0), textcoords="offset points", va="center", fontsize=9)
+        axes.invert_yaxis()
+        axes.set_title(texts, loc="left", fontsize=10)
+        axes.set(xlim=(0, 1.15 * max(models.values())))
+        axes.grid(axis="y", visible=False)
+        told.append(f"{texts}: {', '.join(f'{name} {value:.2f}' for name, value in models.items())}")
+    panels[-1].set_xlabel("bits per character (fewer is better)")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.tight_layout()
+    return figure, f"Bits per character on held-out texts. {'; '.join(told)}."

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import jinja2
+import markupsafe
 
 from lib.core import chinese
 from lib.core.records import Sample
@@ -67,6 +68,18 @@ def paragraph(text: str, kind: str = "") -> str:
         kind: Its class: `"note"` for small print, `"answer"`.
     """
     return str(_macros().paragraph(text, kind))
+
+
+def claims(cards: list[dict], language: str = "en") -> str:
+    """Show what a post says, a card for each claim.
+
+    Args:
+        cards: For each claim the texts `name`, `kind`, `quote` (in Chinese), `says` (its translation), `heading`,
+            `verdict`, `because`; `effects`, a table as HTML; `rule`, texts by heading.
+        language: The language of the page.
+    """
+    safe = [card | {"effects": markupsafe.Markup(card["effects"])} for card in cards]
+    return str(_macros().claims(safe, language))
 
 
 def figure(file: Path, alt: str, caption: str) -> str:

@@ -8,11 +8,12 @@ import math
 import re
 from collections.abc import Callable
 
-from lib.claims import experiments, head_to_head, judgement, rules
+from lib.claims import head_to_head, judgement, post, rules
 from lib.core.records import (
     Beside,
     CallState,
     Claim,
+    ClaimKind,
     Contest,
     DecodingStep,
     Estimate,
@@ -79,50 +80,102 @@ def headline(answer: str) -> tuple[str, str]:
 
 
 def claim(judged: Claim, language: str = "en") -> dict[str, str]:
-    """A claim in words: `says`, what the post says; `verdict`; `because`, the figures behind it."""
+    """A claim in words.
+
+    Returns:
+        `says`, what the post says (translated, but for Chinese readers); `verdict`; `because`, the figures behind it;
+        `kind`, whether the post says it, takes it for granted or thinks it.
+    """
     return {
-        "says": say(f"claim_{judged.name}", language, **_of_claim(judged, language)),
+        "says": judged.quote if language == "zh" else judged.translation,
         "verdict": verdict(judged.verdict, language),
         "because": say(f"because_{judged.name}", language, **_of_claim(judged, language)),
+        "kind": say(f"kind_{ClaimKind(judged.kind).name.lower()}", language),
     }
 
 
+def rule(judged: Claim, language: str = "en") -> dict[str, str]:
+    """Say how a claim is judged, as it was written down before the run: by heading, without what does not apply."""
+    told = post.rules()[judged.name]
+    names = ("compares", "interval", "enough", "needs")
+    headings = {"compares": "compared"}
+    parts = {say(headings.get(name, name), language): told[name][language] for name in names if name in told}
+    if judged.verdict is not Verdict.NOT_TESTED:
+        parts.pop(say("needs", language), None)
+    return parts
+
+
+def effects(judged: Claim, language: str = "en") -> list[dict[str, str]]:
+    """List a claim's effects: what was measured, the smallest that matters, and whether it is reached."""
+    rows = []
+    for effect in judged.effects:
+        unit = f"unit_{effect.unit.replace(' ', '_').lower()}"
+        reached = {True: "reaches_true", False: "reaches_false", None: "reaches_unknown"}[effect.reaches]
+        rows.append(
+            {
+                say("heading_effect", language): say(f"effect_{effect.measure}", language, of=effect.of),
+                say("heading_measured", language): say(unit, language, estimate=with_interval(effect.estimate)),
+                say("heading_smallest", language): say(unit, language, estimate=f"{effect.smallest:g}"),
+                say("heading_reaches", language): say(reached, language),
+            }
+        )
+    return rows
+
+
 def _of_claim(judged: Claim, language: str) -> dict:
-    """Return the values that the templates of a claim name."""
-    values = dict(judged.evidence)
-    if judged.name == "speed":
-        values["verdict"] = speed(values["speed"], language)
-    elif judged.name == "style":
-        values["by"] = _change(Estimate(**values["change"]), language)
-    elif judged.name == "loops":
-        values |= {name: with_interval(Estimate(**values[name])) for name in ("greedy", "top_k", "people")}
-    elif judged.name in ("form", "rhyme"):
-        values |= {
-            name: percent(values[name], language) for name in ("after", "before", "shuffled", "tang") if name in values
-        }
-        if judged.name == "rhyme":
-            values["post"] = say("pairs", language, count=values["post_rhymes"], all=values["post_pairs"])
-    elif judged.name == "scratch":
-        values |= {f"{who}_{what}": percent(values[f"{who}_{what}"], language) for who, what in _PAIRS}
+    """Return the values that the template of a claim's evidence names."""
+    values = {
+        name: with_interval(Estimate(**value)) if isinstance(value, dict) and set(value) == ESTIMATE else value
+        for name, value in judged.evidence.items()
+    }
+    between = say("between", language)
+    if judged.name == "few_stories":
+        values["points"] = say("and", language).join(
+            say("curve_point", language, stories=stories, bits=bits) for stories, bits in values["points"]
+        )
+    elif judged.name == "fine_tuning_needed":
+        values["listed"] = between.join(
+            say("because_fine_tuning_needed_one", language, prompt=prompt, **_demand(shares, "well_formed"))
+            for prompt, shares in values["demands"].items()
+        )
+    elif judged.name == "poem":
+        values["listed"] = demands(values["demands"], language)
+        values["post"] = say("pairs", language, count=values["post_rhymes"], all=values["post_pairs"])
     return values
 
 
-_PAIRS = [(who, what) for who in ("own", "their") for what in ("form", "rhyme")]
+ESTIMATE = set(Estimate.model_fields)
 
 
-def _change(estimate: Estimate, language: str) -> str:
-    """Say by how many bits per character a figure changes, by its interval."""
-    if not estimate.has_interval:
-        return say("bits_unknown", language)
-    if estimate.high < 0:
-        return say("bits_fewer", language, low=-estimate.high, high=-estimate.low)
-    if estimate.low > 0:
-        return say("bits_more", language, low=estimate.low, high=estimate.high)
-    return say("bits_between", language, fewer=-estimate.low, more=estimate.high)
+def demands(by_prompt: dict, language: str = "en") -> str:
+    """Say how far the poems meet the demands that the post names, prompt by prompt.
+
+    Args:
+        by_prompt: The result of `post_claims.demands`.
+        language: One of `wording.LANGUAGES`.
+    """
+    told = []
+    for prompt, shares in by_prompt.items():
+        values = {}
+        for share in ("well_formed", "rhyme", "parallel_words"):
+            of_share = _demand(shares, share)
+            values |= {
+                share: of_share["after"],
+                f"tang_{share}": of_share["tang"],
+                f"chance_{share}": of_share["chance"],
+            }
+        told.append(say("because_poem_one", language, prompt=prompt, **values))
+    return say("between", language).join(told)
+
+
+def _demand(shares: dict, share: str) -> dict[str, str]:
+    """Return a demand's figures as text: `after`, `before`, `tang`, `chance`."""
+    return {name: with_interval(Estimate(**estimate)) for name, estimate in shares[share].items()}
 
 
 def tally(claims: list[Claim], language: str = "en") -> str:
-    """Say how many claims hold, in a sentence without the verdicts that no claim has."""
+    """Say how many claims hold, in a sentence without the verdicts that no claim has. Opinions are not counted."""
+    claims = [judged for judged in claims if judged.kind is not ClaimKind.OPINION]
     parts = []
     for value in Verdict:
         if count := sum(judged.verdict is value for judged in claims):
@@ -134,10 +187,11 @@ def tally(claims: list[Claim], language: str = "en") -> str:
 
 
 def verdicts(claims: list[Claim], language: str = "en") -> str:
-    """List the claims in a sentence or two, sorted by their verdicts."""
+    """List the claims in short, sorted by their verdicts. Opinions are left out."""
+    claims = [judged for judged in claims if judged.kind is not ClaimKind.OPINION]
     told = ""
     for value in dict.fromkeys(judged.verdict for judged in claims):
-        listed = [claim(judged, language)["says"] for judged in claims if judged.verdict is value]
+        listed = [say(f"short_{judged.name}", language) for judged in claims if judged.verdict is value]
         told += say(
             "verdict_claims",
             language,
@@ -168,18 +222,15 @@ def beside(row: Beside, language: str = "en") -> dict[str, str]:
 
 def _here(row: Beside, language: str) -> dict:
     """Return the values of this run's figure for its template."""
-    if row.name in ("greedy", "chinese"):
+    if row.name == "greedy":
         return row.here
-    if row.name == "rhyme":
-        return {part: _percents(shares, language) for part, shares in row.here.items()}
+    if row.name == "chinese":
+        return {group: _readable(shares, language) for group, shares in row.here.items()}
     if row.name == "poem":
-        shares = {name: row.here[name] for name in ("before", "after", "tang", "shuffled")}
-        return _readable(row.here, language) | _percents(shares, language)
+        return {"listed": demands(row.here["demands"], language)}
+    if row.name == "speed_up":
+        return _readable(row.here, language) | {"times": with_interval(Estimate(**row.here["times"]))}
     return _readable(row.here, language, 4 if row.name in ("loss", "accuracy") else 3)
-
-
-def _percents(shares: dict[str, float | None], language: str) -> dict[str, str]:
-    return {name: percent(value, language) for name, value in shares.items()}
 
 
 def _readable(values: dict, language: str, digits: int = 3) -> dict:
@@ -212,32 +263,29 @@ def _why(row: Beside, language: str) -> dict:
     return values
 
 
-def compiling(
-    explained: dict[str, float], figures: dict, timing: Timing, change: SpeedVerdict, language: str = "en"
-) -> str:
-    """Say how much of the post's speed-up compilation explains.
+def compiling(compared: dict, figures: dict, timing: Timing, change: SpeedVerdict, language: str = "en") -> str:
+    """Say what compiling changes in the calls here, and what that suggests for the post's.
 
     Args:
-        explained: The result of `beside_post.compiling`.
+        compared: The result of `beside_post.compiling`.
         figures: The result of `post.blog_post`.
         timing: The calls as in the post, of this run.
         change: Whether fine-tuning made later calls faster in this run.
         language: One of `wording.LANGUAGES`.
     """
-    share = (
-        say("compiling_all", language)
-        if explained["percent"] > 100
-        else say("compiling_share", language, percent=explained["percent"])
-    )
+    could_be = "hardly" if compared["factor"] < rules.NOTICEABLE else "could_be_part"
+    could_be = "could_be_all" if compared["factor"] >= compared["speed_up"] else could_be
     return say(
         "compiling",
         language,
         first=figures["baseline"]["seconds"],
         after=figures["reddit"]["seconds_after"],
         step=step(timing.step, language),
-        share=share,
         verdict=speed(change, language),
-        **{name: explained[name] for name in ("speed_up", "factor", "change")},
+        suggests=say(f"compiling_{could_be}", language),
+        speed_up=compared["speed_up"],
+        factor=compared["factor"],
+        change=with_interval(Estimate(**compared["change"])),
     )
 
 
@@ -351,18 +399,8 @@ def answer(results: Results, language: str = "en") -> str:
 
 
 def _answer_summary(results: Results, language: str) -> dict:
-    found = experiments.load(results.profile)
     claims = judgement.of_profile(results.profile, results.measured.post_texts).claims
-    timing, own = found.baseline.measured.as_in_post, found.reddit.measured.timing
-    return {
-        "tally": tally(claims, language),
-        "verdicts": verdicts(claims, language),
-        "before": own.before.later_calls.median_seconds,
-        "after": own.after.later_calls.median_seconds,
-        "verdict": speed(rules.compare_speed(own.before, own.after), language),
-        "ratio": timing.first_call_seconds / timing.later_calls.median_seconds,
-        "step": step(timing.step, language),
-    }
+    return {"tally": tally(claims, language), "verdicts": verdicts(claims, language)}
 
 
 def _answer_baseline(results: Results, language: str) -> dict:
@@ -402,7 +440,7 @@ def _answer_reddit(results: Results, language: str) -> dict:
         "bits_after": measured.likelihood.after.bits_per_character,
         "before": before.later_calls.median_seconds,
         "after": after.later_calls.median_seconds,
-        "verdict": speed(rules.compare_speed(before, after), language),
+        "verdict": speed(rules.speed(measured.speed_ratio), language),
         "mixed": before.first_call_seconds / after.later_calls.median_seconds,
         "compiling": before.first_call_seconds / before.later_calls.median_seconds,
     }

@@ -97,7 +97,7 @@ def results_block(language: str = "en") -> str:
     parts = [
         ran + (wording.say("readme_stand_ins", language, stand_ins=stand_ins) if stand_ins else ""),
         _table(
-            [phrases.claim(claim, language) for claim in judged.claims],
+            [phrases.claim(claim, language) for claim in judged.testable],
             {"says": "heading_claim", "verdict": "heading_here", "because": "heading_because"},
             language,
         ),

@@ -161,7 +161,7 @@ def render_index(profile: str) -> Path:
             say=lambda name, language=language, **values: wording.say(name, language, **values),
             style=(html.TEMPLATE / "style.css").read_text(encoding="utf-8"),
             cards=[_card(folder / name, results, language) for name, results in reports.items()],
-            claims=[phrases.claim(claim, language) for claim in judged.claims] if judged else [],
+            claims=[phrases.claim(claim, language) for claim in judged.testable] if judged else [],
             figures=[phrases.beside(row, language) for row in judged.beside_post] if judged else [],
         )
         paths.write(folder / index_name(language), page)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from lib.claims import beside_post, experiments, judgement, post, rules
 from lib.core import parameters, paths, redaction
-from lib.core.records import Results, Sample, TextGroup, Timing
+from lib.core.records import ClaimKind, Results, Sample, TextGroup, Timing
 from lib.evaluation import metrics
 from lib.report import figures, html, numbers, phrases, tables
 from lib.report.wording import say
@@ -479,13 +479,28 @@ def experiment_list(page: Page) -> str:
 
 
 @view
-def claims(page: Page) -> str:
-    """The post's claims, and whether each holds."""
-    judged = judgement.of_profile(_profile(page), page.measured.post_texts)
-    told = [phrases.claim(claim, page.language) for claim in judged.claims]
-    keys = {"says": "heading_claim", "verdict": "heading_here", "because": "heading_because"}
-    rows = [{page.say(heading): row[key] for key, heading in keys.items()} for row in told]
-    return html.table(rows, page.say("table_claims"))
+def claims(page: Page, opinions: bool = False) -> str:
+    """The post's claims: its words, the verdict, the figures behind it, and the rule that was fixed before the run.
+
+    Args:
+        page: The page.
+        opinions: Whether to show the post's opinions, which are not judged, instead.
+    """
+    judged = judgement.of_profile(_profile(page), page.measured.post_texts).claims
+    shown = [claim for claim in judged if (claim.kind is ClaimKind.OPINION) == opinions]
+    cards = [
+        {
+            **phrases.claim(claim, page.language),
+            "name": claim.name,
+            "quote": claim.quote,
+            "heading": claim.heading,
+            "effects": html.table(phrases.effects(claim, page.language)),
+            "rule": {} if opinions else phrases.rule(claim, page.language),
+        }
+        for claim in shown
+    ]
+    told = "" if opinions else html.paragraph(page.say("rule_words"), "note")
+    return told + html.claims(cards, page.language)
 
 
 @view
@@ -520,14 +535,13 @@ def speed(page: Page) -> tuple[Figure, str]:
 
 @view
 def compiling(page: Page) -> str:
-    """How much of the post's speed-up compilation explains."""
+    """What compiling changes in the calls here, and what that suggests for the post's."""
     found, told = experiments.load(_profile(page)), post.blog_post()
-    timing = found.reddit.measured.timing
     sentence = phrases.compiling(
         beside_post.compiling(found, told),
         told,
         found.baseline.measured.as_in_post,
-        rules.compare_speed(timing.before, timing.after),
+        rules.speed(found.reddit.measured.speed_ratio),
         page.language,
     )
     return html.paragraph(sentence)
@@ -553,17 +567,22 @@ def sampler_finding(page: Page) -> str:
     return html.paragraph(phrases.finding(experiments.load(_profile(page)).samplers.measured, page.language))
 
 
-def _bits(page: Page) -> dict[str, float]:
+def _bits(page: Page) -> dict[str, dict[str, float]]:
+    """Bits per character by texts and model, in words."""
+    found = beside_post.bits(experiments.load(_profile(page)))
     return {
-        page.say(f"bits_{name}"): estimate.value
-        for name, estimate in beside_post.bits(experiments.load(_profile(page))).items()
+        page.say(f"bits_{texts}"): {page.say(f"bits_{texts}_{model}"): one.value for model, one in models.items()}
+        for texts, models in found.items()
     }
 
 
 @view
 def bits_table(page: Page) -> str:
     """Bits per character on held-out texts."""
-    return html.table([{"texts and model": name, "bits per character": value} for name, value in _bits(page).items()])
+    rows = [(texts, model, bits) for texts, models in _bits(page).items() for model, bits in models.items()]
+    return html.table(
+        [{"held-out texts": texts, "model": model, "bits per character": bits} for texts, model, bits in rows]
+    )
 
 
 @drawing

@@ -1,223 +1,173 @@
 import made_records
 import pytest
-from made_records import estimate, poem_form, text_group, timing
+from made_records import estimate
 
 from lib.claims import post, post_claims
-from lib.core.records import Contest, Rule, SpeedVerdict, Verdict, Winner
+from lib.core.records import ClaimKind, Verdict
 
-POST = post.blog_post()
+POST, RULES = post.blog_post(), post.rules()
 
 
-def claim(name, found=None, texts=None):
+def judge(found=None, texts=None):
+    """All claims by their names, judged by a run."""
+    claims = post_claims.judge(found or made_records.experiments(), POST, texts or made_records.post_texts())
+    return {claim.name: claim for claim in claims}
+
+
+def claim(name, **changes):
     """One of the claims, judged by a run."""
-    found = found or made_records.experiments()
-    claims = post_claims.judge(found, POST, texts or made_records.post_texts())
-    (only,) = [judged for judged in claims if judged.name == name]
-    return only
+    return judge(made_records.experiments(**changes))[name]
 
 
-def test_each_claim_is_judged_by_a_rule_that_was_fixed_beforehand():
-    claims = post_claims.judge(made_records.experiments(), POST, made_records.post_texts())
-    assert {judged.name: judged.rule for judged in claims} == {
-        "speed": Rule.LATER_CALLS_FASTER,
-        "gibberish": Rule.MORE_REPETITION_OR_BROKEN_BYTES,
-        "style": Rule.INTERVAL_BELOW_ZERO,
-        "loops": Rule.INTERVALS_APART,
-        "form": Rule.FLOOR_AND_CEILING,
-        "rhyme": Rule.FLOOR_AND_CEILING,
-        "scratch": Rule.BETTER_BITS_NO_WORSE_FORM,
-    }
+def test_each_claim_has_the_words_of_the_post_and_a_rule_that_was_written_before_the_run():
+    claims = judge()
+    assert list(claims) == list(RULES) == list(post_claims.CLAIMS)
+    assert set(claims) == set(POST["quotes"])
+    for name, judged in claims.items():
+        assert judged.quote == POST["quotes"][name]["text"] and judged.heading and judged.translation
+        assert judged.kind == RULES[name]["kind"]
+        for effect in judged.effects:
+            (rule,) = [one for one in RULES[name]["effects"] if one["measure"] == effect.measure]
+            assert (effect.unit, effect.smallest) == (rule["unit"], rule["smallest"])
 
 
-def test_each_claim_carries_the_words_of_the_post():
-    judged = claim("speed")
-    assert judged.quote == "耗时 9s ,速度 22 token/s,相对于之前是有所提升的"
-    assert judged.heading == "使用 Reddit 数据集进行微调"
-    assert set(POST["quotes"]) == {
-        one.name for one in post_claims.judge(made_records.experiments(), POST, [*made_records.post_texts()])
-    }
+@pytest.mark.parametrize("name", [name for name, rule in RULES.items() if rule["kind"] != "opinion"])
+def test_the_rule_says_what_is_compared_over_what_the_interval_varies_and_why_the_texts_suffice(name):
+    rule = RULES[name]
+    told = ("compares", "interval", "enough") if rule["effects"] else ("compares", "needs")
+    for part in told:
+        assert set(rule[part]) == {"en", "zh"} and all(rule[part].values())
+    assert all(set(effect) == {"measure", "unit", "smallest"} for effect in rule["effects"])
 
 
-@pytest.mark.parametrize(
-    ("after", "verdict", "speed", "times"),
-    [
-        ((3.9, 4.0, 4.1), Verdict.HOLDS, SpeedVerdict.FASTER, 1.25),
-        ((4.9, 5.0, 5.1), Verdict.DOES_NOT_HOLD, SpeedVerdict.SAME, 1.0),
-        ((7.9, 8.0, 8.1), Verdict.DOES_NOT_HOLD, SpeedVerdict.SLOWER, 0.625),
-    ],
-)
-def test_the_speed_up_holds_only_if_later_calls_are_faster(after, verdict, speed, times):
-    reddit = made_records.reddit(timing("before", 17.6, (4.9, 5.0, 5.1)), timing("after", 16.0, after))
-    judged = claim("speed", made_records.experiments(reddit=reddit))
-    assert judged.verdict is verdict
-    assert judged.effect == estimate(times) and judged.unit == "ratio"
-    assert judged.evidence == {"times": pytest.approx(22.81 / 9), "speed": speed}
+def test_what_the_post_only_thinks_is_not_judged():
+    opinions = [judged for judged in judge().values() if judged.kind is ClaimKind.OPINION]
+    assert {judged.name for judged in opinions} == {"content", "poem"}
+    for judged in opinions:
+        assert judged.verdict is Verdict.NOT_JUDGED and not judged.effects and judged.evidence
 
 
 @pytest.mark.parametrize(
-    ("rep_4", "broken", "verdict"),
-    [
-        (50.0, 7, Verdict.HOLDS),
-        (0.5, 7, Verdict.HOLDS),  # broken bytes alone
-        (50.0, 0, Verdict.HOLDS),  # repetition alone
-        (0.5, 0, Verdict.DOES_NOT_HOLD),
-        (1.0, 0, Verdict.DOES_NOT_HOLD),  # as much as after the English prompt
-    ],
+    ("low", "high", "verdict"),
+    [(1.2, 1.4, Verdict.HOLDS), (0.95, 1.05, Verdict.DOES_NOT_HOLD), (1.05, 1.3, Verdict.UNDECIDED)],
 )
-def test_gibberish_is_repetition_or_broken_bytes(rep_4, broken, verdict):
-    chinese = made_records.outcome("我爱中国!", rep_4, broken)
-    judged = claim("gibberish", made_records.experiments(baseline=made_records.baseline(chinese=chinese)))
+def test_generating_is_faster_if_the_pairs_of_calls_say_so(low, high, verdict):
+    judged = claim("speed", reddit=made_records.reddit(speed_ratio=estimate(1.2, low, high)))
     assert judged.verdict is verdict
-    assert judged.effect == estimate(rep_4 - 1.0) and judged.unit == "percent"
-    assert judged.evidence == {"chinese": rep_4, "english": 1.0, "broken": broken}
+    assert judged.evidence["post_times"] == pytest.approx(22.81 / 9)
 
 
 @pytest.mark.parametrize(
-    ("after", "verdict", "low", "high"),
+    ("words", "looped", "verdict"),
     [
-        ((2.0, 2.0, 2.0), Verdict.HOLDS, -1, -1),
-        ((4.0, 4.0, 4.0), Verdict.DOES_NOT_HOLD, 1, 1),
-        ((2.0, 3.0, 4.0), Verdict.UNDECIDED, -1, 1),
-        ((2.0, 2.0, None), Verdict.HOLDS, -1, -1),  # the third text has no figure
-        ((2.0, None, None), Verdict.UNDECIDED, None, None),  # a single one has no interval
+        (estimate(-40, -60, -20), estimate(30, 20, 40), Verdict.HOLDS),
+        (estimate(-40, -60, -20), estimate(0, -5, 5), Verdict.HOLDS_IN_PART),
+        (estimate(0, -5, 5), estimate(30, 20, 40), Verdict.HOLDS_IN_PART),
+        (estimate(0, -5, 5), estimate(0, -5, 5), Verdict.DOES_NOT_HOLD),
+        (estimate(40, 20, 60), estimate(0, -5, 5), Verdict.DOES_NOT_HOLD),  # more words than people's is no gibberish
+        (estimate(-10, -30, 5), estimate(0, -5, 5), Verdict.UNDECIDED),
     ],
 )
-def test_the_style_is_learned_if_held_out_texts_take_fewer_bits(after, verdict, low, high):
-    reddit = made_records.reddit(bits_before=(3.0, 3.0, 3.0), bits_after=after)
-    judged = claim("style", made_records.experiments(reddit=reddit))
-    assert judged.verdict is verdict
-    assert (judged.effect.low, judged.effect.high) == (low, high)
-    assert judged.evidence["change"] == judged.effect.model_dump()
+def test_gibberish_lacks_words_and_gets_stuck_in_loops(words, looped, verdict):
+    baseline = made_records.baseline()
+    baseline.chinese_minus_people |= {"words": words, "looped": looped}
+    assert claim("gibberish", baseline=baseline).verdict is verdict
+
+
+def test_broken_bytes_and_english_words_are_no_evidence_for_gibberish():
+    baseline = made_records.baseline()
+    before = claim("gibberish", baseline=baseline)
+    baseline.chinese_minus_people["broken_bytes"] = estimate(90, 80, 99)
+    assert claim("gibberish", baseline=baseline) == before
 
 
 @pytest.mark.parametrize(
-    ("greedy", "top_k", "verdict"),
-    [
-        (estimate(40, 39, 41), estimate(5, 4, 6), Verdict.HOLDS),
-        (estimate(40, 39, 41), estimate(5, 4, 50), Verdict.UNDECIDED),
-        (estimate(40, 39, 41), estimate(90, 80, 95), Verdict.DOES_NOT_HOLD),
-        (estimate(40), estimate(5, 4, 6), Verdict.UNDECIDED),  # of a single text
+    ("nearer", "apart", "verdict"),
+    [  # after minus before, and after minus people against people
+        (estimate(-0.3, -0.4, -0.2), estimate(0.0, -0.05, 0.05), Verdict.HOLDS),
+        (estimate(-0.3, -0.4, -0.2), estimate(0.3, 0.2, 0.4), Verdict.HOLDS_IN_PART),
+        (estimate(0.0, -0.04, 0.04), estimate(0.3, 0.2, 0.4), Verdict.DOES_NOT_HOLD),
+        (estimate(0.3, 0.2, 0.4), estimate(0.4, 0.3, 0.5), Verdict.DOES_NOT_HOLD),  # farther away
+        (estimate(-0.1, -0.3, 0.1), estimate(0.3, 0.2, 0.4), Verdict.UNDECIDED),
     ],
 )
-def test_greedy_loops_if_it_repeats_itself_more_than_top_k_by_more_than_the_intervals(greedy, top_k, verdict):
-    samplers = made_records.samplers(
-        greedy=text_group("greedy", 3, 4, rep_4=greedy),
-        top_k=text_group("top-k", 0, 8, rep_4=top_k),
-        people=text_group("people", rep_4=estimate(1, 0, 2)),
-    )
-    judged = claim("loops", made_records.experiments(samplers=samplers))
+def test_the_style_is_judged_by_generated_texts(nearer, apart, verdict):
+    reddit = made_records.reddit()
+    reddit.style.after_minus_before["auc"], reddit.style.after_minus_floor["auc"] = nearer, apart
+    assert claim("style", reddit=reddit).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("most", "gain", "verdict"),
+    [
+        (16_000, estimate(-0.01, -0.015, -0.005), Verdict.HOLDS),
+        (16_000, estimate(-0.1, -0.12, -0.08), Verdict.DOES_NOT_HOLD),
+        (16_000, estimate(-0.03, -0.05, -0.01), Verdict.UNDECIDED),
+        (1_999, estimate(-0.01, -0.015, -0.005), Verdict.NOT_TESTED),
+        (2_000, estimate(-0.01, -0.015, -0.005), Verdict.HOLDS),
+        (16_000, None, Verdict.NOT_TESTED),
+    ],
+)
+def test_whether_500_stories_are_enough_is_judged_only_beside_many_more(most, gain, verdict):
+    reddit = made_records.reddit()
+    reddit.learning_curve.points[-1].stories = most
+    reddit.learning_curve.last_minus_500 = gain
+    judged = claim("few_stories", reddit=reddit)
     assert judged.verdict is verdict
-    assert judged.effect.value == greedy.value - top_k.value
-    assert judged.evidence == {
-        "greedy": greedy.model_dump(),
-        "top_k": top_k.model_dump(),
-        "people": {"value": 1, "low": 0, "high": 2},
-        "greedy_loops": 3,
-        "top_k_loops": 0,
-        "texts": 4,
-    }
+    assert (judged.evidence["most"], judged.evidence["post_stories"]) == (most, 16_000)
 
 
-REACHED = [  # by a share after fine-tuning: the floor is 0 to 10, the ceiling 85 to 95
-    (86.0, 94.0, Verdict.HOLDS),
-    (40.0, 50.0, Verdict.HOLDS_IN_PART),
-    (2.0, 12.0, Verdict.DOES_NOT_HOLD),
-    (2.0, 90.0, Verdict.UNDECIDED),
-    (None, None, Verdict.UNDECIDED),
-]
-FLOOR, CEILING = estimate(5.0, 0.0, 10.0), estimate(90.0, 85.0, 95.0)
-
-
-@pytest.mark.parametrize(("low", "high", "verdict"), REACHED)
-def test_poems_rhyme_if_they_do_more_than_by_chance_and_as_tang_poets_do(low, high, verdict):
-    tang = made_records.tang(
-        before=poem_form(rhyme=estimate(70, 65, 75)),  # does not count
-        after=poem_form(rhyme=estimate(low, low, high)),
-        tang_poets=poem_form(rhyme=CEILING),
-        shuffled=poem_form(rhyme=FLOOR),
-    )
-    judged = claim("rhyme", made_records.experiments(tang=tang))
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(40, 90, Verdict.HOLDS), (-10, 15, Verdict.DOES_NOT_HOLD), (5, 60, Verdict.UNDECIDED)],
+)
+def test_greedy_loops_are_compared_with_top_k_on_the_same_beginnings(low, high, verdict):
+    samplers = made_records.samplers()
+    samplers.greedy_minus_top_k["loop"] = estimate((low + high) / 2, low, high)
+    judged = claim("loops", samplers=samplers)
     assert judged.verdict is verdict
-    evidence = {"after": low, "shuffled": 5.0, "tang": 90.0, "post_rhymes": 0, "post_pairs": 1}
-    assert judged.evidence == evidence
-    assert judged.effect.value == (None if low is None else low - 5.0)
+    assert judged.evidence == {"greedy": 3, "top_k": 0, "people": 0, "texts": 4, "k": 5}
 
 
-@pytest.mark.parametrize(("low", "high", "verdict"), REACHED)
-def test_the_form_is_learned_if_it_is_above_the_floor(low, high, verdict):
-    tang = made_records.tang(
-        before=poem_form(well_formed=FLOOR),
-        after=poem_form(well_formed=estimate(low, low, high)),
-        tang_poets=poem_form(well_formed=CEILING),
-        shuffled=poem_form(well_formed=estimate(70, 65, 75)),  # does not count
-    )
-    judged = claim("form", made_records.experiments(tang=tang))
+@pytest.mark.parametrize(
+    ("simplified", "traditional", "verdict"),
+    [
+        (estimate(80, 60, 100), estimate(85, 70, 100), Verdict.HOLDS),
+        (estimate(0, -1, 1), estimate(85, 70, 100), Verdict.HOLDS_IN_PART),
+        (estimate(0, -1, 1), estimate(0, -1, 1), Verdict.DOES_NOT_HOLD),
+        (estimate(0, -1, 1), estimate(50, -90, 190), Verdict.UNDECIDED),
+    ],
+)
+def test_whether_chinese_needs_fine_tuning_is_judged_for_each_script_of_the_prompt(simplified, traditional, verdict):
+    prompts = {"春眠不觉晓": simplified, "春眠不覺曉": traditional}
+    tang = made_records.tang(after_minus_before={name: {"well_formed": one} for name, one in prompts.items()})
+    judged = claim("fine_tuning_needed", tang=tang)
     assert judged.verdict is verdict
-    assert judged.evidence == {"after": low, "before": 5.0, "tang": 90.0}
-    assert judged.effect.value == (None if low is None else low - 5.0)
+    assert [effect.of for effect in judged.effects] == list(prompts)
+
+
+def test_a_small_model_does_not_test_what_the_post_says_of_a_large_one():
+    for bits in ((1.0, 1.1), (20.0, 21.0)):
+        judged = claim("scratch", scratch=made_records.scratch(bits))
+        assert judged.verdict is Verdict.NOT_TESTED and not judged.effects
 
 
 def test_the_rhymes_of_the_post_s_own_poem_are_told():
     texts = made_records.post_texts()
     texts[-1].rhymes, texts[-1].rhyme_pairs = 2, 3
-    evidence = claim("rhyme", texts=texts[::-1]).evidence  # found by name, not by place
+    evidence = judge(texts=texts[::-1])["poem"].evidence  # found by name, not by place
     assert (evidence["post_rhymes"], evidence["post_pairs"]) == (2, 3)
 
 
-def contests(**winners):
-    nothing = estimate(None)
-    return [
-        Contest(measure=measure, from_scratch=nothing, fine_tuned=nothing, winner=winner)
-        for measure, winner in winners.items()
-    ]
-
-
-@pytest.mark.parametrize(
-    ("winner", "verdict"),
-    [
-        (Winner.FROM_SCRATCH, Verdict.HOLDS),
-        (Winner.FINE_TUNED, Verdict.DOES_NOT_HOLD),
-        (Winner.NEITHER, Verdict.UNDECIDED),
-    ],
-)
-def test_the_last_sentence_is_decided_by_bits_per_character(winner, verdict):
-    assert post_claims.from_scratch_is_better(contests(bits_per_character=winner)) is verdict
-    for form in Winner:
-        told = contests(seconds_per_poem=form, regular_lines=form, bits_per_character=winner, han=form)
-        assert post_claims.from_scratch_is_better(told) is verdict  # these do not count
-
-
-@pytest.mark.parametrize("measure", ["well_formed", "rhyme", "alternating"])
-def test_it_holds_in_part_if_the_form_is_worse(measure):
-    def judged(bits, form):
-        return post_claims.from_scratch_is_better(contests(bits_per_character=bits, **{measure: form}))
-
-    assert judged(Winner.FROM_SCRATCH, Winner.FINE_TUNED) is Verdict.HOLDS_IN_PART
-    assert judged(Winner.FROM_SCRATCH, Winner.NEITHER) is Verdict.HOLDS
-    assert judged(Winner.FROM_SCRATCH, Winner.FROM_SCRATCH) is Verdict.HOLDS
-    assert judged(Winner.FINE_TUNED, Winner.FINE_TUNED) is Verdict.DOES_NOT_HOLD
-    assert judged(Winner.NEITHER, Winner.FINE_TUNED) is Verdict.UNDECIDED
-
-
-@pytest.mark.parametrize(
-    ("bits", "form", "verdict"),
-    [
-        ((8.0, 8.5), poem_form(80.0, 14.0, 60.0), Verdict.HOLDS),
-        ((8.0, 8.5), poem_form(40.0, 14.0, 60.0), Verdict.HOLDS_IN_PART),
-        ((10.0, 11.5), poem_form(80.0, 14.0, 60.0), Verdict.DOES_NOT_HOLD),
-        ((8.0, 10.5), poem_form(80.0, 14.0, 60.0), Verdict.UNDECIDED),
-    ],
-)
-def test_the_model_from_scratch_is_judged_by_what_both_measured(bits, form, verdict):
-    scratch = made_records.scratch(bits, form=form)
-    judged = claim("scratch", made_records.experiments(scratch=scratch))
-    assert judged.verdict is verdict
-    assert judged.effect == scratch.bits_per_character_difference
-    assert judged.evidence == {
-        "own_bits": pytest.approx(sum(bits) / 2),
-        "their_bits": 9.25,
-        "own_form": form.shares["well_formed"].value,
-        "their_form": 60.0,
-        "own_rhyme": 14.0,
-        "their_rhyme": 12.0,
-    }
+def test_the_demands_on_poems_stand_beside_people_and_chance_for_each_prompt():
+    found = made_records.experiments()
+    form = found.tang.measured.form
+    told = post_claims.demands(found)
+    assert list(told) == list(form.after_by_prompt)
+    for prompt, shares in told.items():
+        assert list(shares) == list(post_claims.DEMANDS)
+        for share, groups in shares.items():
+            assert groups["after"] == form.after_by_prompt[prompt].shares[share].model_dump()
+            assert groups["before"] == form.before_by_prompt[prompt].shares[share].model_dump()
+            assert groups["tang"] == form.tang_poets.shares[share].model_dump()
+            assert groups["chance"] == form.shuffled.shares[share].model_dump()
