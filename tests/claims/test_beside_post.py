@@ -4,7 +4,7 @@ import made_records
 import pytest
 from made_records import timing
 
-from lib.claims import beside_post, experiments, post
+from lib.claims import beside_post, experiments, post, post_claims
 from lib.core.records import DecodingStep, SpeedVerdict
 
 POST = post.blog_post()
@@ -24,19 +24,19 @@ def test_the_rows_stand_in_the_order_of_the_post():
         ("rate", ""),
         ("after", ""),
         ("speed_up", ""),
-        *((name, subject) for subject in ("stories", "poems") for name in ("step", "loss", "accuracy")),
+        *((name, subject) for subject in ("stories", "poems") for name in ("step", "training", "loss", "accuracy")),
         ("greedy", ""),
         ("chinese", ""),
+        ("poem_time", ""),
         ("poem", ""),
-        ("rhyme", ""),
     ]
 
 
-def test_the_share_of_compiling_is_computed():
+def test_a_first_call_stands_beside_a_later_one():
     told = row("call")
     assert told.post["seconds"] == 22.81
     assert told.here == {"first": 20.0, "later": 5.0, "tokens": 200, "step": DecodingStep.KERASHUB}
-    assert told.why == {"compiling_percent": 75, "where": "Test CPU", "backend": "jax"}
+    assert told.why == {"times": 4.0, "where": "Test CPU", "backend": "jax"}
 
 
 def test_the_post_s_tokens_are_those_that_the_post_made():
@@ -53,7 +53,8 @@ def test_tokens_per_second_are_of_new_tokens_and_as_the_post_counts():
 def test_the_speed_up_is_the_post_s_arithmetic_and_ours():
     told = row("speed_up")
     assert told.post["times"] == pytest.approx(22.81 / 9.0)
-    assert told.here["times"] == pytest.approx(1.25)
+    ratio = FOUND.reddit.measured.speed_ratio
+    assert told.here["times"] == ratio.model_dump() and told.here["pairs"] == 3
     assert (told.here["before"], told.here["after"], told.here["speed"]) == (5.0, 4.0, SpeedVerdict.FASTER)
     assert told.here["step"] == DecodingStep.KERASHUB
     assert told.why["times"] == pytest.approx(4.4)  # the first call before over a later one after: 17.6 / 4
@@ -64,8 +65,9 @@ def test_calls_of_different_decoding_steps_are_not_set_against_each_other():
     after = timing("after", 16.0, (3.9, 4.0, 4.1), max_length=190, step=DecodingStep.OWN)
     told = row("after", found=made_records.experiments(reddit=made_records.reddit(after=after)))
     assert told.why["another_step"] is True
-    assert told.post == {"seconds": 9.0}
-    assert told.here == {"first": 16.0, "later": 4.0, "tokens": 190, "step": DecodingStep.OWN}
+    assert told.post == {"seconds": 9.0, "rate": 22}
+    rate = after.new_tokens / 4.0
+    assert told.here == {"first": 16.0, "later": 4.0, "tokens": 190, "rate": rate, "step": DecodingStep.OWN}
 
 
 def test_steps_of_training_stand_beside_the_post_s():
@@ -95,41 +97,62 @@ def test_accuracies_on_training_texts_stand_beside_those_on_held_out_ones():
     assert (told.post, told.here) == ({"accuracy": 0.3263}, {"accuracy": 0.25, "before": 0.2, "after": 0.3})
 
 
-def test_loops_rhymes_and_tones_stand_beside_people_and_chance():
+def test_the_time_of_a_training_stands_beside_the_post_s_which_its_own_log_contradicts():
+    told = row("training", "stories")
+    assert told.post == {"seconds": 128, "steps": 500, "batch": 32}
+    assert told.here == {"seconds": 21.5, "steps": 4, "batch": 4}
+    assert (told.why["printed"], told.why["product"]) == (128, 98.0)
+
+
+def test_loops_stand_beside_those_of_people():
     told = row("greedy")
     assert told.here == {
-        "greedy": {"loops": 3, "texts": 4, "rep_4": 40.0},
-        "top_k": {"loops": 0, "texts": 8, "rep_4": 5.0},
-        "people": {"loops": 0, "texts": 4, "rep_4": 1.0},
+        "greedy": {"loops": 3, "texts": 4},
+        "top_k": {"loops": 0, "texts": 8},
+        "people": {"loops": 0, "texts": 4},
     }
     assert told.why == {"tokens": 140}
-    told = row("rhyme")
-    assert told.here["rhyme"] == {"before": 10.0, "after": 12.0, "tang": 90.0, "shuffled": 5.0}
-    assert told.here["tones"] == {"before": 50.0, "after": 55.0, "tang": 90.0, "shuffled": 48.0}
 
 
-def test_broken_bytes_and_repetition_of_both_prompts_stand_together():
-    assert row("chinese").here == {"chinese": {"rep_4": 50.0, "broken": 7}, "english": {"rep_4": 1.0, "broken": 0}}
+def test_words_and_loops_after_the_chinese_prompt_stand_beside_people_s_chinese():
+    quality = FOUND.baseline.measured.quality
+    assert row("chinese").here == {
+        "chinese": {"words": quality.chinese.words.value, "looped": quality.chinese.looped.value},
+        "people": {"words": quality.people_chinese.words.value, "looped": quality.people_chinese.looped.value},
+    }
 
 
-def test_the_time_and_the_form_of_a_poem_stand_beside_tang_poets():
-    told = row("poem")
+def test_the_time_and_the_form_of_a_poem_stand_beside_the_post_s():
+    told = row("poem_time")
     assert told.post == {"seconds": 12.86}
     assert (told.here["first"], told.here["later"]) == (9.0, 2.0)
-    assert (told.here["before"], told.here["after"], told.here["tang"]) == (5.0, 60.0, 95.0)
+    assert row("poem").here == {"demands": post_claims.demands(FOUND)}
 
 
 def test_where_there_is_nothing_to_judge_there_is_no_figure():
-    after = made_records.poem_form(well_formed=None, rhyme=None)
-    found = made_records.experiments(tang=made_records.tang(after=after))
-    assert row("poem", found=found).here["after"] is None
-    assert row("rhyme", found=found).here["rhyme"]["after"] is None
+    tang = made_records.tang(after=made_records.poem_form(well_formed=None, rhyme=None))
+    told = row("poem", found=made_records.experiments(tang=tang)).here["demands"]
+    for shares in told.values():
+        assert shares["rhyme"]["after"]["value"] is None and shares["rhyme"]["tang"]["value"] is not None
+
+
+def figures_in(value):
+    """All numbers in what a YAML file holds."""
+    if isinstance(value, dict):
+        return set().union(*map(figures_in, value.values()))
+    return {float(value)} if isinstance(value, int | float) else set()
+
+
+def test_every_figure_of_the_post_has_a_counterpart():
+    told = set().union(*(figures_in(row.post) for row in beside_post.rows(FOUND, POST)))
+    assert figures_in(POST) - told == {10_000.0}  # poems: the steps times the poems of a step
+    assert 500 * 20 == 10_000 and row("training", "poems").post["batch"] == 20
 
 
 def test_a_gpu_is_named_where_one_ran():
     machine = made_records.machine(device="Tesla T4", keras="tensorflow, float32")
     found = made_records.experiments(baseline=made_records.results("01_baseline", machine=machine))
-    for name, subject in (("call", ""), ("after", ""), ("step", "poems"), ("poem", "")):
+    for name, subject in (("call", ""), ("after", ""), ("step", "poems"), ("poem_time", "")):
         why = row(name, subject, found).why
         assert (why["where"], why["backend"]) == ("Tesla T4", "tensorflow")
 
@@ -181,32 +204,19 @@ def test_without_a_decoding_step_of_its_own_there_are_fewer_rates():
     assert labels == {"first call of all", "as in the post", "before fine-tuning", "after fine-tuning"}
 
 
-def test_the_share_of_the_post_s_speed_up_that_compiling_explains_is_computed():
+def test_what_compiling_changes_is_told_of_the_calls_here():
     told = beside_post.compiling(FOUND, POST)
     assert told["speed_up"] == pytest.approx(22.81 / 9.0)
-    assert told["factor"] == pytest.approx(4.0) and told["change"] == pytest.approx(1.25)
-    assert told["percent"] > 100  # all of it and more
-    found = made_records.experiments(
-        baseline=made_records.baseline(as_in_post=timing("as in the post", 10.0, (6.2, 6.25, 6.3)))
-    )
-    assert beside_post.compiling(found, POST)["percent"] == pytest.approx(50.5, abs=0.1)  # log 1.6 / log 2.53
+    assert told["factor"] == pytest.approx(4.0)
+    assert told["change"] == FOUND.reddit.measured.speed_ratio.model_dump()
 
 
-@pytest.mark.parametrize(
-    ("speed_up", "first", "later", "percent"), [(4.0, 4.0, 2.0, 50), (2.5, 5.0, 2.0, 100), (2.5, 2.0, 2.0, 0)]
-)
-def test_compiling_explains_a_speed_up_on_the_scale_of_factors(speed_up, first, later, percent):
-    figures = {"baseline": {"seconds": speed_up}, "reddit": {"seconds_after": 1.0}}
-    found = made_records.experiments(baseline=made_records.baseline(as_in_post=timing(first=first, later=(later,) * 3)))
-    assert beside_post.compiling(found, figures)["percent"] == pytest.approx(percent)
-
-
-def test_bits_of_all_models_stand_together():
-    found = {name: estimate.value for name, estimate in beside_post.bits(FOUND).items()}
+def test_bits_are_compared_on_the_same_texts_only():
+    found = {
+        texts: {model: estimate.value for model, estimate in models.items()}
+        for texts, models in beside_post.bits(FOUND).items()
+    }
     assert found == {
-        "stories_before": pytest.approx(1.4),
-        "stories_after": pytest.approx(1.25),
-        "poems_before": 14.5,
-        "poems_after": 9.25,
-        "poems_scratch": 8.25,
+        "stories": {"before": pytest.approx(1.4), "after": pytest.approx(1.25)},
+        "poems": {"before": 14.5, "after": 9.25, "scratch": 8.25},
     }

@@ -3,9 +3,8 @@ import json
 import made_records
 import pytest
 
-from lib.claims import experiments, judgement
+from lib.claims import experiments, judgement, post
 from lib.core.errors import UserError
-from lib.core.records import Verdict
 
 FOUND = made_records.experiments()
 
@@ -77,11 +76,9 @@ def test_damaged_results_say_how_to_get_new_ones(outputs, damage, told):
 def test_all_that_is_judged_is_one_record(outputs):
     judged = judgement.of_profile("cpu")
     assert judged.profile == "cpu"
-    names = ["speed", "gibberish", "style", "loops", "form", "rhyme", "scratch"]
-    assert [claim.name for claim in judged.claims] == names
-    assert len(judged.beside_post) == 14 and judged.from_scratch[0].measure == "bits_per_character"
-    (rhyme,) = [claim for claim in judged.claims if claim.name == "rhyme"]
-    assert rhyme.verdict is Verdict.DOES_NOT_HOLD and rhyme.evidence["post_pairs"] == 1
+    assert [claim.name for claim in judged.claims] == list(post.rules())
+    assert {claim.name for claim in judged.claims} - {claim.name for claim in judged.testable} == {"content", "poem"}
+    assert len(judged.beside_post) == 16 and judged.from_scratch[0].measure == "bits_per_character"
 
 
 def test_the_post_s_texts_may_come_from_a_summary_that_is_being_made(outputs):
@@ -89,7 +86,7 @@ def test_the_post_s_texts_may_come_from_a_summary_that_is_being_made(outputs):
     texts = made_records.post_texts()
     texts[-1].rhyme_pairs = 3
     judged = judgement.of_profile("cpu", texts)
-    (rhyme,) = [claim for claim in judged.claims if claim.name == "rhyme"]
-    assert rhyme.evidence["post_pairs"] == 3
+    (poem,) = [claim for claim in judged.claims if claim.name == "poem"]
+    assert poem.evidence["post_pairs"] == 3
     with pytest.raises(UserError, match=r"its summary has not been run\. Run `make all PROFILE=cpu` first"):
         judgement.of_profile("cpu")

@@ -10,7 +10,7 @@ from test_views import CALLS
 from lib import notebooks
 from lib.claims import beside_post, head_to_head, post, post_claims
 from lib.core import paths
-from lib.core.records import CallState, DecodingStep, PeakMemoryOf, SpeedVerdict, Verdict, Winner
+from lib.core.records import CallState, ClaimKind, DecodingStep, PeakMemoryOf, SpeedVerdict, Verdict, Winner
 from lib.report import phrases, readme, views, wording
 
 NAMES = sorted(wording.templates())
@@ -90,11 +90,15 @@ FAMILIES = {
     "memory_{}": family(["memory_"], lower(PeakMemoryOf)),
     "better_{}": family(["better_"], lower(Winner)),
     "measure_{}": family(["measure_"], CONTESTS),
-    "claim_{}": family(["claim_"], CLAIMS),
     "because_{}": family(["because_"], CLAIMS),
+    "kind_{}": family(["kind_"], lower(ClaimKind)),
+    "short_{}": family(["short_"], [name for name, rule in post.rules().items() if rule["kind"] != "opinion"]),
+    "effect_{}": {f"effect_{effect['measure']}" for rule in post.rules().values() for effect in rule["effects"]},
+    "compiling_{}": family(["compiling_"], ["hardly", "could_be_part", "could_be_all"]),
     "title_{}": family(["title_"], NOTEBOOKS),
     "answer_{}": family(["answer_"], NOTEBOOKS),
     "bits_{}": family(["bits_"], beside_post.bits(FOUND)),
+    "bits_{}_{}": {f"bits_{texts}_{model}" for texts, models in beside_post.bits(FOUND).items() for model in models},
     "caption_{}": family(["caption_"], views.FIGURES),
     "held_out_{}": family(["held_out_"], ["texts", "poems"]),
     "{}_explained": {f"{name}_explained" for name in ("repetition", "variety", "form")},
@@ -110,6 +114,13 @@ VARIABLES = {
         for _, view, options in CALLS
         if view in ("samples", "repetition") and "caption" in options
     },
+    "name": {"compared", "interval", "enough", "needs"},
+    "unit": {
+        f"unit_{effect['unit'].replace(' ', '_').lower()}"
+        for rule in post.rules().values()
+        for effect in rule["effects"]
+    },
+    "reached": {"reaches_true", "reaches_false", "reaches_unknown"},
     "heading": set(re.findall("heading_[a-z]+", "".join(file.read_text() for file in [*SOURCES, *TEMPLATES]))),
 }
 
@@ -163,6 +174,7 @@ def test_every_answer_has_a_function():
         ["heading_what", "heading_post", "heading_run", "heading_why"],
         ["heading_report", "heading_minutes"],
         sorted(FAMILIES["bits_{}"]),
+        sorted(name for name in FAMILIES["bits_{}_{}"] if "poems" in name),
         sorted(FAMILIES["title_{}"]),
     ],
     ids=lambda names: names[0],
