@@ -6,6 +6,7 @@ import numpy as np
 import scipy.optimize
 
 from lib.models import memory
+from lib.report.numbers import number
 
 FLOAT32 = 4  # bytes
 GIGA = 1e9
@@ -130,6 +131,24 @@ def coefficients(model: dict) -> list[dict]:
         {"cost": cost, "fitted": "no share of the time" if value is None else value, "unit": unit}
         for cost, value, unit in found
     ]
+
+
+def beside_bandwidth(model: dict, machine: dict) -> str:
+    """Says how the fitted rate of reading weights compares with the bandwidth that was measured.
+
+    Args:
+        model: The result of `fit`.
+        machine: `machine.json`, whose `read bandwidth` is a text such as `"35.6 GB/s"`.
+    """
+    fitted, measured = model["weights_gb_per_s"], machine.get("read bandwidth", "").partition(" ")[0]
+    if fitted is None or not measured:
+        return ""
+    if fitted > float(measured):
+        return (
+            f"The fitted rate for a single text, {number(fitted)} GB/s, is above it. Weights cannot be read faster "
+            "than memory allows: the fit counts part of their time among the other costs, or the machine was faster then."
+        )
+    return f"The fitted rate for a single text, {number(fitted)} GB/s, is {100 * fitted / float(measured):.0f} % of it."
 
 
 def on_gpus() -> list[dict]:

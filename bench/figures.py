@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from bench import costs
 from lib.report.figures import BLUE, GREY, ORANGE
-from lib.report.numbers import number
+from lib.report.numbers import number, target_met
 
 WIDE = 4  # the axis is logarithmic if the ratios differ by more than this factor
 COLOURS = {True: BLUE, False: ORANGE, None: GREY}
@@ -46,7 +46,7 @@ def ratios(rows: list[dict]):
             fontsize=9,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
         )
-        verdict = {True: "met", False: "missed", None: "not judged"}[row["met"]]
+        verdict = target_met(row["met"], row["target"], low) or "not judged"
         described.append(f"{named(row)}: {number(median)} ({span(low, high)}), {verdict}")
     axes.axvline(1, color=GREY, linewidth=1, zorder=0)
     axes.set_ylim(len(drawn) - 0.6, -0.9)
@@ -133,7 +133,7 @@ def target_number(target: str) -> float:
 
 
 def _explain(axes):
-    for met, label in ((True, "target met"), (False, "target missed"), (None, "not judged")):
+    for met, label in ((True, "target met by the median"), (False, "missed"), (None, "not judged")):
         if any(line.get_color() == COLOURS[met] and line.get_marker() == "o" for line in axes.lines):
             axes.plot([], [], "o-", color=COLOURS[met], label=label)
     axes.plot([], [], "|", color="black", markersize=12, markeredgewidth=2, label="target")

@@ -33,3 +33,18 @@ def percent(value: float | None, language: str = "en") -> str:
 def parameter(value) -> str:
     """A parameter's value as readers write it."""
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def target_met(met: bool | None, target: str | None, low: float | None) -> str | None:
+    """Say whether a comparison of the bench meets its target.
+
+    Args:
+        met: Whether the median of the ratios does; None without a target.
+        target: The target, such as `">= 1.5"`.
+        low: The lowest of the ratios.
+    """
+    if met is None or target is None:
+        return None
+    if met and target.startswith(">=") and low is not None and low < float(target.removeprefix(">=").split()[0]):
+        return "met in the median, not in every pair"
+    return "met" if met else "missed"

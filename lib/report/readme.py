@@ -13,7 +13,7 @@ from lib.core import chinese, command_line, paths, records
 from lib.core.records import Results, Sample
 from lib.models import memory
 from lib.report import escaping, phrases, views, wording
-from lib.report.numbers import number
+from lib.report.numbers import number, target_met
 
 PROFILE = "cpu"
 FILES = {"en": "README.md", "zh": "README.zh-CN.md"}
@@ -52,8 +52,11 @@ def bench_block() -> str:
             "work": row["work"],
             "beside": row["peer"] or "",
             "ratio": _ratio(row),
-            "target": (row["target"] or "").replace(">=", "≥").replace("<=", "≤")
-            + {True: ", met", False: ", missed", None: ""}[row["met"]],
+            "target": ", ".join(
+                filter(None, (row["target"], target_met(row["met"], row["target"], row.get("ratio_low"))))
+            )
+            .replace(">=", "≥")
+            .replace("<=", "≤"),
         }
         for row in found
     ]

@@ -187,7 +187,8 @@ def test_the_report_gives_the_ratios_and_the_targets_met(monkeypatch, tmp_path):
         assert told in page
     found = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     assert found["answer"]["en"] == (
-        "2 of 3 targets were met. Missed: generate, batch 8, against Hugging Face transformers (1.09, target >= 1.2). "
+        "2 of 3 targets were met by the median of the pairs, 2 by every pair. "
+        "Missed: generate, batch 8, against Hugging Face transformers (1.09, target >= 1.2). "
         "Met: generate, batch 1, against Hugging Face transformers (1.52, target >= 1.5); "
         "samplers, against the post's lines (0.560, target >= 0.5). "
         "Not measured: beam search, against vLLM. "
@@ -217,3 +218,12 @@ def test_the_notebook_follows_the_style():
     assert len(cells) <= 30
     assert "**Question.**" in cells[0].source
     assert all(len(cell.source.splitlines()) <= 15 for cell in cells if cell.cell_type == "code")
+
+
+@pytest.mark.parametrize(
+    ("fitted", "told"), [(36.6, "36.6 GB/s, is above it"), (30.0, "30.0 GB/s, is 84 % of it"), (None, "")]
+)
+def test_a_fitted_rate_is_set_beside_the_bandwidth_that_was_measured(fitted, told):
+    said = costs.beside_bandwidth({"weights_gb_per_s": fitted}, {"read bandwidth": "35.6 GB/s"})
+    assert told in said and bool(said) == bool(told)
+    assert costs.beside_bandwidth({"weights_gb_per_s": 30.0}, {}) == ""

@@ -37,3 +37,18 @@ def test_shares_in_sentences():
 def test_a_parameter_is_shown_as_readers_write_it():
     assert numbers.parameter(["My trip was", "春眠"]) == "My trip was, 春眠"
     assert numbers.parameter(5) == "5" and numbers.parameter(True) == "True" and numbers.parameter("auto") == "auto"
+
+
+@pytest.mark.parametrize(
+    ("met", "target", "low", "told"),
+    [
+        (True, ">= 0.75", 0.8, "met"),
+        (True, ">= 0.75", 0.6, "met in the median, not in every pair"),
+        (False, ">= 0.75", 0.6, "missed"),
+        (None, None, 0.6, None),
+        (None, ">= 0.75", None, None),
+        (False, "<= 5 %", 1.0, "missed"),
+    ],
+)
+def test_a_target_that_not_every_pair_meets_is_told_so(met, target, low, told):
+    assert numbers.target_met(met, target, low) == told
