@@ -146,7 +146,7 @@ def beside_bandwidth(model: dict, machine: dict) -> str:
     if fitted > float(measured):
         return (
             f"The fitted rate for a single text, {number(fitted)} GB/s, is above it. Weights cannot be read faster "
-            "than memory allows: the fit counts part of their time among the other costs, or the machine was faster then."
+            "than memory allows: the fit counts part of their time among the other costs, or the machine was faster."
         )
     return f"The fitted rate for a single text, {number(fitted)} GB/s, is {100 * fitted / float(measured):.0f} % of it."
 

@@ -17,12 +17,25 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def with_interval(estimate: Estimate) -> str:
-    """A figure with its interval, such as `"0.94 (0.92–0.96)"`; a dash where there is none."""
+    """A figure with its interval, such as `"0.94 (0.92–0.96)"`; a dash where there is none.
+
+    All three have as many decimals as the width of the interval has in two significant digits.
+    """
     if estimate.value is None:
         return DASH
     if not estimate.has_interval:
         return number(estimate.value)
-    return f"{number(estimate.value)} ({number(estimate.low)}–{number(estimate.high)})"
+    width = estimate.high - estimate.low
+    if not width:
+        return f"{number(estimate.value)} ({number(estimate.low)}–{number(estimate.high)})"
+    decimals = max(0, 1 - math.floor(math.log10(width)))
+    value, low, high = (_rounded(figure, decimals) for figure in (estimate.value, estimate.low, estimate.high))
+    return f"{value} ({low}{' to ' if estimate.low < 0 else DASH}{high})"
+
+
+def _rounded(figure: float, decimals: int) -> str:
+    """A figure with so many decimals, and no minus before a zero."""
+    return f"{round(figure, decimals) + 0.0:,.{decimals}f}"
 
 
 def percent(value: float | None, language: str = "en") -> str:

@@ -20,11 +20,26 @@ def test_number_can_have_more_or_fewer_digits():
 
 
 def test_an_interval_stands_in_brackets_and_a_dash_where_there_is_no_figure():
-    assert numbers.with_interval(estimate(4.0, 2.0, 8.0)) == "4.00 (2.00–8.00)"
+    assert numbers.with_interval(estimate(4.0, 2.0, 8.0)) == "4.0 (2.0–8.0)"
     assert numbers.with_interval(estimate(2.0)) == "2.00"
     assert numbers.with_interval(estimate(None)) == "–"
     assert numbers.with_interval(estimate(math.nan, math.nan, math.nan)) == "–"
     assert numbers.with_interval(estimate(0.0, 0.0, 0.0)) == "0 (0–0)"
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "told"),
+    [
+        (77.52, 70.14, 83.71, "78 (70–84)"),
+        (0.7061, 0.0, 1.97, "0.7 (0.0–2.0)"),
+        (0.912, 0.8871, 0.9372, "0.912 (0.887–0.937)"),
+        (-0.0716, -0.0842, -0.0613, "-0.072 (-0.084 to -0.061)"),
+        (1.0, -0.001, 2.0, "1.0 (0.0 to 2.0)"),
+        (12345.6, 9000.0, 16000.0, "12,346 (9,000–16,000)"),
+    ],
+)
+def test_an_interval_has_no_more_digits_than_its_width_tells(value, low, high, told):
+    assert numbers.with_interval(estimate(value, low, high)) == told
 
 
 def test_shares_in_sentences():
