@@ -206,6 +206,7 @@ def text_quality(label="people", words=(80.0, 70.0), looped=(0.0, 0.0), broken=(
     }
     fields["answers_in_english"] = answers.count(records.AnswerLanguage.ENGLISH)
     fields["answers_in_chinese"] = answers.count(records.AnswerLanguage.CHINESE)
+    fields["without_letters"] = words.count(None)
     return records.TextQuality(**(fields | {"by_text": by_text} | changes))
 
 
@@ -217,7 +218,7 @@ def quality(chinese=None, people_chinese=None, **changes):
         "the model, Chinese prompt", (30.0, 20.0, 90.0), (60.0, 40.0, 0.0), (2.0, 1.0, 0.0), answers, seed=2024
     )
     own = [one for one in chinese.by_text if one.answer is records.AnswerLanguage.CHINESE]
-    parts = [[getattr(one, name) for one in own] for name in ("words", "looped", "broken_bytes")]
+    parts = [tuple(getattr(one, name) for one in own) for name in ("words", "looped", "broken_bytes")]
     fields = {
         "english": text_quality("the model, English prompt", (98.0, 97.0), answers=english, seed=2024),
         "people_stories": text_quality("people, English stories", (96.0, 97.0), answers=english),

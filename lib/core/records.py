@@ -371,9 +371,9 @@ class TextShares(Record):
     """How far one text is from what people write. Shares are percent; None where there was nothing to count."""
 
     words: Maybe
-    """Of the letters, those that form words of the list."""
-    looped: float
-    """Of the words and punctuation marks, those that only repeat a loop."""
+    """Of the letters, Chinese characters among them, those that form words of the list."""
+    looped: Maybe
+    """Of the characters other than spaces, those that only repeat: loops after their first round."""
     broken_bytes: Maybe
     """Of the bytes, those that are not part of valid UTF-8."""
     prompt_script: Maybe
@@ -396,6 +396,8 @@ class TextQuality(Record):
     """Percent, by the names of `gibberish.SHARES`: means over the texts with bootstrap intervals over them."""
     answers_in_english: int
     answers_in_chinese: int
+    without_letters: int
+    """Texts that hold no letters, so that none of them can form words."""
     by_text: list[TextShares]
 
 

@@ -3,6 +3,8 @@
 import contextlib
 import time
 
+import jax
+
 EVENTS = "/jax/core/compile/"  # tracing to a jaxpr, lowering to MLIR, compiling by XLA
 
 
@@ -39,8 +41,6 @@ def watch():
     Yields:
         A `Watch`; it stays empty where another backend computes.
     """
-    import jax
-
     watching = Watch()
     jax.monitoring.register_event_duration_secs_listener(watching.add)
     try:

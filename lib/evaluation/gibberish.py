@@ -23,6 +23,7 @@ LIST = "small"  # the words that occur once in a million or more: in `large`, ne
 PER_MILLION = {"small": 1.0, "large": 0.01}  # the least frequency of a word in each of wordfreq's lists
 SHARES = ("words", "looped", "broken_bytes", "prompt_script")
 ONE_LETTER_WORDS = ("a", "i")
+RUN = 5  # the least number of the same character in a row that is a loop; people write "..." and "####"
 _HAN = re.compile(f"[{chinese.HAN}]+")
 _APOSTROPHES = re.compile("['’]")
 
@@ -108,6 +109,32 @@ def script_percent(text: str, wanted: Script) -> float | None:
     return 100 * found.count(wanted) / len(found) if found else None
 
 
+def looped_percent(text: str) -> float | None:
+    """Return the share of a text's characters that only repeat: those of a loop after its first round.
+
+    Loops are those of `metrics.repetition`, phrases of words and marks, and also runs of one character, `RUN` or more
+    in a row. A run counts without its first character. Spaces are not counted.
+
+    Returns:
+        Percent, 0 to 100; None for a text without characters.
+    """
+    repeats = np.zeros(len(text), bool)
+    for start, end in _looped_spans(text):
+        repeats[start:end] = True
+    for run in re.finditer(rf"(\S)\1{{{RUN - 1},}}", text):
+        repeats[run.start() + 1 : run.end()] = True
+    counted = np.array([not one.isspace() for one in text], bool)
+    return 100 * float(repeats[counted].mean()) if counted.any() else None
+
+
+def _looped_spans(text: str) -> list[tuple[int, int]]:
+    """Return where the rounds of loops after the first ones stand, in characters."""
+    told = metrics.repetition(text)
+    if "looped_spans" in told:
+        return told["looped_spans"]
+    return [] if told["loop_end"] is None else [(told["loop_end"], len(text))]
+
+
 def broken_percent(content: bytes, ended: bool) -> float | None:
     """Return the share of the bytes that are not part of valid UTF-8 (RFC 3629): `100 * invalid / all`.
 
@@ -155,7 +182,7 @@ def of_texts(samples: pd.DataFrame, label: str, prompt_script: Script, tokenizer
         [
             TextShares(
                 words=words_percent(row.continuation),
-                looped=metrics.repetition(row.continuation)["looped"],
+                looped=looped_percent(row.continuation),
                 broken_bytes=None
                 if tokenizer is None
                 else broken_percent(byte_level.token_bytes(row.token_ids, tokenizer), row.ended),
@@ -181,6 +208,7 @@ def _summary(label: str, by_text: Sequence[TextShares], seed: int | None) -> Tex
         shares={name: statistics.mean(_values(by_text, name)) for name in SHARES},
         answers_in_english=answers.count(AnswerLanguage.ENGLISH),
         answers_in_chinese=answers.count(AnswerLanguage.CHINESE),
+        without_letters=sum(one.words is None for one in by_text),
         by_text=list(by_text),
     )
 

@@ -305,6 +305,8 @@ def gibberish_finding(results: Results, language: str = "en") -> str:
         chinese=chinese,
         neither=texts - english - chinese,
     )
+    if quality.chinese.without_letters:
+        told += say("gibberish_no_letters", language, count=quality.chinese.without_letters)
     told += say("gibberish_words", language, **_beside_people(quality.chinese, measured, "words", language))
     if chinese and chinese < texts:
         told += say(
@@ -354,7 +356,7 @@ def _points(value: float) -> str:
     """A share or a difference of shares. Only none is `"0"`, and only all is `"100"`."""
     if 0 < abs(value) < 1:
         return number(value, 1)
-    return number(value, 3) if 99 < value < 100 else f"{value:.0f}"
+    return number(value, 3) if 99 < value < 100 else f"{value + 0.0:.0f}"  # + 0.0 makes 0 of -0
 
 
 # Samplers, and the model from scratch.

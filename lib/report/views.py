@@ -332,10 +332,15 @@ def gibberish(page: Page) -> tuple[Figure, str]:
     quality = page.measured.quality
     return figures.gibberish(
         {
-            "Chinese": [quality.chinese, quality.chinese_answers, quality.chinese_shuffled],
-            "English": [quality.english],
-        },
-        {"Chinese": [quality.people_chinese, quality.people_shuffled], "English": [quality.people_stories]},
+            "Chinese": [
+                ("model", quality.chinese),
+                ("model", quality.chinese_answers),
+                ("chance", quality.chinese_shuffled),
+                ("people", quality.people_chinese),
+                ("chance", quality.people_shuffled),
+            ],
+            "English": [("model", quality.english), ("people", quality.people_stories)],
+        }
     )
 
 
