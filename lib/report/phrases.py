@@ -289,6 +289,28 @@ def first_call(timing: Timing, language: str = "en") -> str:
 # What becomes of the Chinese prompt.
 
 
+def gibberish_in_short(results: Results, language: str = "en") -> str:
+    """Say what became of the Chinese prompt, without intervals."""
+    quality = results.measured.quality
+
+    def told(group: TextQuality, name: str) -> str:
+        return share_with_interval(Estimate(value=group.shares[name].value), language)
+
+    return say(
+        "gibberish_in_short",
+        language,
+        prompt=results.parameters["chinese_prompt"],
+        texts=quality.chinese.texts,
+        english=quality.chinese.answers_in_english,
+        chinese=quality.chinese.answers_in_chinese,
+        words=told(quality.chinese, "words"),
+        words_people=told(quality.people_chinese, "words"),
+        words_shuffled=told(quality.people_shuffled, "words"),
+        looped=told(quality.chinese, "looped"),
+        looped_people=told(quality.people_chinese, "looped"),
+    )
+
+
 def gibberish_finding(results: Results, language: str = "en") -> str:
     """Say in which language the model answers the Chinese prompt, how many letters form words, and how much loops."""
     measured, prompt = results.measured, results.parameters["chinese_prompt"]
@@ -464,7 +486,7 @@ def _answer_baseline(results: Results, language: str) -> dict:
         "n": timing.later_calls.n,
         "rate": timing.new_tokens_per_second,
         "own": told,
-        "finding": gibberish_finding(results, language),
+        "finding": gibberish_in_short(results, language),
     }
 
 

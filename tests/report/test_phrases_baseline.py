@@ -79,9 +79,13 @@ def test_what_a_first_call_took_longer_is_put_down_to_compiling_only_where_that_
 
 def test_it_is_said_how_often_the_model_answers_in_english():
     told = phrases.gibberish_finding(of((90.0, 90.0, 30.0, 10.0), answers=[ENGLISH, ENGLISH, CHINESE, NEITHER]))
-    assert told.startswith("Of the 4 texts after 我爱中国!, 2 are in English, 1 in Chinese and 1 in neither.")
+    assert told.startswith(
+        "The model wrote 2 of the 4 texts after 我爱中国! in English, 1 in Chinese and 1 in neither."
+    )
     told = phrases.gibberish_finding(of((30.0, 10.0)))
-    assert "2 texts after 我爱中国!, 0 are in English, 2 in Chinese and 0 in neither." in told
+    assert told.startswith(
+        "The model wrote 0 of the 2 texts after 我爱中国! in English, 2 in Chinese and 0 in neither."
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,6 +104,14 @@ def test_words_are_fewer_than_people_s_only_if_the_interval_of_the_difference_sa
     others = {"points less than people's.", "points more than people's.", "so it can be none."} - {says}
     assert not any(other in sentence for other in others)
     assert "in people's Chinese it is 78 % (76–80), in people's characters shuffled 9 % (8–10)" in sentence
+
+
+def test_texts_without_letters_are_told():
+    told = phrases.gibberish_finding(of((30.0, None, None), answers=[CHINESE, NEITHER, NEITHER]))
+    assert (
+        "Texts without any letters do not count in what is said of letters: 2. Of all their letters, 30 % form" in told
+    )
+    assert "without any letters" not in phrases.gibberish_finding(of((30.0, 20.0)))
 
 
 def test_a_difference_tells_both_ends_of_its_interval():
@@ -144,6 +156,16 @@ def test_a_share_is_none_or_all_only_if_it_is():
     assert phrases.share_with_interval(estimate(None)) == "(nothing to judge)"
 
 
+def test_the_answer_tells_the_chinese_prompt_in_short():
+    told = phrases.answer(of((90.0, 30.0, 21.0), (60.0, 40.0, 0.5), answers=[ENGLISH, CHINESE, NEITHER]))
+    assert told.endswith(
+        "The model wrote 1 of the 3 texts after 我爱中国! in English and 1 in Chinese. Of all their letters, 47 % form "
+        "words that people use (people's Chinese: 78 %, its characters shuffled: 9 %), and 34 % of what they hold only repeats in "
+        "loops (people: 0.3 %)."
+    )
+    assert "UTF-8" not in told  # that a text holds no broken bytes says nothing of gibberish
+
+
 def test_broken_bytes_are_told_as_a_share_beside_people_s():
     assert "Of their bytes, 2 % (1–2) are not part of valid UTF-8 (people: 0.07 % (0–0.2))." in (
         phrases.gibberish_finding(of((30.0, 20.0), broken=(1.0, 2.0)))
@@ -163,6 +185,7 @@ def test_broken_bytes_are_told_as_a_share_beside_people_s():
     ],
 )
 def test_the_chinese_says_the_same(found):
-    english, chinese = (phrases.gibberish_finding(found, language) for language in wording.LANGUAGES)
-    assert numbers(english) == numbers(chinese)
-    assert not re.search(r"None|nan|\{|  |\.\.", english + chinese)
+    for tell in (phrases.gibberish_finding, phrases.answer):
+        english, chinese = (tell(found, language) for language in wording.LANGUAGES)
+        assert numbers(english) == numbers(chinese)
+        assert not re.search(r"None|nan|\{|  |\.\.", english + chinese)
