@@ -167,6 +167,16 @@ def language(text: str) -> AnswerLanguage:
     return AnswerLanguage.CHINESE if 2 * found.count(Script.HAN) > len(found) else AnswerLanguage.NEITHER
 
 
+def judge(judged: pd.DataFrame) -> pd.DataFrame:
+    """Add to the rows of texts what is measured of each: `language`, `in_words` and `repeats` (percent)."""
+    texts = judged["continuation"]
+    return judged.assign(
+        language=[language(text).value for text in texts],
+        in_words=_numbers(map(words_percent, texts)),
+        repeats=_numbers(map(looped_percent, texts)),
+    )
+
+
 def of_texts(samples: pd.DataFrame, label: str, prompt_script: Script, tokenizer, seed: int | None) -> TextQuality:
     """Measure the texts of a group by what comes after their prompts.
 

@@ -134,6 +134,13 @@ class Bytes:
         return byte_level.byte_characters()[token]
 
 
+def test_each_text_gets_its_own_figures():
+    told = gibberish.judge(rows("I am happy." + "!" * 9, PEOPLE, "＃"))
+    assert list(told["language"]) == ["English", "Chinese", "neither"]
+    assert list(told["in_words"]) == pytest.approx([100, OF_PEOPLE, math.nan], nan_ok=True)
+    assert list(told["repeats"]) == pytest.approx([100 * 8 / 18, 0, 0])
+
+
 def test_a_group_s_shares_are_means_over_its_texts():
     texts = rows(PEOPLE, POST + "好吗" * 8, "Happy to help.")
     told = gibberish.of_texts(texts, "x", Script.HAN, Bytes(), 3)

@@ -160,8 +160,8 @@ def test_the_answer_tells_the_chinese_prompt_in_short():
     told = phrases.answer(of((90.0, 30.0, 21.0), (60.0, 40.0, 0.5), answers=[ENGLISH, CHINESE, NEITHER]))
     assert told.endswith(
         "The model wrote 1 of the 3 texts after 我爱中国! in English and 1 in Chinese. Of all their letters, 47 % form "
-        "words that people use (people's Chinese: 78 %, its characters shuffled: 9 %), and 34 % of what they hold only repeats in "
-        "loops (people: 0.3 %)."
+        "words that people use (people's Chinese: 78 %, its characters shuffled: 9 %), and 34 % of what they hold "
+        "only repeats in loops (people: 0.3 %)."
     )
     assert "UTF-8" not in told  # that a text holds no broken bytes says nothing of gibberish
 
