@@ -184,6 +184,66 @@ def outcome(label="My trip was", rep_4_percent=1.0, broken_bytes=0, **changes):
     return records.PromptOutcome(**(fields | changes))
 
 
+def text_quality(label="people", words=(80.0, 70.0), looped=(0.0, 0.0), broken=(0.0, 0.0), answers=None, **changes):
+    """How far texts are from people's: the shares of each text, and the language of each (Chinese)."""
+    answers = answers or [records.AnswerLanguage.CHINESE] * len(words)
+    by_text = [
+        records.TextShares(
+            words=word,
+            looped=loop,
+            broken_bytes=byte,
+            prompt_script=99.0,
+            answer=answer,
+            new_tokens=100,
+            characters=60,
+        )
+        for word, loop, byte, answer in zip(words, looped, broken, answers, strict=True)
+    ]
+    fields = {"label": label, "texts": len(by_text), "new_tokens": 100 * len(by_text), "characters": 60 * len(by_text)}
+    fields["shares"] = {
+        name: statistics.mean([getattr(one, name) for one in by_text])
+        for name in ("words", "looped", "broken_bytes", "prompt_script")
+    }
+    fields["answers_in_english"] = answers.count(records.AnswerLanguage.ENGLISH)
+    fields["answers_in_chinese"] = answers.count(records.AnswerLanguage.CHINESE)
+    fields["without_letters"] = words.count(None)
+    return records.TextQuality(**(fields | {"by_text": by_text} | changes))
+
+
+def quality(chinese=None, people_chinese=None, **changes):
+    """What the model wrote after both prompts, beside what people wrote."""
+    english = [records.AnswerLanguage.ENGLISH] * 2
+    answers = [records.AnswerLanguage.CHINESE, records.AnswerLanguage.CHINESE, records.AnswerLanguage.ENGLISH]
+    chinese = chinese or text_quality(
+        "the model, Chinese prompt", (30.0, 20.0, 90.0), (60.0, 40.0, 0.0), (2.0, 1.0, 0.0), answers, seed=2024
+    )
+    own = [one for one in chinese.by_text if one.answer is records.AnswerLanguage.CHINESE]
+    parts = [tuple(getattr(one, name) for one in own) for name in ("words", "looped", "broken_bytes")]
+    fields = {
+        "english": text_quality("the model, English prompt", (98.0, 97.0), answers=english, seed=2024),
+        "people_stories": text_quality("people, English stories", (96.0, 97.0), answers=english),
+        "chinese": chinese,
+        "chinese_answers": text_quality("of these, answers in Chinese", *parts, seed=2024),
+        "chinese_shuffled": text_quality("those answers, shuffled", (9.0,) * len(own), *parts[1:], seed=2024),
+        "people_chinese": people_chinese or text_quality("people, Chinese declaration", (80.0, 76.0), (0.0, 1.0)),
+        "people_shuffled": text_quality("the declaration, shuffled", (10.0, 8.0), broken=(None, None), seed=2024),
+    }
+    return records.Quality(**(fields | changes))
+
+
+def word_list(name="small", **changes):
+    """A list of words."""
+    fields = {
+        "name": name,
+        "per_million": 1.0,
+        "used": name == "small",
+        "chinese_words": 24_000,
+        "english_words": 38_000,
+    }
+    fields["words"] = {"chinese_answers": 25.0, "people_chinese": 78.0, "people_shuffled": 9.0}
+    return records.WordList(**(fields | changes))
+
+
 def held_out_loss(token_loss=4.5, accuracy=0.2, **changes):
     """What `evaluate` says."""
     return records.HeldOutLoss(**({"loss": token_loss / 2, "token_loss": token_loss, "accuracy": accuracy} | changes))
@@ -246,16 +306,30 @@ def post_texts():
 # What each notebook measures. Only figures that tests often change have an argument of their own.
 
 
+def gibberish_differences(minuend, subtrahend):
+    """The differences of the shares of two groups."""
+    return {
+        name: statistics.difference_of_means(
+            [getattr(one, name) for one in minuend.by_text], [getattr(one, name) for one in subtrahend.by_text]
+        )
+        for name in minuend.shares
+    }
+
+
 def baseline(**changes):
-    """01_baseline."""
+    """01_baseline; `quality` also makes the differences between its groups."""
+    told = changes.get("quality") or quality()
     fields = {
         "as_in_post": timing("as in the post"),
         "own_step": timing("own decoding step", 12.0, (2.9, 3.0, 3.1), step=records.DecodingStep.OWN),
         "samples": [sample("My trip was"), sample("我爱中国!", "我爱中国!", "拳探品的")],
         "english": outcome("My trip was", 1.0, 0),
         "chinese": outcome("我爱中国!", 50.0, 7, chinese_percent=90.0),
-        "people_stories": outcome("people's stories", 0.5),
-        "people_poems": outcome("Tang poets", 0.0, chinese_percent=80.0),
+        "quality": told,
+        "chinese_minus_people": gibberish_differences(told.chinese, told.people_chinese),
+        "chinese_answers_minus_people": gibberish_differences(told.chinese_answers, told.people_chinese),
+        "chinese_minus_english": gibberish_differences(told.chinese, told.english),
+        "word_lists": [word_list(), word_list("large", per_million=0.01, chinese_words=288_000)],
     }
     return records.Baseline(**(fields | changes))
 

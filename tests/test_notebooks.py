@@ -81,10 +81,20 @@ def test_baseline(smoke_outputs):
     samples = pd.read_csv(smoke_outputs / "01_baseline" / "samples.csv", keep_default_na=False)
     assert list(samples["prompt"]) == ["My trip was"] * 2 + ["我爱中国!"] * 2
     assert [sample.text for sample in measured.samples] == list(samples["text"])
-    stories, poems = measured.people_stories, measured.people_poems
-    assert stories.texts == poems.texts == 2
-    assert stories.chinese_percent == 0 and poems.chinese_percent > 75
-    assert poems.tokens_per_character == pytest.approx(3, abs=0.2)  # a byte a token, perhaps cut within a character
+    quality = measured.quality
+    assert [quality.english.texts, quality.people_stories.texts, quality.people_chinese.texts] == [2, 2, 2]
+    for model, people in ((quality.english, quality.people_stories), (quality.chinese, quality.people_chinese)):
+        assert [text.new_tokens for text in model.by_text] == [text.new_tokens for text in people.by_text]
+    assert quality.people_stories.answers_in_english == quality.people_chinese.answers_in_chinese == 2
+    assert quality.people_chinese.shares["words"].value > quality.people_shuffled.shares["words"].value
+    words = [[text.words for text in group.by_text] for group in (quality.chinese, quality.people_chinese)]
+    assert measured.chinese_minus_people["words"].value == pytest.approx(
+        np.nanmean(np.array(words[0], float)) - np.mean(words[1])
+    )
+    in_words = pd.to_numeric(samples["in_words"], errors="coerce")
+    told = [text.words for text in (*quality.english.by_text, *quality.chinese.by_text)]
+    assert list(in_words) == pytest.approx([float("nan") if share is None else share for share in told], nan_ok=True)
+    assert "by lists of the package wordfreq" in page
     assert all(text.startswith(prompt) for text, prompt in zip(samples["text"], samples["prompt"], strict=True))
 
 
@@ -208,7 +218,8 @@ def test_what_was_tried_is_in_the_report_and_no_token_is(monkeypatch, tmp_path, 
     monkeypatch.setattr(paths, "EXPERIMENTS", tmp_path / "experiments")
     (tmp_path / "experiments" / "smoke").mkdir(parents=True)
     experiment = "preset: gpt2_base_en\nstand_in: tiny_random\nmax_length: 30\nnum_samples: 1\nsequence_length: 16\n"
-    experiment += "dataset: tiny_prose\ndataset_stand_in: none\npoems_source: experiments/smoke/poems\n"
+    experiment += "dataset: tiny_prose\ndataset_stand_in: none\n"
+    experiment += "declaration_source: experiments/smoke/declaration.html\n"
     (tmp_path / "experiments" / "smoke" / "01_baseline.yaml").write_text(experiment)
     for name in ("KAGGLEHUB_CACHE", "HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE"):
         monkeypatch.delenv(name, raising=False)

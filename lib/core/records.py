@@ -71,6 +71,22 @@ class PeakMemoryOf(StrEnum):
     JAX_GPU = "gpu by jax"
 
 
+class Script(StrEnum):
+    """The script of a letter."""
+
+    HAN = "Han"
+    LATIN = "Latin"
+    OTHER = "other"
+
+
+class AnswerLanguage(StrEnum):
+    """In which language a text answers its prompt."""
+
+    ENGLISH = "English"
+    CHINESE = "Chinese"
+    NEITHER = "neither"
+
+
 class Verdict(StrEnum):
     """Whether a claim holds in this run."""
 
@@ -192,6 +208,8 @@ class Timing(Record):
     """Written after the prompts in a call: the median."""
     load_seconds: float | None = None
     first_call_seconds: float
+    first_call_compiling_seconds: Maybe = None
+    """Of the first call, those in which JAX traced, lowered and compiled; None on another backend."""
     later_calls: Spread
     first_token: Spread
     """Later calls of the same batch that make a single new token."""
@@ -348,6 +366,76 @@ class PromptOutcome(Record):
     """Of all characters."""
 
 
+class TextShares(Record):
+    """How far one text is from what people write. Shares are percent; None where there was nothing to count."""
+
+    words: Maybe
+    """Of the letters, Chinese characters among them, those that form words of the list."""
+    looped: Maybe
+    """Of the characters other than spaces, those that only repeat: loops after their first round."""
+    broken_bytes: Maybe
+    """Of the bytes, those that are not part of valid UTF-8."""
+    prompt_script: Maybe
+    """Of the letters, those of the prompt's script."""
+    answer: AnswerLanguage
+    new_tokens: int
+    characters: int
+
+
+class TextQuality(Record):
+    """The same of a group of texts."""
+
+    label: str
+    texts: int
+    seed: int | None = None
+    """That the texts were drawn with; None for people's."""
+    new_tokens: int
+    characters: int
+    shares: dict[str, Estimate]
+    """Percent, by the names of `gibberish.SHARES`: means over the texts with bootstrap intervals over them."""
+    answers_in_english: int
+    answers_in_chinese: int
+    without_letters: int
+    """Texts that hold no letters, so that none of them can form words."""
+    by_text: list[TextShares]
+
+
+class Quality(Record):
+    """What the model wrote after both prompts, beside what people wrote."""
+
+    english: TextQuality
+    people_stories: TextQuality
+    chinese: TextQuality
+    """All texts after the Chinese prompt."""
+    chinese_answers: TextQuality
+    """Of those, the texts that answer in Chinese."""
+    chinese_shuffled: TextQuality
+    """The Chinese characters of those answers in random order, text by text: what comes by chance."""
+    people_chinese: TextQuality
+    people_shuffled: TextQuality
+    """The same of people's Chinese."""
+
+    @property
+    def groups(self) -> list[TextQuality]:
+        """All groups, in the order of the fields."""
+        return [getattr(self, name) for name in type(self).model_fields]
+
+
+class WordList(Record):
+    """A list of wordfreq, and the share of letters that form its words."""
+
+    name: str
+    per_million: float
+    """The least frequency of its words."""
+    used: bool
+    """Whether all other figures are counted by this list."""
+    chinese_words: int
+    """Of two or more characters."""
+    english_words: int
+    words: dict[str, Maybe]
+    """Percent, by the names of `Quality`'s groups: means over the texts."""
+
+
 class PoemForm(Record):
     """The form of a group of poems."""
 
@@ -467,8 +555,13 @@ class Baseline(Record):
     samples: list[Sample]
     english: PromptOutcome
     chinese: PromptOutcome
-    people_stories: PromptOutcome
-    people_poems: PromptOutcome
+    quality: Quality
+    chinese_minus_people: dict[str, Estimate]
+    """By the names of `gibberish.SHARES`, percentage points, with bootstrap intervals over the texts of both groups."""
+    chinese_answers_minus_people: dict[str, Estimate]
+    """Of the answers in Chinese alone."""
+    chinese_minus_english: dict[str, Estimate]
+    word_lists: list[WordList]
 
 
 class FineTuning(Record):

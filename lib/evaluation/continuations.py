@@ -77,8 +77,57 @@ def openings(
     different = "" if distinct_from is None else "different "
     raise UserError(
         f"{count} {different}beginnings of texts of {max_length} tokens are asked for, but only {len(rows)} of "
-        f"{len(texts)} held-out texts will do. Lower max_length, or num_openings in 03 and num_samples in 01 and 02."
+        f"{len(texts)} held-out texts will do. Lower max_length, or num_openings in 03 and num_samples in 02."
     )
+
+
+def beginnings(texts: list[str], tokenizer, length: int, count: int) -> pd.DataFrame:
+    """Take the first tokens of the first human texts that are long enough. Nothing is given as a prompt.
+
+    Args:
+        texts: The texts.
+        tokenizer: The model's tokenizer.
+        length: The number of tokens in each text.
+        count: The number of texts to take.
+
+    Returns:
+        Rows like those of `openings`, with an empty prompt.
+
+    Raises:
+        UserError: If there are too few such texts.
+    """
+    rows = []
+    for text in texts:
+        token_ids = np.asarray(tokenizer(text)).tolist()[:length]
+        if len(token_ids) == length and len(rows) < count:
+            content = byte_level.token_bytes(token_ids, tokenizer)
+            written = content.decode(errors="replace")
+            row = {"label": PEOPLE, "prompt": "", "sampler": PEOPLE, "seed": None, "sample": len(rows) + 1}
+            row |= {"text": written, "continuation": written, "new_tokens": length, "ended": False}
+            rows.append(row | {"invalid_bytes": byte_level.invalid_bytes(content), "token_ids": token_ids})
+    if len(rows) < count:
+        raise UserError(
+            f"{count} beginnings of texts of {length} tokens are asked for, but only {len(rows)} of {len(texts)} texts "
+            "will do. Lower max_length or num_samples."
+        )
+    return pd.DataFrame(rows)
+
+
+def pieces(paragraphs: list[str], tokenizer, length: int) -> list[str]:
+    """Join paragraphs that follow each other into texts of at least a number of tokens. The short rest is left out.
+
+    Args:
+        paragraphs: The paragraphs of one document, in its order.
+        tokenizer: The model's tokenizer.
+        length: The fewest tokens in a text.
+    """
+    made, rest = [], ""
+    for paragraph in paragraphs:
+        rest += paragraph + "\n"
+        if len(np.asarray(tokenizer(rest))) >= length:
+            made.append(rest)
+            rest = ""
+    return made
 
 
 def shortened(people: pd.DataFrame, lengths, tokenizer) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pandas as pd
 from lib.core import backends, chinese, progress
 from lib.core.errors import UserError
 from lib.core.records import CallState, DecodingStep, LossCurve, Spread, Timing, Training
-from lib.evaluation import provenance, statistics
+from lib.evaluation import compiling, provenance, statistics
 from lib.models import decoding, generation, samplers
 
 LIMIT = 2  # the most calls are this multiple of the fewest
@@ -74,7 +74,8 @@ def measure(causal_lm, prompts: list[str], max_length: int, fewest: int, label: 
         written.append(causal_lm.generate(prompts, max_length=length, stop_token_ids=None))
 
     progress.note(f"timing {label}, first call")
-    first = stopwatch(call)
+    with compiling.watch() as watch:
+        first = stopwatch(call)
     later = repeat(call, fewest, label)
     characters = [
         sum(len(chinese.characters(text[len(prompt) :])) for text, prompt in zip(texts, prompts, strict=True))
@@ -96,6 +97,7 @@ def measure(causal_lm, prompts: list[str], max_length: int, fewest: int, label: 
         "chinese_characters": float(np.median(characters)),
         "load_seconds": load_seconds,
         "first_call_seconds": first,
+        "first_call_compiling_seconds": watch.seconds if settings.backend == "jax" else None,
         "peak_memory_gib": memory_gib,
         "peak_memory_of": memory_of,
         "device": backends.device_name(),

@@ -12,7 +12,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from lib.core import chinese
-from lib.core.records import CallState, LossCurve, PoemForm, TextGroup, Timing
+from lib.core.records import CallState, LossCurve, PoemForm, TextGroup, TextQuality, Timing
 from lib.report import escaping
 
 matplotlib.rcdefaults()  # whatever the reader's matplotlibrc says
@@ -33,7 +33,9 @@ matplotlib.rcParams.update(
     }
 )
 TANG, CHANCE = "Tang poets", "shuffled"  # the groups of poems that are drawn as ceiling and floor
+GIBBERISH = {"words": "letters in words", "looped": "looped"}  # the shares that are drawn
 BLUE, ORANGE, GREY = "#2f6db3", "#d9822b", "#9aa0a8"
+WRITERS = {"model": BLUE, "people": ORANGE, "chance": GREY}
 WIDER = 0.5  # em by which a Chinese character is wider than what stands for it where this machine has no font for it
 
 
@@ -191,6 +193,36 @@ def poem_form(groups: dict[str, PoemForm]) -> tuple[Figure, str]:
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.tight_layout()
     return figure, f"Form of the poems, in percent. {'; '.join(told)}."
+
+
+def gibberish(rows: dict[str, list[tuple[str, TextQuality]]]) -> tuple[Figure, str]:
+    """Letters in words and loops with their intervals; each language has its own panels, for they do not compare.
+
+    Args:
+        rows: By language, each group with a key of `WRITERS`, which gives its colour.
+    """
+    figure = Figure(figsize=(7.5, 1.6 + 0.34 * sum(map(len, rows.values()))))
+    heights = [len(groups) + 0.6 for groups in rows.values()]
+    panels = figure.subplots(len(rows), 2, sharex=True, squeeze=False, height_ratios=heights)
+    told = []
+    for (language, groups), line in zip(rows.items(), panels, strict=True):
+        for axes, (share, title) in zip(line, GIBBERISH.items(), strict=True):
+            for place, (writer, group) in enumerate(groups):
+                estimate = group.shares[share]
+                if estimate.value is None:
+                    continue
+                axes.barh(place, estimate.value, 0.6, color=WRITERS[writer])
+                if estimate.has_interval:
+                    axes.plot([estimate.low, estimate.high], [place, place], color="black", linewidth=1)
+                told.append(f"{title}, {group.label}: {estimate.value:.1f}")
+            axes.set_title(f"{language}: {title}", fontsize=10)
+            axes.set(xlim=(0, 100), ylim=(len(groups) - 0.4, -0.6))
+            axes.set_yticks(range(len(groups)), [group.label for _, group in groups] if axes is line[0] else [])
+            axes.grid(axis="y", visible=False)
+    for axes in panels[-1]:
+        axes.set_xlabel("%")
+    figure.tight_layout()
+    return figure, f"Letters in words and loops, in percent. {'; '.join(told)}."
 
 
 def bits_per_character(bits: dict[str, dict[str, float]]) -> tuple[Figure, str]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from lib.claims import head_to_head, judgement, post, rules
 from lib.core.records import (
+    Baseline,
     Beside,
     CallState,
     Claim,
@@ -23,6 +24,7 @@ from lib.core.records import (
     SpeedVerdict,
     StandIn,
     TextGroup,
+    TextQuality,
     Timing,
     Verdict,
     Winner,
@@ -321,6 +323,112 @@ def state(value: CallState, language: str = "en") -> str:
     return say(f"state_{CallState(value).name.lower()}", language)
 
 
+def first_call(timing: Timing, language: str = "en") -> str:
+    """Say how much longer a first call took than later ones, and how much of that was compiling."""
+    longer = timing.first_call_seconds - timing.later_calls.median_seconds
+    values = {"label": timing.label, "longer": longer, "n": timing.later_calls.n}
+    if longer <= 0:
+        return say("first_call_no_longer", language, **values)
+    if timing.first_call_compiling_seconds is None:
+        return say("first_call_not_divided", language, **values)
+    return say("first_call", language, **values, compiling=timing.first_call_compiling_seconds)
+
+
+# What becomes of the Chinese prompt.
+
+
+def gibberish_in_short(results: Results, language: str = "en") -> str:
+    """Say what became of the Chinese prompt, without intervals."""
+    quality = results.measured.quality
+
+    def told(group: TextQuality, name: str) -> str:
+        return share_with_interval(Estimate(value=group.shares[name].value), language)
+
+    return say(
+        "gibberish_in_short",
+        language,
+        prompt=results.parameters["chinese_prompt"],
+        texts=quality.chinese.texts,
+        english=quality.chinese.answers_in_english,
+        chinese=quality.chinese.answers_in_chinese,
+        words=told(quality.chinese, "words"),
+        words_people=told(quality.people_chinese, "words"),
+        words_shuffled=told(quality.people_shuffled, "words"),
+        looped=told(quality.chinese, "looped"),
+        looped_people=told(quality.people_chinese, "looped"),
+    )
+
+
+def gibberish_finding(results: Results, language: str = "en") -> str:
+    """Say in which language the model answers the Chinese prompt, how many letters form words, and how much loops."""
+    measured, prompt = results.measured, results.parameters["chinese_prompt"]
+    quality = measured.quality
+    texts, english, chinese = (
+        getattr(quality.chinese, name) for name in ("texts", "answers_in_english", "answers_in_chinese")
+    )
+    told = say(
+        "gibberish_answers",
+        language,
+        prompt=prompt,
+        texts=texts,
+        english=english,
+        chinese=chinese,
+        neither=texts - english - chinese,
+    )
+    if quality.chinese.without_letters:
+        told += say("gibberish_no_letters", language, count=quality.chinese.without_letters)
+    told += say("gibberish_words", language, **_beside_people(quality.chinese, measured, "words", language))
+    if chinese and chinese < texts:
+        told += say(
+            "gibberish_words_in_chinese",
+            language,
+            words=share_with_interval(quality.chinese_answers.shares["words"], language),
+            shuffled=share_with_interval(quality.chinese_shuffled.shares["words"], language),
+            side=side(measured.chinese_answers_minus_people["words"], language),
+        )
+    looped = _beside_people(quality.chinese, measured, "looped", language)
+    broken = _beside_people(quality.chinese, measured, "broken_bytes", language)
+    told += say("gibberish_looped", language, **looped)
+    return told + say("gibberish_broken", language, **broken)
+
+
+def _beside_people(group: TextQuality, measured: Baseline, name: str, language: str) -> dict[str, str]:
+    quality = measured.quality
+    groups = {"here": group, "english": quality.english, "people": quality.people_chinese}
+    groups["shuffled"] = quality.people_shuffled
+    told = {key: share_with_interval(one.shares[name], language) for key, one in groups.items()}
+    return told | {"side": side(measured.chinese_minus_people[name], language)}
+
+
+def side(difference: Estimate, language: str = "en") -> str:
+    """Say on which side of 0 the interval of a difference from people lies, in percentage points."""
+    if not difference.has_interval:
+        return say("side_unknown", language)
+    if difference.high < 0:
+        return say("side_below", language, low=_points(-difference.high), high=_points(-difference.low))
+    if difference.low > 0:
+        return say("side_above", language, low=_points(difference.low), high=_points(difference.high))
+    if difference.low == difference.high:
+        return say("side_same", language)
+    return say("side_both", language, fewer=_points(-difference.low), more=_points(difference.high))
+
+
+def share_with_interval(estimate: Estimate, language: str = "en") -> str:
+    """A share with its interval, such as `"41 % (29–54)"`; or that there was nothing to judge."""
+    if estimate.value is None:
+        return say("nothing_to_judge", language)
+    if not estimate.has_interval or estimate.low == estimate.high:
+        return f"{_points(estimate.value)} %"
+    return f"{_points(estimate.value)} % ({_points(estimate.low)}–{_points(estimate.high)})"
+
+
+def _points(value: float) -> str:
+    """A share or a difference of shares. Only none is `"0"`, and only all is `"100"`."""
+    if 0 < abs(value) < 1:
+        return number(value, 1)
+    return number(value, 3) if 99 < value < 100 else f"{value + 0.0:.0f}"  # + 0.0 makes 0 of -0
+
+
 # Samplers, and the model from scratch.
 
 
@@ -404,27 +512,19 @@ def _answer_summary(results: Results, language: str) -> dict:
 
 
 def _answer_baseline(results: Results, language: str) -> dict:
-    measured, parameters = results.measured, results.parameters
-    timing, own = measured.as_in_post, measured.own_step
-    first, later = timing.first_call_seconds, timing.later_calls
+    timing, own = results.measured.as_in_post, results.measured.own_step
     told = ""
     if own is not None:
         told = say("own_step", language, later=own.later_calls.median_seconds, rate=own.new_tokens_per_second)
+    compiling = timing.first_call_compiling_seconds
     return {
-        "first": first,
-        "later": later.median_seconds,
-        "n": later.n,
-        "compiling": 100 * (1 - later.median_seconds / first),
+        "first": timing.first_call_seconds,
+        "compiling": "" if compiling is None else say("of_which_compiling", language, compiling=compiling),
+        "later": timing.later_calls.median_seconds,
+        "n": timing.later_calls.n,
         "rate": timing.new_tokens_per_second,
-        "prompt": parameters["prompt"],
-        "chinese_prompt": parameters["chinese_prompt"],
         "own": told,
-        "english": measured.english.rep_4_percent,
-        "english_bytes": measured.english.broken_bytes,
-        "chinese": measured.chinese.rep_4_percent,
-        "chinese_bytes": measured.chinese.broken_bytes,
-        "stories": measured.people_stories.rep_4_percent,
-        "poems": measured.people_poems.rep_4_percent,
+        "finding": gibberish_in_short(results, language),
     }
 
 

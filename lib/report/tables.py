@@ -12,16 +12,17 @@ from lib.core.records import (
     PoemForm,
     PoemLine,
     PostText,
-    PromptOutcome,
     PublishedRow,
     TextGroup,
+    TextQuality,
     Timing,
     Training,
     Winner,
+    WordList,
 )
 from lib.evaluation import metrics
 from lib.report import phrases
-from lib.report.numbers import DASH, with_interval
+from lib.report.numbers import DASH, number, with_interval
 
 FORM = {
     "well_formed": "well formed %",
@@ -105,19 +106,41 @@ def held_out(losses: BeforeAfter[HeldOutLoss], likelihoods: BeforeAfter[Likeliho
     ]
 
 
-def outcomes(rows: list[PromptOutcome]) -> list[dict]:
-    """What the prompts led to, and what people wrote."""
+def quality(groups: list[TextQuality]) -> list[dict]:
+    """How far the texts after each prompt are from people's, a row a group."""
     return [
         {
-            "text by": row.label,
-            "texts": row.texts,
-            "new tokens": row.new_tokens,
-            "tokens per character": row.tokens_per_character,
-            "rep 4 percent": row.rep_4_percent,
-            "broken bytes": row.broken_bytes,
-            "chinese percent": row.chinese_percent,
+            "text by": group.label,
+            "texts": group.texts,
+            "in English": group.answers_in_english,
+            "in Chinese": group.answers_in_chinese,
+            "letters in words %": with_interval(group.shares["words"]),
+            "looped %": with_interval(group.shares["looped"]),
+            "broken bytes %": with_interval(group.shares["broken_bytes"]),
+            "letters of the prompt's script %": with_interval(group.shares["prompt_script"]),
+            "tokens per character": group.new_tokens / group.characters if group.characters else None,
         }
-        for row in rows
+        for group in groups
+    ]
+
+
+def word_lists(lists: list[WordList], names: dict[str, str]) -> list[dict]:
+    """The shares of letters in words by several lists, a row a list.
+
+    Args:
+        lists: The lists.
+        names: The labels of the groups, by their names in `WordList.words`.
+    """
+    return [
+        {
+            "list": one.name,
+            "words that occur in a million words": f"{number(one.per_million)} times or more",
+            "Chinese words": one.chinese_words,
+            "English words": one.english_words,
+            **{f"{label}, letters in words %": one.words[name] for name, label in names.items()},
+            "used": one.used,
+        }
+        for one in lists
     ]
 
 

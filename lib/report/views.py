@@ -301,11 +301,47 @@ def poems(page: Page, label: str, most: int, fine_tuned: bool = False) -> str:
 
 
 @view
-def outcomes(page: Page) -> str:
-    """The outcomes of the two prompts, beside human texts."""
-    measured = page.measured
-    rows = [measured.english, measured.chinese, measured.people_stories, measured.people_poems]
-    return html.table(tables.outcomes(rows), page.say("table_outcomes"))
+def first_calls(page: Page) -> str:
+    """How much of what the first calls took longer was compiling."""
+    return html.paragraph(" ".join(phrases.first_call(timing, page.language) for timing in _timings(page)))
+
+
+@view
+def quality(page: Page) -> str:
+    """How far the texts after both prompts are from people's."""
+    return html.table(tables.quality(page.measured.quality.groups), page.say("table_quality"))
+
+
+@view
+def word_lists(page: Page) -> str:
+    """The share of letters in words by several lists of words."""
+    lists, groups = page.measured.word_lists, page.measured.quality
+    names = {name: getattr(groups, name).label for name in lists[0].words}
+    return html.table(tables.word_lists(lists, names), page.say("table_word_lists"))
+
+
+@view
+def gibberish_finding(page: Page) -> str:
+    """What became of the Chinese prompt."""
+    return html.paragraph(phrases.gibberish_finding(page.results, page.language))
+
+
+@drawing
+def gibberish(page: Page) -> tuple[Figure, str]:
+    """Letters in words and loops, for the texts after both prompts and people's."""
+    quality = page.measured.quality
+    return figures.gibberish(
+        {
+            "Chinese": [
+                ("model", quality.chinese),
+                ("model", quality.chinese_answers),
+                ("chance", quality.chinese_shuffled),
+                ("people", quality.people_chinese),
+                ("chance", quality.people_shuffled),
+            ],
+            "English": [("model", quality.english), ("people", quality.people_stories)],
+        }
+    )
 
 
 def _groups(page: Page) -> list[TextGroup]:

@@ -222,3 +222,21 @@ def test_the_time_of_a_batch_is_told_once_and_people_have_none():
         ("greedy", 2, 6, 9.5),
         ("top-k", 1, 4, 2.5),
     ]
+
+
+def test_beginnings_are_the_first_tokens_of_texts_that_are_long_enough(tiny_lm):
+    tokenizer = tiny_lm.preprocessor.tokenizer
+    told = continuations.beginnings(["too short", "My sister and I", "春眠不覺曉，處處"], tokenizer, 10, 2)
+    assert list(told["continuation"]) == ["My sister ", "春眠不�"] == list(told["text"])
+    assert list(told["invalid_bytes"]) == [0, 1] and list(told["sample"]) == [1, 2]
+    assert [len(tokens) for tokens in told["token_ids"]] == [10, 10] and set(told["prompt"]) == {""}
+    cut = continuations.shortened(told, [2, 99], tokenizer)
+    assert list(cut["text"]) == ["My", "春眠不�"] and list(cut["new_tokens"]) == [2, 10]
+    with pytest.raises(UserError, match="3 beginnings of texts of 10 tokens are asked for, but only 2 of 3 texts"):
+        continuations.beginnings(["too short", "My sister and I", "春眠不覺曉，處處"], tokenizer, 10, 3)
+
+
+def test_paragraphs_are_joined_until_they_are_long_enough(tiny_lm):
+    tokenizer = tiny_lm.preprocessor.tokenizer
+    made = continuations.pieces(["abc", "def", "ghijklmnop", "rest"], tokenizer, 8)  # a byte a token
+    assert made == ["abc\ndef\n", "ghijklmnop\n"]

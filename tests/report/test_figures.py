@@ -24,6 +24,7 @@ LABELS = {  # some of the texts of each kind of figure
     "repetition": ["greedy", "people", "perplexity to the model (log scale)"],
     "speed": ["Here", "before", "after", "first call: compiles"],
     "form": ["before", f"after, {POEM}", "Tang poets", "well formed", "%"],
+    "gibberish": ["Chinese: letters in words", "English: looped", "people, Chinese declaration"],
     "bits": ["stories", POEM, "1.25", "9.50"],
 }
 
@@ -49,6 +50,18 @@ def texts_of(file):
     return ["".join(text.itertext()) for text in ElementTree.parse(file).getroot().iter(f"{SVG}text")]
 
 
+def gibberish_rows(**changes):
+    quality = made_records.quality(**changes)
+    return {
+        "Chinese": [
+            ("model", quality.chinese),
+            ("people", quality.people_chinese),
+            ("chance", quality.people_shuffled),
+        ],
+        "English": [("model", quality.english)],
+    }
+
+
 def all_kinds():
     """A figure of each kind."""
     people = made_records.text_group("people", perplexity=30.0)
@@ -58,6 +71,7 @@ def all_kinds():
         "repetition": figures.repetition_by_perplexity([made_records.text_group("greedy"), people], "people"),
         "speed": figures.speed([22.81, 9.0], [15.0, 16.0], [7.0, 6.5]),
         "form": figures.poem_form({"before": SHARES, f"after, {POEM}": SHARES, figures.TANG: SHARES}),
+        "gibberish": figures.gibberish(gibberish_rows()),
         "bits": figures.bits_per_character({"stories": 1.25, POEM: 9.5}),
     }
 
@@ -137,6 +151,32 @@ def test_form_and_bits_draw_what_they_tell():
     figure, alt = figures.bits_per_character({"stories": 1.25, "poems": 9.5})
     assert widths(figure) == [1.25, 9.5]
     assert "poems 9.50." in alt
+
+
+def test_each_language_of_the_texts_has_panels_of_its_own():
+    figure, alt = figures.gibberish(gibberish_rows())
+    panels = {axes.get_title(): axes for axes in figure.axes}
+    assert list(panels) == [
+        "Chinese: letters in words",
+        "Chinese: looped",
+        "English: letters in words",
+        "English: looped",
+    ]
+    assert [patch.get_width() for patch in panels["Chinese: letters in words"].patches] == pytest.approx(
+        [46.7, 78, 9], abs=0.1
+    )
+    assert len({patch.get_facecolor() for patch in panels["Chinese: letters in words"].patches}) == 3
+    assert [len(axes.lines) for axes in figure.axes] == [3, 3, 1, 1]  # an interval each
+    assert (
+        "letters in words, people, Chinese declaration: 78.0" in alt
+        and "looped, the model, Chinese prompt: 33.3" in alt
+    )
+
+
+def test_a_group_without_texts_has_no_bar():
+    nobody = made_records.text_quality("nobody", (), (), ())
+    figure, alt = figures.gibberish(gibberish_rows(people_shuffled=nobody))
+    assert [len(axes.patches) for axes in figure.axes] == [2, 2, 1, 1] and "nobody" not in alt and "None" not in alt
 
 
 def test_ceiling_and_floor_have_colours_of_their_own():

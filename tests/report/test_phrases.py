@@ -540,21 +540,6 @@ def test_the_summary_begins_with_how_many_claims_hold(outputs):
         assert phrases.verdicts(judged, language) in told
 
 
-def test_the_baseline_answers_with_and_without_an_own_decoding_step():
-    told = phrases.answer(made_records.results("01_baseline"))
-    assert told.startswith(
-        "Compiling is 75 % of the first call, which the post timed. That took 20.0 s and later calls"
-    )
-    assert "With this project's own decoding step a later call takes 3.0 s (50 new tokens/s)." in told
-    assert "after 我爱中国! 50 % are repeated (Tang poets: 0 %), after “My trip was” 1 %" in told
-    assert told.endswith("Bytes that are not valid UTF-8: 7 and 0.")
-    without = made_records.results("01_baseline", made_records.baseline(own_step=None))
-    assert "own decoding step" not in phrases.answer(without)
-    assert "本项目自己的" not in phrases.answer(without, "zh") and "本项目自己的" in phrases.answer(
-        made_records.results("01_baseline"), "zh"
-    )
-
-
 def test_the_fine_tuning_on_stories_answers_with_loss_bits_and_speed():
     told = phrases.answer(made_records.results("02_reddit_finetune"))
     assert told.startswith("After 4 steps of 4 texts the loss per token on held-out texts went from 4.50 to 4.10")

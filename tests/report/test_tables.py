@@ -8,6 +8,7 @@ from lib.claims import beside_post, post
 from lib.core.records import DecodingStep
 from lib.evaluation import metrics, poem_form
 from lib.report import tables
+from lib.report.numbers import DASH
 
 
 def test_speeds_tell_first_and_later_calls_and_how_wide_they_spread():
@@ -128,10 +129,31 @@ def test_published_figures_stand_beside_the_rows_that_come_nearest():
 
 
 def test_what_the_prompts_led_to_stands_beside_people():
-    measured = made_records.baseline()
-    rows = tables.outcomes([measured.english, measured.chinese, measured.people_stories, measured.people_poems])
-    assert [row["rep 4 percent"] for row in rows] == [1.0, 50.0, 0.5, 0.0]
-    assert [row["broken bytes"] for row in rows] == [0, 7, 0, 0]
+    rows = tables.quality(made_records.baseline().quality.groups)
+    assert [row["texts"] for row in rows] == [2, 2, 3, 2, 2, 2, 2]
+    assert rows[2]["text by"] == "the model, Chinese prompt" and rows[5]["text by"] == "people, Chinese declaration"
+    assert (rows[2]["in English"], rows[2]["in Chinese"]) == (1, 2)
+    assert rows[2]["letters in words %"].startswith("46.7 (") and rows[5]["letters in words %"] == "78.0 (76.0–80.0)"
+    assert rows[6]["broken bytes %"] == DASH
+    assert rows[2]["tokens per character"] == pytest.approx(100 / 60)
+
+
+def test_a_group_without_texts_has_dashes_and_no_figures():
+    (row,) = tables.quality([made_records.text_quality("nobody", (), (), ())])
+    assert row["texts"] == 0 and row["letters in words %"] == DASH and row["tokens per character"] is None
+
+
+def test_each_list_of_words_tells_its_size_and_whether_it_is_used():
+    names = {"people_chinese": "people"}
+    small, large = tables.word_lists(made_records.baseline().word_lists, names)
+    assert (small["Chinese words"], small["used"], large["Chinese words"], large["used"]) == (
+        24_000,
+        True,
+        288_000,
+        False,
+    )
+    assert small["words that occur in a million words"] == "1.00 times or more"
+    assert small["people, letters in words %"] == 78.0
 
 
 def test_the_post_s_own_texts_are_judged_as_those_here():

@@ -101,7 +101,7 @@ FAMILIES = {
     "bits_{}_{}": {f"bits_{texts}_{model}" for texts, models in beside_post.bits(FOUND).items() for model in models},
     "caption_{}": family(["caption_"], views.FIGURES),
     "held_out_{}": family(["held_out_"], ["texts", "poems"]),
-    "{}_explained": {f"{name}_explained" for name in ("repetition", "variety", "form")},
+    "{}_explained": {f"{name}_explained" for name in ("repetition", "variety", "form", "gibberish")},
     "readme_{}": family(["readme_"], ["pretrained", "stories", "greedy", "poem", "poem_from_scratch"]),
 }
 # By the variables that hold such a name: those that it can be.
