@@ -142,7 +142,7 @@ def _texts(found: Experiments, figures: dict) -> list[Beside]:
             name="chinese",
             post={},
             here={
-                name: {"words": group.words.value, "looped": group.looped.value}
+                name: {"words": group.shares["words"].value, "looped": group.shares["looped"].value}
                 for name, group in (("chinese", quality.chinese), ("people", quality.people_chinese))
             },
             why={"stand_ins": [stand_in.model_dump() for stand_in in found.baseline.stand_ins]},

@@ -79,10 +79,10 @@ def _gibberish(found: Experiments, figures: dict, post_texts: list[PostText]) ->
     }, {
         "texts": model.texts,
         "in_english": model.answers_in_english,
-        "words": _told(model.words),
-        "people_words": _told(people.words),
-        "looped": _told(model.looped),
-        "people_looped": _told(people.looped),
+        "words": _told(model.shares["words"]),
+        "people_words": _told(people.shares["words"]),
+        "looped": _told(model.shares["looped"]),
+        "people_looped": _told(people.shares["looped"]),
     }
 
 
@@ -136,10 +136,10 @@ def _scratch(found: Experiments, figures: dict, post_texts: list[PostText]) -> t
 def _content(found: Experiments, figures: dict, post_texts: list[PostText]) -> tuple[Effects, dict]:
     quality = found.baseline.measured.quality
     return {}, {
-        "looped": _told(quality.english.looped),
-        "people_looped": _told(quality.people_stories.looped),
-        "words": _told(quality.english.words),
-        "people_words": _told(quality.people_stories.words),
+        "looped": _told(quality.english.shares["looped"]),
+        "people_looped": _told(quality.people_stories.shares["looped"]),
+        "words": _told(quality.english.shares["words"]),
+        "people_words": _told(quality.people_stories.shares["words"]),
     }
 
 
