@@ -489,6 +489,8 @@ class EndProbability(Record):
 
     after_sentence: Estimate
     """Where a sentence ends and the text goes on."""
+    after_sentence_by_quarter: list[Maybe]
+    """There, by the quarter of the tokens to which texts are cut; of all sentence ends in it together."""
     after_sentence_in_top_k: Estimate
     """There, among the k most likely tokens alone, from which top-k sampling chooses; 0 where it is none of them."""
     after_text: Estimate

@@ -1,6 +1,7 @@
 """Find out where a model ends its texts: the probability of the end token in given texts, and the lengths it writes."""
 
 import re
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -53,6 +54,7 @@ def probability(causal_lm, texts: list[str], max_length: int, k: int) -> EndProb
     rows = [likelihood.prompt_tokens(causal_lm, text) for text in texts]
     places = [sentence_ends(row, text, tokenizer) for row, text in zip(rows, texts, strict=True)]
     by_text: dict[str, list[float]] = {"sentence": [], "sentence_top_k": [], "text": [], "elsewhere": []}
+    quarters: list[list[float]] = [[], [], [], []]
     length = max(2, min(max_length, max(map(len, rows))))
     for start in range(0, len(rows), ROWS):
         batch = rows[start : start + ROWS]
@@ -65,6 +67,8 @@ def probability(causal_lm, texts: list[str], max_length: int, k: int) -> EndProb
             told, last = told[: len(row)], len(row) - 1
             within = [place for place in ends if place < min(last, len(told))]
             others = [place for place in range(len(told)) if place not in ends and place != last]
+            for place in within:
+                quarters[4 * place // max_length].append(told[place, 0])
             by_text["sentence"].append(_mean(told[within, 0]))
             by_text["sentence_top_k"].append(_mean(told[within, 1]))
             by_text["elsewhere"].append(_mean(told[others, 0]))
@@ -72,6 +76,7 @@ def probability(causal_lm, texts: list[str], max_length: int, k: int) -> EndProb
     found = {name: statistics.mean(100 * np.array(values)) for name, values in by_text.items()}
     return EndProbability(
         after_sentence=found["sentence"],
+        after_sentence_by_quarter=[100 * _mean(values) for values in quarters],
         after_sentence_in_top_k=found["sentence_top_k"],
         after_text=found["text"],
         elsewhere=found["elsewhere"],
@@ -133,5 +138,5 @@ def lengths(samples: pd.DataFrame, max_length: int) -> TextLengths:
     )
 
 
-def _mean(values: np.ndarray) -> float:
+def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values)) if len(values) else float("nan")

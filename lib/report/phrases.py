@@ -23,6 +23,7 @@ from lib.core.records import (
     SpeedVerdict,
     StandIn,
     TextGroup,
+    TextLengths,
     Timing,
     Verdict,
     Winner,
@@ -362,7 +363,7 @@ def text_lengths(measured: RedditFinetune, length: int, language: str = "en") ->
         cut=training.cut,
         trained=training.texts,
         length=length,
-        **{name: with_interval(group.median_new_tokens) for name, group in groups.items()},
+        **{name: _median(group, language) for name, group in groups.items()},
         **{f"ended_{name}": group.ended for name, group in groups.items()},
     )
 
@@ -370,18 +371,20 @@ def text_lengths(measured: RedditFinetune, length: int, language: str = "en") ->
 def text_ends(measured: RedditFinetune, k: int, language: str = "en") -> str:
     """Say why the model ends its texts where it does, as far as the figures show it."""
     ends, likely = measured.ends, measured.ends.probability
+    quarters = likely.after.after_sentence_by_quarter
     before, after, without = (one.after_sentence for one in (likely.before, likely.after, likely.without))
     in_top_k, text = likely.after.after_sentence_in_top_k, likely.after.after_text
     parts = [
         say(
             "ends_probability",
             language,
-            share=_share(ends.training.ends_per_sentence_percent),
-            before=with_interval(before),
-            after=with_interval(after),
-            elsewhere=with_interval(likely.after.elsewhere),
-            in_top_k=with_interval(in_top_k),
+            share=_figure(Estimate(value=ends.training.ends_per_sentence_percent)),
+            before=_figure(before),
+            after=_figure(after),
+            elsewhere=_figure(likely.after.elsewhere),
+            in_top_k=_figure(in_top_k),
             k=k,
+            quarters=say("and", language).join(DASH if one is None else number(one, 2) for one in quarters),
         )
     ]
     rises = _apart(before, after)
@@ -390,22 +393,45 @@ def text_ends(measured: RedditFinetune, k: int, language: str = "en") -> str:
         parts.append(say("ends_half", language, sentences=sentences))
     if rises and text.value is not None:
         parts.append(
-            say("ends_the_length" if _apart(after, text) else "ends_not_the_length", language, text=with_interval(text))
+            say("ends_the_length" if _apart(after, text) else "ends_not_the_length", language, text=_figure(text))
         )
     longer = _apart(ends.lengths.after.median_new_tokens, ends.lengths.without.median_new_tokens)
     parts.append(
         say(
             "ends_cause" if rises and longer and _apart(without, after) else "ends_no_cause",
             language,
-            without=with_interval(without),
+            without=_figure(without),
         )
     )
-    parts.append(say("ends_bits", language, bits=_change(ends.bits_without_minus_after, language)))
+    parts.append(say("ends_bits", language, bits=_bits(ends.bits_without_minus_after, language)))
     return _sentences(parts, language)
 
 
-def _share(value: float | None) -> str:
-    return DASH if value is None else number(value, 2)
+def _median(lengths: TextLengths, language: str, interval: bool = True) -> str:
+    """Tell the median length; "or more" where fewer than half of the texts were ended before the limit."""
+    median = lengths.median_new_tokens
+    told = _figure(median if interval else Estimate(value=median.value))
+    return say("or_more", language, figure=told) if 2 * lengths.ended < lengths.texts else told
+
+
+def _figure(estimate: Estimate) -> str:
+    """A figure with two digits and its interval, such as `"20 (18–22)"`."""
+    if estimate.value is None:
+        return DASH
+    value, *ends = (number(one, 2) for one in (estimate.value, estimate.low, estimate.high) if one is not None)
+    return f"{value} ({'–'.join(ends)})" if estimate.has_interval else value
+
+
+def _bits(estimate: Estimate, language: str) -> str:
+    """Say by how many bits per character a figure changes, by its interval, with two digits."""
+    if not estimate.has_interval:
+        return say("bits_unknown", language)
+    low, high = (number(abs(end), 2) for end in (estimate.low, estimate.high))
+    if estimate.high < 0:
+        return say("change_fewer", language, low=high, high=low)
+    if estimate.low > 0:
+        return say("change_more", language, low=low, high=high)
+    return say("change_between", language, fewer=low, more=high)
 
 
 def _apart(lower: Estimate, higher: Estimate) -> bool:
@@ -428,7 +454,7 @@ def style(measured: RedditFinetune, language: str = "en") -> str:
             texts=told.texts,
             words=told.words,
             **{
-                f"{measure}_{who}": with_interval(getattr(group, who))
+                f"{measure}_{who}": _figure(getattr(group, who))
                 for measure, group in groups.items()
                 for who in ("before", "after", "people")
             },
@@ -464,7 +490,7 @@ def learning_curve(measured: RedditFinetune, language: str = "en") -> str:
     """Say by how much held-out texts change from each number of stories to the next, and from 500 to the most."""
     curve = measured.learning_curve
     first, *others = curve.points
-    bits = _change(first.minus_point_before, language)
+    bits = _bits(first.minus_point_before, language)
     steps = say("curve_first" if others else "curve_only", language, stories=first.stories, bits=bits)
     steps += say("between", language).join(
         say(
@@ -472,7 +498,7 @@ def learning_curve(measured: RedditFinetune, language: str = "en") -> str:
             language,
             stories=point.stories,
             earlier=earlier.stories,
-            bits=_change(point.minus_point_before, language),
+            bits=_bits(point.minus_point_before, language),
         )
         for earlier, point in zip(curve.points, others, strict=False)
     )
@@ -494,7 +520,7 @@ def _from_500(measured: RedditFinetune, language: str) -> str:
         language,
         near=curve.near_500,
         last=last,
-        bits=_change(curve.last_minus_500, language),
+        bits=_bits(curve.last_minus_500, language),
     )
 
 
@@ -586,12 +612,12 @@ def _answer_reddit(results: Results, language: str) -> dict:
     groups = {"before": lengths.before, "after": lengths.after, "without": lengths.without}
     told = {
         "lengths": say(
-            "answer_lengths",
+            "reddit_lengths",
             language,
-            **{name: number(group.median_new_tokens.value) for name, group in groups.items()},
+            **{name: _median(group, language, interval=False) for name, group in groups.items()},
         ),
         "style": say(
-            "answer_style",
+            "reddit_style",
             language,
             before=_or_nan(auc.before.value),
             after=_or_nan(auc.after.value),
@@ -599,7 +625,7 @@ def _answer_reddit(results: Results, language: str) -> dict:
         ),
         "curve": _from_500(measured, language),
         "speed": say(
-            "answer_speed",
+            "reddit_speed",
             language,
             pairs=before.later_calls.n,
             ratio=with_interval(measured.speed_ratio),
@@ -611,7 +637,7 @@ def _answer_reddit(results: Results, language: str) -> dict:
     return told | {
         "steps": measured.training.steps,
         "batch": measured.training.batch_size,
-        "bits": _change(measured.bits_per_character_change, language),
+        "bits": _bits(measured.bits_per_character_change, language),
         "bits_before": measured.likelihood.before.bits_per_character,
         "bits_after": measured.likelihood.after.bits_per_character,
         "texts": measured.held_out_texts,
