@@ -12,7 +12,7 @@ from lib import notebooks
 from lib.claims.experiments import NOTEBOOKS, Experiments
 from lib.core import records
 from lib.core.records import CallState, Estimate
-from lib.evaluation import metrics, statistics
+from lib.evaluation import curve, metrics, statistics
 from lib.evaluation.poem_form import SHARES
 
 POEM = "春眠不覺曉，處處聞啼鳥。夜來風雨聲，花落知多少。"
@@ -346,6 +346,77 @@ def _fine_tuning(changes: dict, batch_size: int, before: tuple, after: tuple) ->
     }
 
 
+def text_lengths(new_tokens=(20, 25, 30, 35), ended=True, most=197):
+    """How long some texts are; `ended` says whether the model ended them all, or which of them."""
+    told = [ended] * len(new_tokens) if isinstance(ended, bool) else list(ended)
+    median = float(sorted(new_tokens)[len(new_tokens) // 2])
+    return records.TextLengths(
+        texts=len(new_tokens),
+        median_new_tokens=estimate(median, 0.8 * median, 1.2 * median),
+        ended=sum(told),
+        ended_percent=statistics.share(sum(told), len(told)),
+        new_tokens=list(new_tokens),
+        ended_by_model=told,
+        most_new_tokens=most,
+    )
+
+
+def end_probability(after_sentence=0.4, in_top_k=0.1, after_text=0.1, elsewhere=0.01):
+    """How likely the end token is, in percent, each with an interval of a tenth."""
+
+    def tenth(value):
+        return value if isinstance(value, Estimate) else estimate(value, 0.9 * value, 1.1 * value)
+
+    return records.EndProbability(
+        after_sentence=tenth(after_sentence),
+        after_sentence_by_quarter=[15.0, 20.0, 25.0, None],
+        after_sentence_in_top_k=tenth(in_top_k),
+        after_text=tenth(after_text),
+        elsewhere=tenth(elsewhere),
+    )
+
+
+def text_ends(probability=None, lengths=None, **changes):
+    """Where texts end. By default the end token in training makes them short."""
+    likely = {"before": end_probability(), "after": end_probability(20.0, 30.0, 19.0), "without": end_probability()}
+    longer = text_lengths((190, 194, 197, 197), False)
+    fields = {
+        "training": {"texts": 4, "cut": 1, "tokens": [100, 105, 110, 128], "median_tokens": 107.5, "sentences": 20},
+        "probability": likely | (probability or {}),
+        "lengths": {"before": longer, "after": text_lengths(), "without": longer} | (lengths or {}),
+        "bits_without_minus_after": estimate(-0.001, -0.01, 0.01),
+    }
+    return records.TextEnds(**(fields | changes))
+
+
+def style(after_minus_before=None, after_minus_floor=None, **changes):
+    """Texts against people's. By default fine-tuning brings them nearer, and not as near as other people's."""
+    near = {"auc": estimate(-0.1, -0.15, -0.05), "jsd": estimate(-0.02, -0.03, -0.01)}
+    far = {"auc": estimate(0.3, 0.2, 0.4), "jsd": estimate(0.05, 0.03, 0.07)}
+    scores = records.StyleScores(texts=[-1.0, 0.5], people=[1.0, 0.0])
+    fields = {
+        "texts": 2,
+        "words": 200,
+        "auc": {"before": estimate(0.9, 0.8, 1.0), "after": estimate(0.8, 0.7, 0.9), "people": estimate(0.5, 0.4, 0.6)},
+        "jsd": {
+            "before": estimate(0.4, 0.3, 0.5),
+            "after": estimate(0.38, 0.3, 0.4),
+            "people": estimate(0.33, 0.3, 0.4),
+        },
+        "after_minus_before": near | (after_minus_before or {}),
+        "after_minus_floor": far | (after_minus_floor or {}),
+        "scores": {"before": scores, "after": scores, "people": scores},
+    }
+    return records.Style(**(fields | changes))
+
+
+def learning_curve(points=((8, 1.35, 1.45), (120, 1.2, 1.3)), untrained=(1.4, 1.5)):
+    """A learning curve of two held-out texts: stories and bits per character of each text."""
+    return curve.learning_curve(
+        likelihood(untrained), [(point[0], point[0] // 4, likelihood(point[1:])) for point in points]
+    )
+
+
 def reddit(before=None, after=None, **changes):
     """02_reddit_finetune; `before` and `after` are timings, `bits_before` and `bits_after` bits of each text."""
     fields = _fine_tuning(changes, 4, (1.3, 1.5), (1.2, 1.3)) | {
@@ -355,7 +426,11 @@ def reddit(before=None, after=None, **changes):
             "before": before or timing("before fine-tuning", 17.6, (4.9, 5.0, 5.1)),
             "after": after or timing("after fine-tuning", 16.0, (3.9, 4.0, 4.1)),
         },
+        "speed_ratio": estimate(1.25, 1.2, 1.3),
         "texts": [text_group("before fine-tuning"), text_group("after fine-tuning"), text_group("people")],
+        "ends": text_ends(),
+        "style": style(),
+        "learning_curve": learning_curve(),
     }
     return records.RedditFinetune(**(fields | changes))
 

@@ -92,9 +92,9 @@ def _style(found: Experiments, figures: dict, post_texts: list[PostText]) -> tup
         ("nearer_to_people", ""): rules.minus(style.after_minus_before["auc"]),
         ("not_told_apart", ""): rules.minus(style.after_minus_floor["auc"]),
     }, {
-        "before": _told(style.auc["before"]),
-        "after": _told(style.auc["after"]),
-        "floor": _told(style.auc["people"]),
+        "before": _told(style.auc.before),
+        "after": _told(style.auc.after),
+        "floor": _told(style.auc.people),
         "texts": style.texts,
     }
 

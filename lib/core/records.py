@@ -576,13 +576,148 @@ class FineTuning(Record):
     samples: list[Sample]
 
 
+class EndProbability(Record):
+    """How likely the end token is as the next one in held-out texts: percent, means over the texts."""
+
+    after_sentence: Estimate
+    """Where a sentence ends and the text goes on."""
+    after_sentence_by_quarter: list[Maybe]
+    """There, by the quarter of the tokens to which texts are cut; of all sentence ends in it together."""
+    after_sentence_in_top_k: Estimate
+    """There, among the k most likely tokens alone, from which top-k sampling chooses; 0 where it is none of them."""
+    after_text: Estimate
+    """Where the text ends, of those that are not cut."""
+    elsewhere: Estimate
+
+
+class TextLengths(Record):
+    """How long generated texts are."""
+
+    texts: int
+    median_new_tokens: Estimate
+    """Its interval is a bootstrap over the texts."""
+    ended: int
+    """Texts that the model ended itself."""
+    ended_percent: Estimate
+    new_tokens: list[int]
+    """Of each text, those before the end token."""
+    ended_by_model: list[bool]
+    """The same texts."""
+    most_new_tokens: int
+    """Where a text is cut that goes on."""
+
+
+class TrainingTexts(Record):
+    """The texts of a training, as long as they are trained on."""
+
+    texts: int
+    cut: int
+    """Those that go on after the last token that is trained on."""
+    tokens: list[int]
+    """That are predicted in each text, the end token included."""
+    median_tokens: float
+    sentences: int
+    """Sentences that end in all texts together."""
+
+    @property
+    def ends_per_sentence_percent(self) -> float | None:
+        """The share of sentence ends that an end token follows: one in each text that is not cut."""
+        return 100 * (self.texts - self.cut) / self.sentences if self.sentences else None
+
+
+class ThreeRuns(Record, Generic[Of]):
+    """The same measured before fine-tuning, after it, and after the same fine-tuning without an end token."""
+
+    before: Of
+    after: Of
+    without: Of
+
+
+class TextEnds(Record):
+    """Where the model ends its texts, and why."""
+
+    training: TrainingTexts
+    probability: ThreeRuns[EndProbability]
+    lengths: ThreeRuns[TextLengths]
+    bits_without_minus_after: Estimate
+    """Bits per character of held-out texts without an end token in training minus with it, mean over the texts."""
+
+
+class StyleGroups(Record):
+    """A measure of texts against those of people that continue the same openings."""
+
+    before: Estimate
+    after: Estimate
+    people: Estimate
+    """Of what other people wrote after other openings: the floor."""
+
+
+class StyleScores(Record):
+    """The out-of-fold scores of a classifier, log odds: the higher, the more like people's."""
+
+    texts: list[float]
+    people: list[float]
+    """Of people's texts after the same openings."""
+
+
+class Style(Record):
+    """How well texts can be told from people's; all intervals are bootstraps over the openings."""
+
+    texts: int
+    """In each group."""
+    words: int
+    """In each group; the texts of an opening have as many."""
+    auc: StyleGroups
+    """Area under the ROC curve of a classifier of character 1- to 3-grams, a fraction; 0.5: cannot be told apart."""
+    jsd: StyleGroups
+    """Jensen-Shannon divergence of the word frequencies, bits."""
+    after_minus_before: dict[str, Estimate]
+    """By measure, `auc` and `jsd`."""
+    after_minus_floor: dict[str, Estimate]
+    """By measure: after fine-tuning minus people."""
+    scores: dict[str, StyleScores]
+    """By group."""
+
+
+class LearningPoint(Record):
+    """Held-out texts after a training on some stories."""
+
+    stories: int
+    steps: int
+    bits_per_character: Estimate
+    """Mean over the held-out texts."""
+    by_text: list[Maybe]
+    minus_point_before: Estimate
+    """Mean over the texts of this point minus the one before; of the first minus the untrained model."""
+    minus_untrained: Estimate
+    """Mean over the texts of this point minus the untrained model."""
+
+
+class LearningCurve(Record):
+    """Held-out bits per character by the number of stories; each point is a training of its own."""
+
+    untrained: float
+    """Bits per character of the pretrained model, mean over the held-out texts."""
+    points: list[LearningPoint]
+    """By rising number of stories; one is the notebook's own training."""
+    near_500: int | None = None
+    """The number of stories that stands for the post's 500; None where none is near it, or none is larger."""
+    last_minus_500: Estimate | None = None
+    """Mean over the texts of the last point minus that one; None where there is no such point."""
+
+
 class RedditFinetune(FineTuning):
     """02_reddit_finetune."""
 
     examples: list[list[str]]
     """Title and beginning of the first training texts."""
     timing: BeforeAfter[Timing]
+    speed_ratio: Estimate
+    """Later calls before / after, of calls made in turn: the geometric mean, with Student's interval over the pairs."""
     texts: list[TextGroup]
+    ends: TextEnds
+    style: Style
+    learning_curve: LearningCurve
 
 
 class GreedyVsTopK(Record):

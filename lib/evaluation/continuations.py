@@ -77,7 +77,7 @@ def openings(
     different = "" if distinct_from is None else "different "
     raise UserError(
         f"{count} {different}beginnings of texts of {max_length} tokens are asked for, but only {len(rows)} of "
-        f"{len(texts)} held-out texts will do. Lower max_length, or num_openings in 03 and num_samples in 02."
+        f"{len(texts)} held-out texts will do. Lower max_length, num_openings, num_samples or style_openings."
     )
 
 

@@ -60,8 +60,11 @@ class HeldOut:
         """
         progress.note(f"evaluating on held-out texts, {when}")
         losses = self.judge.evaluate(self.batches, verbose=progress.keras_verbosity(), return_dict=True)
-        bits = likelihood.held_out(self.causal_lm, self.texts, self.context, characters=self.characters)
-        return HeldOutLoss(**{name: float(value) for name, value in losses.items()}), bits
+        return HeldOutLoss(**{name: float(value) for name, value in losses.items()}), self.likelihood()
+
+    def likelihood(self) -> Likelihood:
+        """Evaluate the likelihood alone, see `measure`."""
+        return likelihood.held_out(self.causal_lm, self.texts, self.context, characters=self.characters)
 
 
 def record(measured: FineTuning, before: tuple[HeldOutLoss, Likelihood], after: tuple[HeldOutLoss, Likelihood]) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from lib.core import backends, chinese, progress
 from lib.core.errors import UserError
-from lib.core.records import CallState, DecodingStep, LossCurve, Spread, Timing, Training
+from lib.core.records import CallState, DecodingStep, Estimate, LossCurve, Spread, Timing, Training
 from lib.evaluation import compiling, provenance, statistics
 from lib.models import decoding, generation, samplers
 
@@ -129,7 +129,7 @@ def measure_in_turn(causal_lm, timings: list[Timing], weights: list, prompts: li
     """Time later calls of a model with several sets of weights, in turn.
 
     Between two calls that are minutes apart, a machine may become slower or faster by a tenth; alternating calls run
-    under the same conditions.
+    under the same conditions. The order within a round alternates, too.
 
     Args:
         causal_lm: The model, whose `generate` is already compiled. It keeps the last weights.
@@ -148,12 +148,15 @@ def measure_in_turn(causal_lm, timings: list[Timing], weights: list, prompts: li
     first_token, later = ([[] for _ in timings] for _ in range(2))
     while any(_more(seconds, fewest) for seconds in later):
         progress.note(f"timing in turn, round {len(later[0]) + 1}")
-        for index, timing in enumerate(timings):
+        order = range(len(timings)) if len(later[0]) % 2 == 0 else reversed(range(len(timings)))
+        for index in order:  # neither set of weights always comes first
+            timing = timings[index]
             causal_lm.set_weights(weights[index])
             one_more = timing.prompt_tokens + 1
             call(one_more)  # the first call with other weights joins matrices
             first_token[index].append(stopwatch(lambda length=one_more: call(length)))
             later[index].append(stopwatch(lambda length=timing.max_length: call(length)))
+    causal_lm.set_weights(weights[-1])
     derived = {
         "seconds",
         "later_calls",
@@ -169,6 +172,19 @@ def measure_in_turn(causal_lm, timings: list[Timing], weights: list, prompts: li
         )
         for index, timing in enumerate(timings)
     ]
+
+
+def paired_ratio(first: Timing, second: Timing) -> Estimate:
+    """Return how many times as long later calls of one timing took as those of another, made in turn with them.
+
+    Args:
+        first: A result of `measure_in_turn`.
+        second: Another result of the same call.
+
+    Returns:
+        The geometric mean of the ratios of the pairs, with Student's interval over the pairs.
+    """
+    return statistics.mean_ratio(first.seconds[CallState.LATER], second.seconds[CallState.LATER])
 
 
 def calls(timings: list[Timing]) -> pd.DataFrame:

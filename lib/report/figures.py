@@ -12,7 +12,17 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from lib.core import chinese
-from lib.core.records import CallState, LossCurve, PoemForm, TextGroup, TextQuality, Timing
+from lib.core.records import (
+    CallState,
+    LearningCurve,
+    LossCurve,
+    PoemForm,
+    Style,
+    TextGroup,
+    TextLengths,
+    TextQuality,
+    Timing,
+)
 from lib.report import escaping
 
 matplotlib.rcdefaults()  # whatever the reader's matplotlibrc says
@@ -140,6 +150,82 @@ def _label(axes, points: list[tuple[str, float, float]]) -> None:
         else:
             box = axes.annotate(text, (x, y), fontsize=8).get_window_extent(renderer)
         taken.append(box)
+
+
+def survival(runs: dict[str, TextLengths], training: float) -> tuple[Figure, str]:
+    """The share of texts that still go on, by the number of new tokens.
+
+    Args:
+        runs: The lengths of the texts, by name.
+        training: The median length of the training texts, in tokens.
+    """
+    figure = Figure()
+    axes = figure.subplots()
+    for (name, lengths), colour in zip(runs.items(), (GREY, BLUE, ORANGE), strict=True):
+        # A text that goes on to the limit is not known to end there.
+        ended = sorted(
+            count for count, by_model in zip(lengths.new_tokens, lengths.ended_by_model, strict=True) if by_model
+        )
+        shares = [100 * (1 - place / lengths.texts) for place in range(len(ended) + 1)]
+        axes.step([0, *ended, lengths.most_new_tokens], [*shares, shares[-1]], color=colour, where="post", label=name)
+    axes.axvline(training, color="black", linewidth=1, linestyle=":")
+    axes.set(xlabel="new tokens", ylabel="texts that go on (%)", ylim=(0, 103), xlim=(0, None))
+    axes.legend(loc="upper right", fontsize=8)
+    medians = "; ".join(f"{name} {lengths.median_new_tokens.value:.0f}" for name, lengths in runs.items())
+    return figure, (
+        f"Share of texts that still go on, by new tokens. Median lengths: {medians}; training texts {training:.0f}."
+    )
+
+
+def style(told: Style) -> tuple[Figure, str]:
+    """How well texts can be told from people's, by both measures, with their intervals."""
+    names = {"before": "before fine-tuning", "after": "after fine-tuning", "people": "other people"}
+    titles = {"auc": "classifier, AUC", "jsd": "word frequencies, bits"}
+    figure = Figure(figsize=(7.5, 2.2))
+    panels = figure.subplots(1, 2, sharey=True)
+    spoken = []
+    for axes, (measure, title) in zip(panels, titles.items(), strict=True):
+        for place, (name, label) in enumerate(names.items()):
+            estimate = getattr(getattr(told, measure), name)
+            if estimate.value is None:
+                continue
+            colour = ORANGE if name == "people" else BLUE
+            if estimate.has_interval:
+                axes.plot([estimate.low, estimate.high], [place, place], color=colour, linewidth=1.5)
+            axes.plot(estimate.value, place, "o", color=colour)
+            spoken.append(f"{title}, {label}: {estimate.value:.2f}")
+        axes.set(title=title)
+        axes.title.set_fontsize(10)
+    panels[0].axvline(0.5, color=GREY, linewidth=1, linestyle="--")
+    panels[0].set_yticks(range(len(names)), list(names.values()))
+    panels[0].set_ylim(len(names) - 0.5, -0.5)
+    figure.tight_layout()
+    return figure, f"Texts against people's, with 95 % intervals. {'; '.join(spoken)}."
+
+
+def learning_curve(curve: LearningCurve) -> tuple[Figure, str]:
+    """Held-out bits per character, and their change from before training, by the number of stories."""
+    figure = Figure()
+    left, right = figure.subplots(1, 2, sharex=True)
+    stories = [point.stories for point in curve.points]
+    for axes, of, title in (
+        (left, "bits_per_character", "bits per character"),
+        (right, "minus_untrained", "change from before training"),
+    ):
+        told = [getattr(point, of) for point in curve.points]
+        axes.plot(stories, [one.value for one in told], "o-", color=BLUE)
+        for place, one in zip(stories, told, strict=True):
+            if one.has_interval:
+                axes.plot([place, place], [one.low, one.high], color=BLUE, linewidth=1)
+        axes.set(xscale="log", xlabel="stories (log scale)", title=title)
+        axes.title.set_fontsize(10)
+        axes.set_xticks(stories, [f"{count:,}" for count in stories])
+        axes.minorticks_off()
+    left.axhline(curve.untrained, color=GREY, linewidth=1, linestyle="--")
+    right.axhline(0, color=GREY, linewidth=1, linestyle="--")
+    figure.tight_layout()
+    spoken = "; ".join(f"{point.stories:,} stories {point.bits_per_character.value:.3f}" for point in curve.points)
+    return figure, f"Bits per character on held-out texts. Before training {curve.untrained:.3f}; {spoken}."
 
 
 def speed(post_seconds: list[float], first: list[float], later: list[float]) -> tuple[Figure, str]:

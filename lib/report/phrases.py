@@ -20,17 +20,19 @@ from lib.core.records import (
     Estimate,
     GreedyVsTopK,
     Machine,
+    RedditFinetune,
     Results,
     SpeedVerdict,
     StandIn,
     TextGroup,
+    TextLengths,
     TextQuality,
     Timing,
     Verdict,
     Winner,
 )
 from lib.report import wording
-from lib.report.numbers import number, percent, with_interval
+from lib.report.numbers import DASH, number, percent, with_interval
 from lib.report.wording import say
 
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])|(?<=[。！？])(?=.)")
@@ -495,6 +497,202 @@ def trained_where(theirs: Machine, here: Machine, language: str = "en") -> str:
     return told if same else told + say("another_machine", language)
 
 
+# Fine-tuning on stories: lengths, style, learning curve, speed.
+
+
+def text_lengths(measured: RedditFinetune, length: int, language: str = "en") -> str:
+    """Say how long the texts are before and after fine-tuning and without an end token, beside the training texts.
+
+    Args:
+        measured: What 02 measured.
+        length: The number of tokens to which a training text is cut.
+        language: One of `wording.LANGUAGES`.
+    """
+    lengths, training = measured.ends.lengths, measured.ends.training
+    groups = {"before": lengths.before, "after": lengths.after, "without": lengths.without}
+    return say(
+        "lengths_told",
+        language,
+        texts=lengths.after.texts,
+        most=lengths.after.most_new_tokens,
+        training=training.median_tokens,
+        cut=training.cut,
+        trained=training.texts,
+        length=length,
+        **{name: _median(group, language) for name, group in groups.items()},
+        **{f"ended_{name}": group.ended for name, group in groups.items()},
+    )
+
+
+def text_ends(measured: RedditFinetune, k: int, language: str = "en") -> str:
+    """Say why the model ends its texts where it does, as far as the figures show it."""
+    ends, likely = measured.ends, measured.ends.probability
+    quarters = likely.after.after_sentence_by_quarter
+    before, after, without = (one.after_sentence for one in (likely.before, likely.after, likely.without))
+    in_top_k, text = likely.after.after_sentence_in_top_k, likely.after.after_text
+    parts = [
+        say(
+            "ends_probability",
+            language,
+            share=_figure(Estimate(value=ends.training.ends_per_sentence_percent)),
+            before=_figure(before),
+            after=_figure(after),
+            elsewhere=_figure(likely.after.elsewhere),
+            in_top_k=_figure(in_top_k),
+            k=k,
+            quarters=say("and", language).join(DASH if one is None else number(one, 2) for one in quarters),
+        )
+    ]
+    rises = _apart(before, after)
+    if rises and in_top_k.value and in_top_k.value < 100:
+        sentences = math.ceil(math.log(0.5) / math.log(1 - in_top_k.value / 100))
+        parts.append(say("ends_half", language, sentences=sentences))
+    if rises and text.value is not None:
+        parts.append(
+            say("ends_the_length" if _apart(after, text) else "ends_not_the_length", language, text=_figure(text))
+        )
+    longer = _apart(ends.lengths.after.median_new_tokens, ends.lengths.without.median_new_tokens)
+    parts.append(
+        say(
+            "ends_cause" if rises and longer and _apart(without, after) else "ends_no_cause",
+            language,
+            without=_figure(without),
+        )
+    )
+    parts.append(say("ends_bits", language, bits=_bits(ends.bits_without_minus_after, language)))
+    return _sentences(parts, language)
+
+
+def _median(lengths: TextLengths, language: str, interval: bool = True) -> str:
+    """Tell the median length; "or more" where fewer than half of the texts were ended before the limit."""
+    median = lengths.median_new_tokens
+    told = _figure(median if interval else Estimate(value=median.value))
+    return say("or_more", language, figure=told) if 2 * lengths.ended < lengths.texts else told
+
+
+def _figure(estimate: Estimate) -> str:
+    """A figure with two digits and its interval, such as `"20 (18–22)"`."""
+    if estimate.value is None:
+        return DASH
+    value, *ends = (number(one, 2) for one in (estimate.value, estimate.low, estimate.high) if one is not None)
+    return f"{value} ({'–'.join(ends)})" if estimate.has_interval else value
+
+
+def _bits(estimate: Estimate, language: str) -> str:
+    """Say by how many bits per character a figure changes, by its interval, with two digits."""
+    if not estimate.has_interval:
+        return say("change_unknown", language)
+    low, high = (number(abs(end), 2) for end in (estimate.low, estimate.high))
+    if estimate.high < 0:
+        return say("change_fewer", language, low=high, high=low)
+    if estimate.low > 0:
+        return say("change_more", language, low=low, high=high)
+    return say("change_between", language, fewer=low, more=high)
+
+
+def _apart(lower: Estimate, higher: Estimate) -> bool:
+    """Return whether the interval of one figure lies above that of another."""
+    return lower.has_interval and higher.has_interval and lower.high < higher.low
+
+
+def _sentences(parts: list[str], language: str) -> str:
+    return (" " if language == "en" else "").join(part.strip() for part in parts)
+
+
+def style(measured: RedditFinetune, language: str = "en") -> str:
+    """Say how well the texts can be told from people's, and whether fine-tuning brought them nearer."""
+    told = measured.style
+    groups = {"auc": told.auc, "jsd": told.jsd}
+    parts = [
+        say(
+            "style_told",
+            language,
+            texts=told.texts,
+            words=told.words,
+            **{
+                f"{measure}_{who}": _figure(getattr(group, who))
+                for measure, group in groups.items()
+                for who in ("before", "after", "people")
+            },
+        )
+    ]
+    for measure in groups:
+        change, floor = told.after_minus_before[measure], told.after_minus_floor[measure]
+        name = say("style_by_auc" if measure == "auc" else "style_by_jsd", language)
+        nearer, above = rules.reaches(change, 0), rules.reaches(floor, 0)
+        parts.append(
+            say(
+                "style_undecided" if nearer is None else "style_farther" if nearer else "style_nearer",
+                language,
+                measure=name,
+                change=_signed(change, language),
+            )
+            + say(
+                "style_at_floor" if above is None else "style_above_floor" if above else "style_below_floor",
+                language,
+                floor=_signed(floor, language),
+            )
+        )
+    return _sentences(parts, language)
+
+
+def _signed(estimate: Estimate, language: str) -> str:
+    if not estimate.has_interval:
+        return DASH
+    return say("signed_interval", language, value=estimate.value, low=estimate.low, high=estimate.high)
+
+
+def learning_curve(measured: RedditFinetune, language: str = "en") -> str:
+    """Say by how much held-out texts change from each number of stories to the next, and from 500 to the most."""
+    curve = measured.learning_curve
+    first, *others = curve.points
+    bits = _bits(first.minus_point_before, language)
+    steps = say("curve_first" if others else "curve_only", language, stories=first.stories, bits=bits)
+    steps += say("between", language).join(
+        say(
+            "curve_step",
+            language,
+            stories=point.stories,
+            earlier=earlier.stories,
+            bits=_bits(point.minus_point_before, language),
+        )
+        for earlier, point in zip(curve.points, others, strict=False)
+    )
+    if others:
+        steps += say("full_stop", language)
+    told = say("curve_told", language, trainings=len(curve.points), texts=len(first.by_text), steps=steps)
+    return _sentences([told, _from_500(measured, language)], language)
+
+
+def _from_500(measured: RedditFinetune, language: str) -> str:
+    """Say whether more than about 500 stories help, if such trainings were run."""
+    curve = measured.learning_curve
+    last = curve.points[-1].stories
+    if curve.last_minus_500 is None:
+        return say("curve_500_not_run", language, last=last)
+    more = rules.above_zero(curve.last_minus_500)
+    return say(
+        "curve_500_same" if more is None else "curve_500_more" if more else "curve_500_fewer",
+        language,
+        near=curve.near_500,
+        last=last,
+        bits=_bits(curve.last_minus_500, language),
+    )
+
+
+def speed_ratio(measured: RedditFinetune, language: str = "en") -> str:
+    """Say how later calls before and after fine-tuning compare, pair by pair, and what a first call takes."""
+    before = measured.timing.before
+    return say(
+        "speed_ratio",
+        language,
+        pairs=before.later_calls.n,
+        ratio=with_interval(measured.speed_ratio),
+        verdict=speed(rules.speed(measured.speed_ratio), language),
+        compiling=before.first_call_seconds / before.later_calls.median_seconds,
+    )
+
+
 # What each notebook found.
 
 
@@ -531,18 +729,39 @@ def _answer_baseline(results: Results, language: str) -> dict:
 def _answer_reddit(results: Results, language: str) -> dict:
     measured = results.measured
     before, after = measured.timing.before, measured.timing.after
-    return {
+    lengths, auc = measured.ends.lengths, measured.style.auc
+    groups = {"before": lengths.before, "after": lengths.after, "without": lengths.without}
+    told = {
+        "lengths": say(
+            "reddit_lengths",
+            language,
+            **{name: _median(group, language, interval=False) for name, group in groups.items()},
+        ),
+        "style": say(
+            "reddit_style",
+            language,
+            before=_or_nan(auc.before.value),
+            after=_or_nan(auc.after.value),
+            floor=_or_nan(auc.people.value),
+        ),
+        "curve": _from_500(measured, language),
+        "speed": say(
+            "reddit_speed",
+            language,
+            pairs=before.later_calls.n,
+            ratio=with_interval(measured.speed_ratio),
+            verdict=speed(rules.speed(measured.speed_ratio), language),
+            mixed=before.first_call_seconds / after.later_calls.median_seconds,
+            compiling=before.first_call_seconds / before.later_calls.median_seconds,
+        ),
+    }
+    return told | {
         "steps": measured.training.steps,
         "batch": measured.training.batch_size,
-        "loss_before": measured.held_out.before.token_loss,
-        "loss_after": measured.held_out.after.token_loss,
+        "bits": _bits(measured.bits_per_character_change, language),
         "bits_before": measured.likelihood.before.bits_per_character,
         "bits_after": measured.likelihood.after.bits_per_character,
-        "before": before.later_calls.median_seconds,
-        "after": after.later_calls.median_seconds,
-        "verdict": speed(rules.speed(measured.speed_ratio), language),
-        "mixed": before.first_call_seconds / after.later_calls.median_seconds,
-        "compiling": before.first_call_seconds / before.later_calls.median_seconds,
+        "texts": measured.held_out_texts,
     }
 
 

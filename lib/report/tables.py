@@ -5,16 +5,21 @@ from lib.core.records import (
     BatchTime,
     BeforeAfter,
     CallState,
+    Estimate,
     FromScratch,
     HeldOutLoss,
+    LearningCurve,
     Likelihood,
     Machine,
     PoemForm,
     PoemLine,
     PostText,
     PublishedRow,
+    Style,
+    TextEnds,
     TextGroup,
     TextQuality,
+    ThreeRuns,
     Timing,
     Training,
     Winner,
@@ -31,6 +36,11 @@ FORM = {
     "rhyme": "rhyming pairs %",
     "alternating": "alternating tones %",
     "distinct": "distinct characters %",
+}
+RUNS = {
+    "before": "before fine-tuning",
+    "after": "after fine-tuning",
+    "without": "after it, without an end token",
 }
 
 
@@ -104,6 +114,90 @@ def held_out(losses: BeforeAfter[HeldOutLoss], likelihoods: BeforeAfter[Likeliho
         }
         for when in ("before", "after")
     ]
+
+
+def text_lengths(ends: TextEnds) -> list[dict]:
+    """How long the texts are, a row a group, and the training texts."""
+    rows = [
+        {
+            "texts": name,
+            "median new tokens": with_interval(group.median_new_tokens),
+            "ended by the model %": with_interval(group.ended_percent),
+            "shortest": min(group.new_tokens),
+            "longest": max(group.new_tokens),
+        }
+        for name, group in _runs(ends.lengths)
+    ]
+    tokens = ends.training.tokens
+    training = {
+        "texts": "training texts, in tokens",
+        "median new tokens": number(ends.training.median_tokens),
+        "ended by the model %": DASH,
+        "shortest": min(tokens),
+        "longest": max(tokens),
+    }
+    return [*rows, training]
+
+
+def end_probabilities(ends: TextEnds) -> list[dict]:
+    """The probability of the end token by place, a row a training."""
+    return [
+        {
+            "model": name,
+            "after a sentence %": with_interval(told.after_sentence),
+            "the same, in the top k %": with_interval(told.after_sentence_in_top_k),
+            "where the text ends %": with_interval(told.after_text),
+            "elsewhere %": with_interval(told.elsewhere),
+        }
+        for name, told in _runs(ends.probability)
+    ]
+
+
+def _runs(runs: ThreeRuns) -> list[tuple]:
+    return [(RUNS[name], getattr(runs, name)) for name in RUNS]
+
+
+def style(told: Style) -> list[dict]:
+    """How well texts can be told from people's, a row a group and a difference."""
+    groups = {"before": "before fine-tuning", "after": "after fine-tuning", "people": "other people (the floor)"}
+    rows = [
+        {
+            "compared with people": label,
+            "AUC of the classifier": with_interval(getattr(told.auc, name)),
+            "Jensen-Shannon divergence, bits": with_interval(getattr(told.jsd, name)),
+        }
+        for name, label in groups.items()
+    ]
+    differences = {"after - before": told.after_minus_before, "after - other people": told.after_minus_floor}
+    return rows + [
+        {
+            "compared with people": label,
+            "AUC of the classifier": _difference(one["auc"]),
+            "Jensen-Shannon divergence, bits": _difference(one["jsd"]),
+        }
+        for label, one in differences.items()
+    ]
+
+
+def learning_curve(curve: LearningCurve) -> list[dict]:
+    """Held-out bits per character by the number of stories, a row a training."""
+    return [
+        {
+            "stories": point.stories,
+            "steps": point.steps,
+            "bits per character": with_interval(point.bits_per_character),
+            "minus before training": _difference(point.minus_untrained),
+            "minus the row above": _difference(point.minus_point_before),
+        }
+        for point in curve.points
+    ]
+
+
+def _difference(estimate: Estimate) -> str:
+    """A difference with its sign and its interval."""
+    if not estimate.has_interval:
+        return DASH
+    return f"{estimate.value:+.3f} ({estimate.low:+.3f} to {estimate.high:+.3f})"
 
 
 def quality(groups: list[TextQuality]) -> list[dict]:

@@ -239,6 +239,70 @@ def example_poems(page: Page) -> str:
     return html.poems([(text, title) for title, text in page.measured.examples])
 
 
+# Fine-tuning on stories.
+
+
+@view
+def text_lengths(page: Page) -> str:
+    """How long the texts are, beside the training texts."""
+    measured, length = page.measured, page.results.parameters["sequence_length"]
+    told = html.paragraph(phrases.text_lengths(measured, length, page.language))
+    caption = page.say("table_lengths", texts=measured.ends.lengths.after.texts)
+    return told + html.table(tables.text_lengths(measured.ends), caption)
+
+
+@view
+def text_ends(page: Page) -> str:
+    """Why the texts end where they do."""
+    measured = page.measured
+    told = html.paragraph(phrases.text_ends(measured, page.results.parameters["k"], page.language))
+    caption = page.say("table_ends", texts=measured.held_out_texts)
+    return html.table(tables.end_probabilities(measured.ends), caption) + told
+
+
+@drawing
+def survival(page: Page) -> tuple[Figure, str]:
+    """The share of texts that still go on, by new tokens."""
+    ends = page.measured.ends
+    runs = {label: getattr(ends.lengths, name) for name, label in tables.RUNS.items()}
+    return figures.survival(runs, ends.training.median_tokens)
+
+
+@view
+def style_table(page: Page) -> str:
+    """How well the texts can be told from people's."""
+    told = page.measured.style
+    caption = page.say("table_style", texts=told.texts, words=told.words)
+    return html.table(tables.style(told), caption) + html.paragraph(phrases.style(page.measured, page.language))
+
+
+@drawing
+def style(page: Page) -> tuple[Figure, str]:
+    """How well the texts can be told from people's."""
+    return figures.style(page.measured.style)
+
+
+@view
+def learning_table(page: Page) -> str:
+    """Held-out texts after trainings on more or fewer stories."""
+    curve = page.measured.learning_curve
+    caption = page.say("table_curve", texts=len(curve.points[0].by_text))
+    told = html.paragraph(phrases.learning_curve(page.measured, page.language))
+    return html.table(tables.learning_curve(curve), caption) + told
+
+
+@drawing
+def learning_curve(page: Page) -> tuple[Figure, str]:
+    """Held-out bits per character against the number of stories."""
+    return figures.learning_curve(page.measured.learning_curve)
+
+
+@view
+def speed_ratio(page: Page) -> str:
+    """How later calls before and after fine-tuning compare."""
+    return html.paragraph(phrases.speed_ratio(page.measured, page.language))
+
+
 # Generated texts.
 
 

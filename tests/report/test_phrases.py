@@ -540,13 +540,6 @@ def test_the_summary_begins_with_how_many_claims_hold(outputs):
         assert phrases.verdicts(judged, language) in told
 
 
-def test_the_fine_tuning_on_stories_answers_with_loss_bits_and_speed():
-    told = phrases.answer(made_records.results("02_reddit_finetune"))
-    assert told.startswith("After 4 steps of 4 texts the loss per token on held-out texts went from 4.50 to 4.10")
-    assert "(bits per character: 1.40 to 1.25)" in told and "5.0 s before and 4.0 s after: faster." in told
-    assert "a speed-up of 4.4 times here" in told and "3.5 times as long" in told
-
-
 def test_greedy_against_top_k_answers_with_loops_and_the_finding():
     told = phrases.answer(made_records.results("03_greedy_vs_top_k"))
     assert told.startswith(
