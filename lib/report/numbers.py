@@ -25,6 +25,15 @@ def with_interval(estimate: Estimate) -> str:
     return f"{number(estimate.value)} ({number(estimate.low)}–{number(estimate.high)})"
 
 
+def signed(estimate: Estimate, decimals: int = 0) -> str:
+    """A difference with its interval, such as `"+94 (+71 – +99)"`; a dash where there is none."""
+    if estimate.value is None:
+        return DASH
+    if not estimate.has_interval:
+        return f"{estimate.value:+.{decimals}f}"
+    return f"{estimate.value:+.{decimals}f} ({estimate.low:+.{decimals}f} – {estimate.high:+.{decimals}f})"
+
+
 def percent(value: float | None, language: str = "en") -> str:
     """A share for a sentence, such as `"12 %"`; or that there was nothing to judge."""
     return wording.say("nothing_to_judge", language) if value is None else f"{value:.0f} %"

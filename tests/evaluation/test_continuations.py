@@ -68,8 +68,7 @@ def test_texts_are_judged_by_what_follows_the_prompt():
     assert (loop["words"], loop["loop"], loop["longest_repeated"]) == (36, 100, 33)
     assert loop["rep_4"] == pytest.approx(100 * (1 - 3 / 33))
     assert loop["diversity"] == pytest.approx(3 / 35 * 3 / 34 * 3 / 33)
-    assert loop["text"][int(loop["loop_start"]) : int(loop["loop_end"])] == "and so on"
-    assert loop["loop_start"] == len("one two one two ")
+    assert loop["looped_spans"] == [(len("one two one two and so on"), len(loop["text"]))]
     assert (plain["words"], plain["loop"], plain["rep_4"], plain["copied"]) == (3, 0, 0, 2)
     assert (empty["words"], empty["diversity"], empty["copied"]) == (0, 1, 0)
     assert math.isnan(plain["perplexity"]) and math.isnan(plain["invalid"])
@@ -186,13 +185,13 @@ def test_texts_become_records_judged_or_not():
     plain, _ = continuations.records(rows)
     assert (plain.label, plain.sampler, plain.prompt, plain.text) == ("top-k", "top-k", "one two ", "one two " + LOOP)
     assert (plain.seed, plain.number, plain.new_tokens, plain.ended, plain.invalid_bytes) == (7, 3, 5, True, 1)
-    assert (plain.rep_4_percent, plain.looped_percent, plain.loop_end) == (None, None, None)
+    assert (plain.rep_4_percent, plain.looped_percent, plain.looped_spans) == (None, None, [])
     loop, other = continuations.records(continuations.judge(rows))
     assert loop.rep_4_percent == pytest.approx(100 * (1 - 3 / 33)) and loop.looped_percent == pytest.approx(
         100 * 33 / 36
     )
-    assert loop.text[: loop.loop_end] == "one two and so on"
-    assert (other.rep_4_percent, other.looped_percent, other.loop_end, other.seed) == (0, 0, None, None)
+    assert loop.looped_spans == [(len("one two and so on"), len(loop.text))]
+    assert (other.rep_4_percent, other.looped_percent, other.looped_spans, other.seed) == (0, 0, [], None)
 
 
 def test_a_text_that_json_cannot_hold_is_spelled_out():

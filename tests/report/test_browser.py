@@ -143,7 +143,7 @@ def text_of(label, text):
         sampler="greedy",
         rep_4_percent=told["rep_4"],
         looped_percent=told["looped"],
-        loop_end=told["loop_end"],
+        looped_spans=told["looped_spans"],
     )
 
 
