@@ -133,7 +133,14 @@ def sample(label="after fine-tuning", prompt="My trip was", text=" long.", **cha
 def text_group(label="greedy", loops=0, texts=4, **figures):
     """A writer's texts, judged. A metric is given as an estimate, or as a number that gets an interval of a tenth."""
     found = {"words": 100.0, "rep_2": 10.0, "rep_3": 7.0, "rep_4": 5.0, "diversity": 0.9, "longest_repeated": 4.0}
-    found |= {"loop": 100 * loops / texts, "perplexity": 20.0, "distinct_1": 0.5, "distinct_2": 0.8, "zipf": 1.0}
+    found |= {
+        "loop": 100 * loops / texts,
+        "loop_holtzman": 100 * loops / texts,
+        "perplexity": 20.0,
+        "distinct_1": 0.5,
+        "distinct_2": 0.8,
+        "zipf": 1.0,
+    }
     found |= {"self_bleu_4": 0.2, "copied": None, "invalid": 0.0} | figures
     told = {}
     for name, metric in metrics.REGISTRY.items():
@@ -288,11 +295,12 @@ def stand_in(used="small", requested="big"):
 def post_texts():
     """The texts that the post prints, as they are judged."""
     return [
-        records.PostText(name="greedy", rep_4_percent=80.0, ends_in_a_loop=True),
-        records.PostText(name="chinese", rep_4_percent=45.0, ends_in_a_loop=False),
+        records.PostText(name="greedy", rep_4_percent=80.0, has_a_loop=True, ends_in_a_loop=True),
+        records.PostText(name="chinese", rep_4_percent=45.0, has_a_loop=True, ends_in_a_loop=False),
         records.PostText(
             name="poem",
             rep_4_percent=0.0,
+            has_a_loop=False,
             ends_in_a_loop=False,
             well_formed=True,
             rhymes=0,
@@ -456,8 +464,61 @@ def samplers(**changes):
         "times": [records.BatchTime(label="greedy", texts=4, new_tokens=400, batch_seconds=9.5)],
         "samples": [sample("greedy", text=" long. It was long.", rep_4_percent=40.0), sample("top-k")],
         "openings": ["My trip was"],
+        "greedy_minus_top_k": differences(75.0),
+        "greedy_minus_people": differences(75.0),
+        "beside_people": {"greedy": beside_people(-0.45, 0.1), "top-k": beside_people(-0.05, 0.4)}
+        | {"top_p p=0.9": beside_people(0.0, 1.0)},
+        "self_reinforcement": self_reinforcement(),
     }
     return records.GreedyVsTopK(**(fields | changes))
+
+
+def differences(value, **changes):
+    """How greedy decoding differs in repetition, in percentage points, with intervals of 20 points each way."""
+    values = dict.fromkeys(("loop", "loop_holtzman", "looped", "rep_4"), value) | changes
+    return {name: estimate(one, one - 20.0, one + 20.0) for name, one in values.items()}
+
+
+def beside_people(diversity, perplexity):
+    """How a sampler differs from people, with intervals of 0.02 each way."""
+    return records.BesidePeople(
+        diversity_difference=estimate(diversity, diversity - 0.02, diversity + 0.02),
+        perplexity_ratio=estimate(perplexity, perplexity - 0.02, perplexity + 0.02),
+    )
+
+
+def rounds(probability=(0.1, 0.6, 0.8), texts=16, change=None, **changes):
+    """Probabilities round by round, with intervals of 0.05 each way."""
+    near = [estimate(value, value - 0.05, value + 0.05) for value in probability]
+    percent = [estimate(100 * value, 90 * value, 100.0) for value in probability]
+    known = estimate(None) if len(probability) < 3 else estimate(probability[2] - probability[0])
+    if known.value is not None:
+        known = estimate(known.value, known.value - 0.05, known.value + 0.05)
+    fields = {
+        "texts": [texts] * len(probability),
+        "probability": near,
+        "most_probable_percent": percent,
+        "top_k_percent": percent,
+        "greedy_whole_percent": [estimate(100 * n / max(1, len(near)), 0.0, 100.0) for n in range(len(near))],
+        "top_k_whole_percent": [estimate(25.0 * n, 0.0, 100.0) for n in range(len(near))],
+        "third_minus_first": change or known,
+        "by_text": [list(probability)] * texts,
+    }
+    return records.Rounds(**(fields | changes))
+
+
+def self_reinforcement(written=None, people=None, greedy=None, **changes):
+    """What a repetition does to the next one."""
+    fields = {
+        "rounds": 3,
+        "k": 5,
+        "sentences": ["He went home."] * 16,
+        "written": written or rounds(),
+        "people": people or rounds((0.1, 0.12, 0.11)),
+        "greedy": greedy or rounds((0.3, 0.5, 0.7), texts=3),
+        "written_minus_people": estimate(0.69, 0.6, 0.75),
+    }
+    return records.SelfReinforcement(**(fields | changes))
 
 
 def tang(before=None, after=None, tang_poets=None, shuffled=None, **changes):

@@ -335,9 +335,9 @@ class Sample(Record):
     rep_4_percent: Maybe = None
     """Share of four-word phrases that occurred before in the text."""
     looped_percent: Maybe = None
-    """Share of the words that belong to the rounds of the loop at the end, after its first round."""
-    loop_end: int | None = None
-    """Where the first round of that loop ends, in characters of `text`; None without a loop."""
+    """Share of the words that belong to the rounds of a loop after its first round, see `metrics.find_loops`."""
+    looped_spans: list[tuple[int, int]] = []
+    """Where such words stand: the characters of `text` at which each run of them begins and ends."""
 
 
 class TextGroup(Record):
@@ -346,7 +346,7 @@ class TextGroup(Record):
     label: str
     texts: int
     loops: int
-    """Texts that end in a loop."""
+    """Texts that have a loop, see `metrics.find_loops`."""
     metrics: dict[str, Estimate]
     """By the names of `metrics.REGISTRY`, where each one's unit stands."""
 
@@ -453,6 +453,15 @@ class PoemForm(Record):
     copied_longest: Maybe
 
 
+class BesidePeople(Record):
+    """How a sampler's texts differ from what people wrote after the same beginnings; over these the intervals vary."""
+
+    diversity_difference: Estimate
+    """The mean of the differences; below 0 where the sampler is less diverse."""
+    perplexity_ratio: Estimate
+    """The geometric mean of the ratios; below 1 where the model finds the sampler's texts more predictable."""
+
+
 class BatchTime(Record):
     """The time of a batch of texts, compiling included."""
 
@@ -463,7 +472,7 @@ class BatchTime(Record):
 
 
 class PublishedRow(Record):
-    """A row of Holtzman et al. beside the one that comes nearest here."""
+    """A row of Holtzman et al. beside the one that comes nearest here. Loops are counted by their rule."""
 
     method: str
     here: str
@@ -496,7 +505,10 @@ class PostText(Record):
 
     name: str
     rep_4_percent: float
+    has_a_loop: bool
+    """See `metrics.find_loops`."""
     ends_in_a_loop: bool
+    """By Holtzman's rule, see `metrics.find_loop`."""
     well_formed: bool | None = None
     rhymes: int | None = None
     rhyme_pairs: int | None = None
@@ -720,6 +732,48 @@ class RedditFinetune(FineTuning):
     learning_curve: LearningCurve
 
 
+class Rounds(Record):
+    """How probable the tokens of texts are to the model, round by round. The n-th figure is of the n-th round.
+
+    All intervals vary over the texts.
+    """
+
+    texts: list[int]
+    """That have such a round."""
+    probability: list[Estimate]
+    """Of a token, a fraction: the mean over the tokens of a round, then over the texts."""
+    most_probable_percent: list[Estimate]
+    """Of the tokens, those that no other token exceeds in probability: the ones that greedy decoding writes."""
+    top_k_percent: list[Estimate]
+    """The chance that top-k sampling draws a token of the round."""
+    greedy_whole_percent: list[Estimate]
+    """Of the texts, those whose whole round greedy decoding would write: each token is the most probable one."""
+    top_k_whole_percent: list[Estimate]
+    """The chance that top-k sampling writes the whole round: the product over its tokens, mean over the texts."""
+    third_minus_first: Estimate
+    """Of the probability, paired by text; of the texts that have three rounds."""
+    by_text: list[list[float]]
+    """The probability in each round of each text."""
+
+
+class SelfReinforcement(Record):
+    """What a repetition does to the probability of the next one, after Xu et al., Learning to Break the Loop, 2022."""
+
+    rounds: int
+    k: int
+    """The number of tokens that top-k sampling draws from."""
+    sentences: list[str]
+    """Of people's held-out stories, a sentence each."""
+    written: Rounds
+    """Each sentence, written again and again."""
+    people: Rounds
+    """The stories that the sentences come from, as they go on: the same places, round by round."""
+    greedy: Rounds
+    """The loops that greedy decoding fell into, those with at least three whole rounds."""
+    written_minus_people: Estimate
+    """Of the change of the probability from the first to the third round; paired by sentence."""
+
+
 class GreedyVsTopK(Record):
     """03_greedy_vs_top_k."""
 
@@ -737,6 +791,14 @@ class GreedyVsTopK(Record):
     samples: list[Sample]
     openings: list[str]
     """The beginnings of people's texts, on which the groups are counted."""
+    greedy_minus_top_k: dict[str, Estimate]
+    """Of `loop`, `loop_holtzman`, `looped` and `rep_4`, in percentage points. Paired by beginning, over which the
+    interval varies; top-k sampling draws one text for each."""
+    greedy_minus_people: dict[str, Estimate]
+    """The same."""
+    beside_people: dict[str, BesidePeople]
+    """By sampler: how its texts differ from people's."""
+    self_reinforcement: SelfReinforcement
 
     @property
     def groups(self) -> list[TextGroup]:

@@ -7,12 +7,13 @@ import pandas as pd
 
 from lib.core import chinese, progress
 from lib.core.errors import UserError
-from lib.core.records import BatchTime, Estimate, PromptOutcome, Sample, TextGroup
+from lib.core.records import BatchTime, BesidePeople, Estimate, PromptOutcome, Sample, TextGroup
 from lib.evaluation import likelihood, metrics, statistics
 from lib.models import byte_level
 
 PEOPLE = "people"
 PEOPLE_CUT = "people, cut to that length"
+LOOPS = ("loop", "loop_holtzman")  # the metrics of `judge` that are 100 or 0
 
 
 def openings(
@@ -176,10 +177,10 @@ def judge(samples: pd.DataFrame, causal_lm=None, training: list[str] = ()) -> pd
         training: The texts that the model was trained on.
 
     Returns:
-        The same rows with `words`, `rep_2`, `rep_3`, `rep_4` (percent), `diversity`, `loop` (100 or 0), `looped`
-        (percent of the words that only repeat the loop), `loop_times`, `loop_start`, `loop_end` (characters of `text`),
-        `longest_repeated` (words), `copied` (words; nan without training texts), `invalid` (percent of the bytes) and
-        `perplexity` (nan without a model).
+        The same rows with `words`, `rep_2`, `rep_3`, `rep_4` (percent), `diversity`, `loop` and
+        `loop_holtzman` (100 or 0), `looped` (percent of the words that only repeat), `loop_times`, `looped_spans`
+        (where these words stand, in characters of `text`), `longest_repeated` (words), `copied` (words; nan without
+        training texts), `invalid` (percent of the bytes) and `perplexity` (nan without a model).
     """
     progress.note(f"judging {len(samples)} texts")
     samples = samples.reset_index(drop=True)
@@ -191,9 +192,8 @@ def judge(samples: pd.DataFrame, causal_lm=None, training: list[str] = ()) -> pd
     of_text = [metric for metric in metrics.REGISTRY.values() if metric.of_text]
     for row, tokens, span in zip(samples.itertuples(), words, copied, strict=True):
         told = metrics.repetition(row.continuation)
-        if told["loop_times"]:
-            told["loop_start"] += len(row.text) - len(row.continuation)
-            told["loop_end"] += len(row.text) - len(row.continuation)
+        shift = len(row.text) - len(row.continuation)
+        told["looped_spans"] = [(begin + shift, end + shift) for begin, end in told["looped_spans"]]
         rows.append(
             {
                 **told,
@@ -216,7 +216,7 @@ def summarise(judged: pd.DataFrame, by: str = "label") -> dict[str, TextGroup]:
 
     Returns:
         For each value of that column, in order, its group with all of `metrics.REGISTRY`: means over the texts with
-        bootstrap intervals (Wilson's for `loop`; the exponential of the mean logarithm for `perplexity`), or figures of
+        bootstrap intervals (Wilson's for loops; the exponential of the mean logarithm for `perplexity`), or figures of
         all texts together, without an interval.
     """
     groups = {}
@@ -227,14 +227,56 @@ def summarise(judged: pd.DataFrame, by: str = "label") -> dict[str, TextGroup]:
         for metric in metrics.REGISTRY.values():
             if metric.of_group:
                 told[metric.name] = Estimate(value=metric.of_group(words))
-            elif metric.name == "loop":
-                told[metric.name] = statistics.share(loops, len(texts))
+            elif metric.name in LOOPS:
+                told[metric.name] = statistics.share(int((texts[metric.name] > 0).sum()), len(texts))
             elif metric.name == "perplexity":
                 told[metric.name] = _exponential(statistics.mean(np.log(texts["perplexity"].to_numpy(float))))
             else:
                 told[metric.name] = statistics.mean(texts[metric.name].to_numpy(float))
         groups[name] = TextGroup(label=name, texts=len(texts), loops=loops, metrics=told)
     return groups
+
+
+def differences(judged: pd.DataFrame, label: str, other: str) -> dict[str, Estimate]:
+    """Compare the repetition in two groups of texts that continue the same prompts, one text each.
+
+    Args:
+        judged: The result of `judge`.
+        label: The label of one group.
+        other: The label of the other, which is subtracted.
+
+    Returns:
+        By metric the difference in percentage points, paired by prompt: `loop` and `loop_holtzman` (shares of texts,
+        with Newcombe's interval), `looped` and `rep_4` (means, with a bootstrap interval).
+    """
+    first, second = _pairs(judged, label, other)
+    shares = {name: statistics.paired_share_difference(first[name] > 0, second[name] > 0) for name in LOOPS}
+    return shares | {name: statistics.mean_difference(first[name], second[name]) for name in ("looped", "rep_4")}
+
+
+def beside_people(judged: pd.DataFrame) -> dict[str, BesidePeople]:
+    """Compare each group of texts with what people wrote after the same prompts.
+
+    Args:
+        judged: The result of `judge`, with the rows of `openings`.
+    """
+    compared = {}
+    for label in judged["label"].unique():
+        if label != PEOPLE:
+            first, second = _pairs(judged, label, PEOPLE)
+            known = np.isfinite(first["perplexity"]) & np.isfinite(second["perplexity"])
+            compared[label] = BesidePeople(
+                diversity_difference=statistics.mean_difference(first["diversity"], second["diversity"]),
+                perplexity_ratio=statistics.mean_ratio(first["perplexity"][known], second["perplexity"][known]),
+            )
+    return compared
+
+
+def _pairs(judged: pd.DataFrame, label: str, other: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows of two groups by prompt, in the same order; only prompts that both have."""
+    both = [judged[judged["label"] == name].set_index("prompt", verify_integrity=True) for name in (label, other)]
+    prompts = both[0].index[both[0].index.isin(both[1].index)]
+    return both[0].loc[prompts], both[1].loc[prompts]
 
 
 def _exponential(estimate: Estimate) -> Estimate:
@@ -281,7 +323,7 @@ def records(samples: pd.DataFrame) -> list[Sample]:
             invalid_bytes=row["invalid_bytes"],
             rep_4_percent=row.get("rep_4"),
             looped_percent=row.get("looped"),
-            loop_end=None if pd.isna(row.get("loop_end")) else int(row["loop_end"]),
+            looped_spans=row["looped_spans"] if isinstance(row.get("looped_spans"), list) else [],
         )
         for row in samples.to_dict("records")
     ]

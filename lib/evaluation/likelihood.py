@@ -1,7 +1,10 @@
 """Score given texts with a model: nats of each token, perplexity, bits per character."""
 
+from collections.abc import Iterator
+
 import keras
 import numpy as np
+from scipy import special
 
 from lib.core import backends, progress
 from lib.core.errors import UserError
@@ -12,16 +15,24 @@ from lib.models import byte_level, generation
 ROWS = 4  # texts at a time; the logits of 4 texts of 200 tokens take 160 MB
 
 
-class _Nats(keras.Model):
-    """The negative log-likelihood of tokens. It shares a model's weights; `predict` compiles it on every backend."""
+class _Logits(keras.Model):
+    """The logits of tokens. It shares a model's weights; `predict` compiles it on every backend."""
 
     def __init__(self, causal_lm):
-        super().__init__(name="nats")
+        super().__init__(name=type(self).__name__.strip("_").lower())
         self.causal_lm = causal_lm
 
     def call(self, inputs):
-        logits = keras.ops.cast(self.causal_lm(inputs), "float32")[:, :-1]
-        return keras.ops.sparse_categorical_crossentropy(inputs["token_ids"][:, 1:], logits, from_logits=True)
+        return keras.ops.cast(self.causal_lm(inputs), "float32")[:, :-1]
+
+
+class _Nats(_Logits):
+    """The negative log-likelihood of tokens."""
+
+    def call(self, inputs):
+        return keras.ops.sparse_categorical_crossentropy(
+            inputs["token_ids"][:, 1:], super().call(inputs), from_logits=True
+        )
 
 
 def nats(causal_lm, rows: list) -> list[np.ndarray]:
@@ -34,10 +45,36 @@ def nats(causal_lm, rows: list) -> list[np.ndarray]:
     Returns:
         For each text, the nats of its tokens from the second one on.
     """
-    model = _Nats(causal_lm)
+    return [own.astype("float64") for own in _predicted(_Nats(causal_lm), rows)]
+
+
+def choices(causal_lm, rows: list, k: int) -> list[np.ndarray]:
+    """Compute how greedy decoding and top-k sampling would choose every token after the first.
+
+    Args:
+        causal_lm: A `keras_nlp.models.CausalLM`.
+        rows: The token ids of each text, including a start token if the model has one.
+        k: The number of tokens that top-k sampling draws from.
+
+    Returns:
+        For each text float `(tokens - 1, 3)`: the token's probability; 1 if no token is more probable, else 0; the
+        probability that top-k sampling draws it.
+    """
+    results = []
+    for row, logits in zip(rows, _predicted(_Logits(causal_lm), rows), strict=True):
+        chosen = np.take_along_axis(logits, np.array(row[1:], int)[:, None], axis=-1)[:, 0]
+        others = logits.shape[-1] - min(k, logits.shape[-1])
+        best = np.partition(logits, others, axis=-1)[:, others:]  # NumPy does not sort, and is faster than XLA on a CPU
+        drawn = np.where(chosen >= best[:, 0], np.exp(chosen - special.logsumexp(best, axis=-1)), 0.0)
+        probability = np.exp(chosen - special.logsumexp(logits, axis=-1))
+        results.append(np.stack([probability, chosen >= best.max(axis=-1), drawn], axis=-1).astype("float64"))
+    return results
+
+
+def _predicted(model, rows: list) -> Iterator[np.ndarray]:
+    """Yield what a model predicts for the tokens of each row after the first."""
     model.compile(jit_compile=backends.selected.xla if backends.selected else "auto")
     length = max([2, *map(len, rows)])  # the same for all batches, so that the model is compiled once
-    results = []
     for start in range(0, len(rows), ROWS):
         batch = rows[start : start + ROWS]
         token_ids, padding_mask = (np.zeros((ROWS, length), "int32") for _ in range(2))
@@ -45,10 +82,8 @@ def nats(causal_lm, rows: list) -> list[np.ndarray]:
             token_ids[place, : len(row)] = row
             padding_mask[place, : len(row)] = 1
         computed = model.predict_on_batch({"token_ids": token_ids, "padding_mask": padding_mask})
-        results += [
-            np.asarray(own[: max(0, len(row) - 1)], "float64") for own, row in zip(computed, batch, strict=False)
-        ]
-    return results
+        for own, row in zip(computed, batch, strict=False):
+            yield np.asarray(own[: max(0, len(row) - 1)])
 
 
 def perplexities(causal_lm, samples) -> list[float]:

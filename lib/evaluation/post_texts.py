@@ -18,7 +18,15 @@ def judge(post: dict) -> list[PostText]:
         if name == "poem":
             (poem,) = poem_form.judge([text]).to_dict("records")
             form = {key: poem[key] for key in ("well_formed", "rhymes", "rhyme_pairs", "alternating", "tone_pairs")}
-        judged.append(PostText(name=name, rep_4_percent=told["rep_4"], ends_in_a_loop=told["loop_times"] > 0, **form))
+        judged.append(
+            PostText(
+                name=name,
+                rep_4_percent=told["rep_4"],
+                has_a_loop=told["loop_times"] > 0,
+                ends_in_a_loop=metrics.holtzman_repetition(metrics.word_tokens(text)),
+                **form,
+            )
+        )
     return judged
 
 
@@ -34,7 +42,7 @@ def published(groups: list[TextGroup]) -> list[PublishedRow]:
             method=row["method"],
             here=row["here"],
             loops_percent_published=row["repetition"],
-            loops_percent_here=here[row["here"]].metrics["loop"].value,
+            loops_percent_here=here[row["here"]].metrics["loop_holtzman"].value,
             self_bleu_4_published=row["self_bleu_4"],
             self_bleu_4_here=here[row["here"]].metrics["self_bleu_4"].value,
         )

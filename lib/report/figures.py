@@ -17,6 +17,7 @@ from lib.core.records import (
     LearningCurve,
     LossCurve,
     PoemForm,
+    Rounds,
     Style,
     TextGroup,
     TextLengths,
@@ -44,6 +45,7 @@ matplotlib.rcParams.update(
 )
 TANG, CHANCE = "Tang poets", "shuffled"  # the groups of poems that are drawn as ceiling and floor
 GIBBERISH = {"words": "letters in words", "looped": "looped"}  # the shares that are drawn
+WRITTEN, LOOPS, STORIES = "a sentence, written again", "loops of greedy decoding", "people's stories, same places"
 BLUE, ORANGE, GREY = "#2f6db3", "#d9822b", "#9aa0a8"
 WRITERS = {"model": BLUE, "people": ORANGE, "chance": GREY}
 WIDER = 0.5  # em by which a Chinese character is wider than what stands for it where this machine has no font for it
@@ -125,6 +127,33 @@ def repetition_by_perplexity(groups: list[TextGroup], people: str) -> tuple[Figu
     _label(axes, [(label, perplexity.value, rep_4.value) for label, perplexity, rep_4 in points])
     told = "; ".join(f"{label}: {rep_4.value:.0f} % at {perplexity.value:.1f}" for label, perplexity, rep_4 in points)
     return figure, f"Repeated four-word phrases against perplexity. {told}."
+
+
+def repetition_probability(lines: dict[str, Rounds]) -> tuple[Figure, str]:
+    """The mean probability of a token in each round, a line with a band for each kind of text.
+
+    Args:
+        lines: By name; `WRITTEN`, `LOOPS` and `STORIES` have colours of their own. One without texts is left out.
+    """
+    figure = Figure(figsize=(7.5, 3.6))
+    axes = figure.subplots()
+    told = []
+    for name, line in lines.items():
+        if not line.texts:
+            continue
+        colour = {WRITTEN: BLUE, STORIES: ORANGE}.get(name, GREY)
+        rounds, values = range(1, len(line.texts) + 1), [estimate.value for estimate in line.probability]
+        known = [place for place, estimate in zip(rounds, line.probability, strict=True) if estimate.has_interval]
+        lows, highs = ([getattr(line.probability[place - 1], end) for place in known] for end in ("low", "high"))
+        axes.fill_between(known, lows, highs, color=colour, alpha=0.2, linewidth=0)
+        axes.plot(rounds, values, "o-", color=colour, markersize=4, label=name)
+        told.append(f"{name}: {', '.join(f'{value:.2f}' for value in values)}")
+    longest = max((len(line.texts) for line in lines.values()), default=0)
+    axes.set(xlabel="round: how often the sentence has been written", ylabel="probability of a token", ylim=(0, 1))
+    axes.set_xticks(range(1, longest + 1))
+    if told:
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.15), ncols=len(told), fontsize=9)
+    return figure, f"Mean probability of a token, round by round. {'; '.join(told)}."
 
 
 def _label(axes, points: list[tuple[str, float, float]]) -> None:

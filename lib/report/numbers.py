@@ -38,6 +38,15 @@ def _rounded(figure: float, decimals: int) -> str:
     return f"{round(figure, decimals) + 0.0:,.{decimals}f}"
 
 
+def signed(estimate: Estimate, decimals: int = 0) -> str:
+    """A difference with its interval, such as `"+94 (+71 – +99)"`; a dash where there is none."""
+    if estimate.value is None:
+        return DASH
+    if not estimate.has_interval:
+        return f"{estimate.value:+.{decimals}f}"
+    return f"{estimate.value:+.{decimals}f} ({estimate.low:+.{decimals}f} – {estimate.high:+.{decimals}f})"
+
+
 def percent(value: float | None, language: str = "en") -> str:
     """A share for a sentence, such as `"12 %"`; or that there was nothing to judge."""
     return wording.say("nothing_to_judge", language) if value is None else f"{value:.0f} %"

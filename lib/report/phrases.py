@@ -22,9 +22,9 @@ from lib.core.records import (
     Machine,
     RedditFinetune,
     Results,
+    SelfReinforcement,
     SpeedVerdict,
     StandIn,
-    TextGroup,
     TextLengths,
     TextQuality,
     Timing,
@@ -32,7 +32,7 @@ from lib.core.records import (
     Winner,
 )
 from lib.report import wording
-from lib.report.numbers import DASH, number, percent, with_interval
+from lib.report.numbers import DASH, number, percent, signed, with_interval
 from lib.report.wording import say
 
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])|(?<=[。！？])(?=.)")
@@ -435,31 +435,97 @@ def _points(value: float) -> str:
 
 
 def finding(measured: GreedyVsTopK, language: str = "en") -> str:
-    """Say how the samplers compare with people in repetition and in perplexity."""
-    people, others = measured.people.metrics, measured.groups[:-1]
+    """Say how the samplers compare with people in diversity and in perplexity, by paired differences."""
+    told = ""
+    for measure, field, equal in (("diversity", "diversity_difference", 0), ("perplexity", "perplexity_ratio", 1)):
+        sides = {label: _side(getattr(one, field), equal) for label, one in measured.beside_people.items()}
+        for side in ("below", "open", "above"):
+            if samplers := [label for label, where in sides.items() if where == side]:
+                told += say(f"finding_{measure}_{side}", language, samplers=say("and", language).join(samplers))
+    people = measured.people.metrics
+    values = {name: _or_nan(people[name].value) for name in ("diversity", "perplexity")}
+    return say("finding", language, groups=told, **values)
 
-    def overlaps(group: TextGroup) -> bool:
-        own, theirs = group.metrics["diversity"], people["diversity"]
-        return own.has_interval and theirs.has_interval and own.low <= theirs.high and theirs.low <= own.high
 
-    def distance(group: TextGroup) -> float:
-        own, theirs = group.metrics["perplexity"].value, people["perplexity"].value
-        return max(own / theirs, theirs / own) if own and theirs else float("inf")
+def _side(estimate: Estimate, equal: float) -> str:
+    """Return on which side of a value an interval lies: `"below"`, `"above"` or, if that is not known, `"open"`."""
+    if not estimate.has_interval or estimate.low <= equal <= estimate.high:
+        return "open"
+    return "below" if estimate.high < equal else "above"
 
-    nearest = min(others, key=distance)
-    judged = [group for group in others if group.metrics["diversity"].value is not None] or others
-    poorest = min(judged, key=lambda group: _or_nan(group.metrics["diversity"].value))
-    return say(
-        "finding",
-        language,
-        diversity=_or_nan(people["diversity"].value),
-        perplexity=_or_nan(people["perplexity"].value),
-        alike=say("and", language).join(group.label for group in others if overlaps(group)) or say("none", language),
-        poorest=poorest.label,
-        lowest=_or_nan(poorest.metrics["diversity"].value),
-        nearest=nearest.label,
-        near=_or_nan(nearest.metrics["perplexity"].value),
-    )
+
+def why_loops(measured: GreedyVsTopK, language: str = "en") -> str:
+    """Say in three sentences how a repetition makes the next one more probable."""
+    told = measured.self_reinforcement
+    written, people, greedy = told.written, told.people, told.greedy
+    verdict, loops = _rises(told), ""
+    if len(greedy.texts) > 2:
+        first, _, third, *_ = greedy.probability
+        loops = say("loops_greedy", language, count=greedy.texts[2], first=first.value, third=third.value)
+    parts = [
+        say(
+            "loops_written",
+            language,
+            verdict=say(f"loops_written_{verdict}", language),
+            first=written.probability[0].value,
+            third=written.probability[2].value,
+            last=written.probability[-1].value,
+            change=signed(written.third_minus_first, 2),
+            loops=loops,
+            **_sentences(measured),
+        ),
+        say(
+            "loops_people",
+            language,
+            first=people.probability[0].value,
+            third=people.probability[2].value,
+            verdict=say(f"loops_people_{_length_explains(told)}", language) if verdict == "more" else "",
+        ),
+        say("loops_trap", language, **_sentences(measured)),
+    ]
+    return say("sentence_gap", language).join(parts)
+
+
+def lesson(measured: GreedyVsTopK, language: str = "en") -> str:
+    """Say what is to be learned from the loops, as far as the figures show it."""
+    told = measured.self_reinforcement
+    shown = _rises(told) == "more" and _length_explains(told) != "open"
+    sentence = say("lesson_more", language, **_sentences(measured)) if shown else say("lesson_open", language)
+    without = [group for group in (measured.greedy, measured.top_k, *measured.others) if not group.loops]
+    if without:
+        listed = say("and", language).join(group.label for group in without)
+        sentence += say("lesson_without", language, texts=measured.greedy.texts, samplers=listed)
+    return sentence
+
+
+def _sentences(measured: GreedyVsTopK) -> dict:
+    """Return what both samplers would do with a sentence in its third and in its last round."""
+    told = measured.self_reinforcement
+    written = told.written
+    count = written.texts[0]
+    third, last = ((written.greedy_whole_percent[n], written.top_k_whole_percent[n]) for n in (2, -1))
+    return {
+        "count": count,
+        "rounds": told.rounds,
+        "k": told.k,
+        "greedy_third": round(third[0].value * count / 100),
+        "greedy_last": round(last[0].value * count / 100),
+        "top_k_third": third[1].value,
+        "top_k_last": last[1].value,
+        "leaves": 100 - last[1].value,
+    }
+
+
+def _rises(told: SelfReinforcement) -> str:
+    """Return whether a sentence becomes `"more"` or `"less"` probable from round 1 to 3, or `"open"`."""
+    return {"above": "more", "below": "less", "open": "open"}[_side(told.written.third_minus_first, 0)]
+
+
+def _length_explains(told: SelfReinforcement) -> str:
+    """Return how much of the rise the length of the context explains: `"none"`, `"part"`, or `"open"`."""
+    if _side(told.written_minus_people, 0) != "above":
+        return "open"
+    return "part" if _side(told.people.third_minus_first, 0) == "above" else "none"
 
 
 def same_as_greedy(measured: GreedyVsTopK, language: str = "en") -> str:
@@ -772,7 +838,17 @@ def _answer_samplers(results: Results, language: str) -> dict:
         name: {"loops": group.loops, "texts": group.texts, "rep_4": group.metrics["rep_4"].value}
         for name, group in groups.items()
     }
-    return told | {"k": results.parameters["k"], "finding": finding(measured, language)}
+    repeated = measured.self_reinforcement
+    return told | {
+        "k": results.parameters["k"],
+        "loop": signed(measured.greedy_minus_top_k["loop"]),
+        "rep_4": signed(measured.greedy_minus_top_k["rep_4"]),
+        "first": repeated.written.probability[0].value,
+        "third": repeated.written.probability[2].value,
+        "people_first": repeated.people.probability[0].value,
+        "people_third": repeated.people.probability[2].value,
+        "finding": finding(measured, language),
+    }
 
 
 def _answer_tang(results: Results, language: str) -> dict:

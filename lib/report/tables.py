@@ -15,6 +15,7 @@ from lib.core.records import (
     PoemLine,
     PostText,
     PublishedRow,
+    Rounds,
     Style,
     TextEnds,
     TextGroup,
@@ -27,7 +28,7 @@ from lib.core.records import (
 )
 from lib.evaluation import metrics
 from lib.report import phrases
-from lib.report.numbers import DASH, number, with_interval
+from lib.report.numbers import DASH, number, signed, with_interval
 
 FORM = {
     "well_formed": "well formed %",
@@ -354,6 +355,34 @@ def batch_times(times: list[BatchTime]) -> list[dict]:
     ]
 
 
+def differences(compared: dict[str, dict[str, Estimate]]) -> list[dict]:
+    """The differences of greedy decoding in repetition, a row for each group that is subtracted."""
+    columns = {"loop": "has a loop", "loop_holtzman": "ends in a loop (Holtzman)", "looped": "looped words"}
+    return [
+        {"greedy minus": label} | {name: signed(told[key]) for key, name in (columns | {"rep_4": "rep-4"}).items()}
+        for label, told in compared.items()
+    ]
+
+
+def rounds(lines: dict[str, Rounds]) -> list[dict]:
+    """The first three rounds and the last one, a row for each line of the picture and each round."""
+    return [
+        {
+            "text": name,
+            "round": place + 1,
+            "texts": told.texts[place],
+            "probability of a token": with_interval(told.probability[place]),
+            "tokens that are the most probable %": with_interval(told.most_probable_percent[place]),
+            "greedy writes the whole round %": with_interval(told.greedy_whole_percent[place]),
+            "top-k draws a token %": with_interval(told.top_k_percent[place]),
+            "top-k writes the whole round %": with_interval(told.top_k_whole_percent[place]),
+        }
+        for name, told in lines.items()
+        for place in dict.fromkeys((0, 1, 2, len(told.texts) - 1))
+        if 0 <= place < len(told.texts)
+    ]
+
+
 def published(rows: list[PublishedRow]) -> list[dict]:
     """Published figures beside those here."""
     return [
@@ -375,7 +404,8 @@ def post_texts(texts: list[PostText]) -> list[dict]:
         {
             "text of the post": text.name,
             "rep 4 percent": text.rep_4_percent,
-            "ends in a loop": text.ends_in_a_loop,
+            "has a loop": text.has_a_loop,
+            "ends in a loop (Holtzman)": text.ends_in_a_loop,
             "well formed": text.well_formed,
             "rhyming pairs": None if text.rhymes is None else f"{text.rhymes} of {text.rhyme_pairs}",
             "alternating tones": None if text.alternating is None else f"{text.alternating} of {text.tone_pairs}",

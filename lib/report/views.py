@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from lib.claims import beside_post, experiments, judgement, post, rules
 from lib.core import parameters, paths, redaction
-from lib.core.records import ClaimKind, Results, Sample, TextGroup, Timing
+from lib.core.records import ClaimKind, Results, Rounds, Sample, TextGroup, Timing
 from lib.evaluation import metrics
 from lib.report import figures, html, numbers, phrases, tables
 from lib.report.wording import say
@@ -445,6 +445,43 @@ def explained(page: Page, names: list[str]) -> str:
 def finding(page: Page) -> str:
     """How the samplers compare with people."""
     return html.paragraph(phrases.finding(page.measured, page.language))
+
+
+@view
+def differences(page: Page) -> str:
+    """How much more greedy decoding repeats itself than top-k sampling and people, after the same beginnings."""
+    measured = page.measured
+    compared = {measured.top_k.label: measured.greedy_minus_top_k, measured.people.label: measured.greedy_minus_people}
+    return html.table(tables.differences(compared), page.say("table_differences", count=len(measured.openings)))
+
+
+def _repeated(page: Page) -> dict[str, Rounds]:
+    told = page.measured.self_reinforcement
+    return {figures.WRITTEN: told.written, figures.LOOPS: told.greedy, figures.STORIES: told.people}
+
+
+@drawing
+def repetition_probability(page: Page) -> tuple[Figure, str]:
+    """How probable a sentence's tokens are, against how often it has been written."""
+    return figures.repetition_probability(_repeated(page))
+
+
+@view
+def rounds(page: Page) -> str:
+    """What greedy decoding and top-k sampling make of a sentence, round by round."""
+    return html.table(tables.rounds(_repeated(page)), page.say("table_rounds"))
+
+
+@view
+def why_loops(page: Page) -> str:
+    """How a repetition makes the next one more probable."""
+    return html.paragraph(phrases.why_loops(page.measured, page.language))
+
+
+@view
+def lesson(page: Page) -> str:
+    """What is to be learned from the loops."""
+    return html.paragraph(phrases.lesson(page.measured, page.language))
 
 
 @view

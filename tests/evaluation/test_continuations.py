@@ -68,8 +68,7 @@ def test_texts_are_judged_by_what_follows_the_prompt():
     assert (loop["words"], loop["loop"], loop["longest_repeated"]) == (36, 100, 33)
     assert loop["rep_4"] == pytest.approx(100 * (1 - 3 / 33))
     assert loop["diversity"] == pytest.approx(3 / 35 * 3 / 34 * 3 / 33)
-    assert loop["text"][int(loop["loop_start"]) : int(loop["loop_end"])] == "and so on"
-    assert loop["loop_start"] == len("one two one two ")
+    assert loop["looped_spans"] == [(len("one two one two and so on"), len(loop["text"].rstrip()))]
     assert (plain["words"], plain["loop"], plain["rep_4"], plain["copied"]) == (3, 0, 0, 2)
     assert (empty["words"], empty["diversity"], empty["copied"]) == (0, 1, 0)
     assert math.isnan(plain["perplexity"]) and math.isnan(plain["invalid"])
@@ -161,6 +160,50 @@ def test_the_table_of_all_metrics_has_their_intervals(groups):
     assert table["copied"].isna().all() and table["distinct_1_low"].isna().all()
 
 
+def judged_in_pairs():
+    """Four prompts, continued by greedy decoding, top-k sampling and people; top-k in another order."""
+    columns = ("prompt", "loop", "loop_holtzman", "looped", "rep_4", "diversity", "perplexity")
+    rows = {
+        "greedy": [("a", 100, 100, 60, 50, 0.1, 2), ("b", 100, 0, 40, 30, 0.2, 4), ("c", 100, 100, 80, 70, 0.0, 2)],
+        "top-k": [("c", 0, 0, 0, 10, 0.6, 16), ("b", 0, 0, 0, 0, 0.8, 16), ("a", 100, 0, 20, 20, 0.7, 8)],
+        continuations.PEOPLE: [("a", 0, 0, 0, 0, 0.9, 32), ("b", 0, 0, 0, 0, 1.0, 32), ("c", 0, 0, 0, 0, 0.9, 32)],
+    }
+    return pd.concat([pd.DataFrame(own, columns=columns).assign(label=label) for label, own in rows.items()])
+
+
+def test_differences_are_paired_by_prompt():
+    judged = judged_in_pairs()
+    found = continuations.differences(judged, "greedy", "top-k")
+    assert list(found) == ["loop", "loop_holtzman", "looped", "rep_4"]
+    assert found["loop"] == statistics.paired_share_difference([True] * 3, [True, False, False])
+    assert found["loop"].value == pytest.approx(200 / 3)
+    assert found["loop_holtzman"].value == pytest.approx(200 / 3)
+    assert found["looped"] == statistics.mean_difference([60, 40, 80], [20, 0, 0])
+    assert found["rep_4"].value == pytest.approx(40) and (found["rep_4"].low, found["rep_4"].high) == (30, 60)
+
+
+def test_a_prompt_that_only_one_group_has_is_left_out_of_the_differences():
+    judged = judged_in_pairs()
+    judged = judged[(judged["label"] != "top-k") | (judged["prompt"] != "a")]
+    assert continuations.differences(judged, "greedy", "top-k")["rep_4"].value == pytest.approx((30 + 60) / 2)
+
+
+def test_two_texts_of_a_group_that_continue_one_prompt_cannot_be_paired():
+    judged = judged_in_pairs().replace({"prompt": {"b": "a"}})
+    with pytest.raises(ValueError, match="duplicate"):
+        continuations.differences(judged, "greedy", "top-k")
+
+
+def test_each_sampler_is_compared_with_people_after_the_same_prompts():
+    found = continuations.beside_people(judged_in_pairs())
+    assert list(found) == ["greedy", "top-k"]
+    assert found["greedy"].diversity_difference.value == pytest.approx(-(0.8 + 0.8 + 0.9) / 3)
+    assert found["greedy"].perplexity_ratio == statistics.mean_ratio([2, 4, 2], [32, 32, 32])
+    assert found["greedy"].perplexity_ratio.value == pytest.approx((1 / 16 * 1 / 8 * 1 / 16) ** (1 / 3))
+    without = judged_in_pairs().assign(perplexity=math.nan)
+    assert continuations.beside_people(without)["top-k"].perplexity_ratio.value is None
+
+
 def test_what_was_written_after_a_prompt_is_condensed():
     texts = pd.DataFrame(
         [
@@ -186,13 +229,13 @@ def test_texts_become_records_judged_or_not():
     plain, _ = continuations.records(rows)
     assert (plain.label, plain.sampler, plain.prompt, plain.text) == ("top-k", "top-k", "one two ", "one two " + LOOP)
     assert (plain.seed, plain.number, plain.new_tokens, plain.ended, plain.invalid_bytes) == (7, 3, 5, True, 1)
-    assert (plain.rep_4_percent, plain.looped_percent, plain.loop_end) == (None, None, None)
+    assert (plain.rep_4_percent, plain.looped_percent, plain.looped_spans) == (None, None, [])
     loop, other = continuations.records(continuations.judge(rows))
     assert loop.rep_4_percent == pytest.approx(100 * (1 - 3 / 33)) and loop.looped_percent == pytest.approx(
         100 * 33 / 36
     )
-    assert loop.text[: loop.loop_end] == "one two and so on"
-    assert (other.rep_4_percent, other.looped_percent, other.loop_end, other.seed) == (0, 0, None, None)
+    assert loop.looped_spans == [(len("one two and so on"), len(loop.text.rstrip()))]
+    assert (other.rep_4_percent, other.looped_percent, other.looped_spans, other.seed) == (0, 0, [], None)
 
 
 def test_a_text_that_json_cannot_hold_is_spelled_out():

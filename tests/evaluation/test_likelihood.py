@@ -24,6 +24,33 @@ def test_nats_are_those_of_each_row_alone_whatever_lies_beside_it(tiny_lm):
         np.testing.assert_allclose(own, by_hand(tiny_lm, row), rtol=1e-4)
 
 
+def test_choices_are_those_of_greedy_decoding_and_of_top_k_sampling(tiny_lm):
+    rows = [likelihood.prompt_tokens(tiny_lm, text) for text in ("My trip was", "I", "a", "b", "some words")]
+    for row, told in zip(rows, likelihood.choices(tiny_lm, rows, 3), strict=True):
+        token_ids = np.array([row])
+        inputs = {"token_ids": token_ids, "padding_mask": np.ones_like(token_ids)}
+        logits = np.asarray(tiny_lm(inputs), "float64")[0]
+        assert told.shape == (len(row) - 1, 3)
+        np.testing.assert_allclose(told[:, 0], np.exp(-np.array(by_hand(tiny_lm, row))), rtol=1e-4)
+        for place, token in enumerate(row[1:]):
+            best = np.argsort(-logits[place])[:3]
+            weights = np.exp(logits[place][best])
+            drawn = dict(zip(best.tolist(), weights / weights.sum(), strict=True)).get(token, 0.0)
+            assert told[place, 1] == (token == best[0])
+            assert told[place, 2] == pytest.approx(drawn, rel=1e-4)
+
+
+def test_the_most_probable_token_is_chosen_by_greedy_decoding_and_most_often_by_top_k_sampling(tiny_lm):
+    start = likelihood.prompt_tokens(tiny_lm, "I")
+    inputs = {"token_ids": np.array([start]), "padding_mask": np.ones((1, len(start)), int)}
+    best, second, third = np.argsort(-np.asarray(tiny_lm(inputs))[0, -1])[:3].tolist()
+    told = [own[-1] for own in likelihood.choices(tiny_lm, [[*start, token] for token in (best, second, third)], 2)]
+    assert [own[1] for own in told] == [1, 0, 0]
+    assert told[0][2] > told[1][2] > told[2][2] == 0 and told[0][2] + told[1][2] == pytest.approx(1, rel=1e-5)
+    everything = likelihood.choices(tiny_lm, [[*start, best]], 10**6)[0]  # more than there are tokens
+    assert everything[-1, 2] == pytest.approx(everything[-1, 0], rel=1e-5)
+
+
 def test_the_perplexity_is_of_the_continuation_alone(tiny_lm):
     samples = pd.DataFrame({"prompt": ["My trip", "I"], "token_ids": [[5, 9, 11], []]})
     first, second = likelihood.perplexities(tiny_lm, samples)

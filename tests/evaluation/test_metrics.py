@@ -1,9 +1,11 @@
+import json
 import math
 import random
 import time
 
 import pytest
 
+from lib.core import paths, yaml_files
 from lib.evaluation import metrics
 
 EMPTY, ONE, SAME = [], ["a"], ["a"] * 6
@@ -41,22 +43,115 @@ def test_words_keep_contractions_together_and_cut_chinese_into_characters():
 def test_find_loop(text, expected):
     loop = metrics.find_loop(text.split())
     assert (loop and (loop.start, loop.period, pytest.approx(loop.times))) == expected
+    assert loop is None or loop.end == len(text.split())
 
 
-def test_the_post_s_greedy_text_is_a_loop_and_its_place_is_told():
-    phrase = " i was in the process of getting my license, and"
-    text = "My trip was to a local college" + phrase * 5
+DETOUR = (
+    " I had to make a detour to the town of Nymos, which was a little more than a day's journey from here. The town"
+    " was small, but it was home."
+)
+# What top_p p=0.1 wrote after "My trip was" in an earlier run: rep-4 is 64 %, and there is no loop by Holtzman's rule.
+KRONSTADT = f" to the old town of Kronstadt, and{DETOUR * 3} I had to make a detour to the town of Nym"
+SENTENCE = "one two three four five six seven eight . "
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("x y a b a b a b", (2, 8, 2)),  # what Holtzman's rule finds
+        ("x a b c a b c a b c a", (1, 11, 3)),
+        ("x a b a b", None),  # twice, and short
+        ("a a a a a a a a a a a a a a a a a a a a a", None),  # one token is not a phrase
+        ("ha , ha , ha", None),  # two and a half rounds
+        ("", None),
+        ("a b a b a b 1 2 3 4 5", (0, 6, 2)),  # a few words follow
+        ("a b a b a b 1 2 3 4 5 6", None),  # one more than `TAIL`
+        ("a b a b a b a b a b 1 2 3 4 5 6", (0, 10, 2)),  # 8 tokens that only repeat
+        ("no , no , no , no , no , 1 2 3 4 5 6", (0, 10, 2)),
+        ("I tried . I tried . I tried . 1 2 3 4 5 6", None),  # 6, as people write
+        (f"{SENTENCE * 2} 1 2 3 4 5 6", None),  # a sentence of 9 tokens, twice
+        (f"{SENTENCE * 3} 1 2 3 4 5 6", (0, 27, 9)),
+        (f"x {SENTENCE * 2} one two three four five six", None),  # 15 tokens only repeat, in less than three rounds
+        (f"x {SENTENCE * 2} one two three four five six seven", (1, 26, 9)),  # 16
+        (f"{SENTENCE}he said . {SENTENCE}she said . {SENTENCE}he said .", (0, 33, 12)),  # but for a single token
+        ("a b he c d she " * 2 + "a b it c d she a b he c d we", None),  # too many of them
+    ],
+)
+def test_find_loops(text, expected):
+    loops = metrics.find_loops(text.split())
+    assert ((loops and (loops[0].start, loops[0].end, loops[0].period)) or None) == expected
+
+
+def test_a_single_token_may_differ_only_where_that_is_asked_for():
+    tokens = f"{SENTENCE}he said . {SENTENCE}she said . {SENTENCE}he said .".split()
+    assert metrics.find_loops(tokens) and not metrics.find_loops(tokens, differing=False)
+
+
+def test_every_loop_of_holtzman_s_rule_is_a_loop():
+    chance = random.Random(1)
+    found = 0
+    for _ in range(3000):
+        tokens = [chance.choice("ab") for _ in range(chance.randrange(14))]
+        if metrics.holtzman_repetition(tokens):
+            found += 1
+            assert metrics.has_loop(tokens), tokens
+    assert found > 50
+
+
+def test_a_loop_that_is_cut_off_within_a_word_is_a_loop():
+    judged = metrics.repetition(KRONSTADT)
+    ((begin, end),) = judged["looped_spans"]
+    assert KRONSTADT[:begin].endswith("The town was small, but it was home.")
+    assert KRONSTADT[end:] == " Nym"
+    assert judged["looped"] == pytest.approx(100 * 78 / 121) and judged["loop_times"] == pytest.approx(112 / 34)
+    assert not metrics.holtzman_repetition(metrics.word_tokens(KRONSTADT))
+
+
+def test_the_post_s_greedy_and_chinese_texts_are_loops_and_its_poem_is_not():
+    texts = yaml_files.read(paths.EXPERIMENTS / "blog_post.yaml")["texts"]
+    greedy, chinese, poem = (metrics.repetition(texts[name]) for name in ("greedy", "chinese", "poem"))
+    assert greedy["loop_times"] > 8 and greedy["looped"] > 80
+    begin, _ = greedy["looped_spans"][0]
+    assert texts["greedy"][:begin].endswith(
+        "i was in the process of getting my degree. i was in the process of getting my degree"
+    )
+    assert chinese["loop_times"] >= 2 and 50 < chinese["looped"] < 70
+    assert not metrics.holtzman_repetition(metrics.word_tokens(texts["chinese"]))
+    assert (poem["looped"], poem["looped_spans"]) == (0, [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The lake was cold, so we sat by the water and ate ice cream.",
+        '"No, no, no!" he said. "Ha ha ha ha ha ha! I tried. I tried. I tried, and I never made it."',
+        "He sang: the farmer in the dell, the farmer in the dell, heigh-ho, the derry-o, the farmer in the dell.",
+        "There were apples and pears and plums and nuts and figs and dates and limes and grapes.",
+        "鵝，鵝，鵝，曲項向天歌。白毛浮綠水，紅掌撥清波。",
+        "願當來世，生淨土，法王家。願當來世，生淨土，法王家。",  # the longest refrain of the Tang poems
+    ],
+)
+def test_what_people_write_has_no_loop(text):
     judged = metrics.repetition(text)
-    assert judged["loop_times"] >= 4
-    assert judged["rep_4"] > 60
-    first_round = text[judged["loop_start"] : judged["loop_end"]]
-    assert "process of getting my license" in first_round
-    assert 60 < judged["looped"] < 90
+    assert (judged["looped"], judged["loop_times"], judged["looped_spans"]) == (0, 0, [])
 
 
-def test_an_ordinary_text_has_no_loop():
-    judged = metrics.repetition("The lake was cold, so we sat by the water and ate ice cream.")
-    assert judged == {"rep_4": 0, "looped": 0, "loop_times": 0, "loop_start": None, "loop_end": None}
+def test_a_loop_that_the_text_leaves_is_told_where_it_stands():
+    text = "It began. We went home. We went home. We went home. We went home. And then the sun came up over the hill."
+    judged = metrics.repetition(text)
+    ((begin, end),) = judged["looped_spans"]
+    assert text[begin:end] == ". We went home. We went home. We went home."  # the first round begins with a full stop
+    assert judged["looped"] == pytest.approx(100 * 13 / 29)
+
+
+def test_no_text_of_people_in_the_committed_reports_has_a_loop_and_no_text_with_much_repetition_is_without():
+    texts = json.loads((paths.ROOT / "outputs/cpu/03_greedy_vs_top_k/results.json").read_text(encoding="utf-8"))
+    judged = {"people": [], "greedy": []}
+    for sample in texts["measured"]["samples"]:
+        if sample["label"] in judged:
+            judged[sample["label"]].append(metrics.repetition(sample["text"].removeprefix(sample["prompt"])))
+    assert len(judged["people"]) >= 16 and all(one["looped"] == 0 for one in judged["people"])
+    assert judged["greedy"] and all(one["looped"] > 0 for one in judged["greedy"] if one["rep_4"] > 50)
 
 
 def test_rare_chinese_characters_are_cut_apart_as_well():
@@ -277,6 +372,7 @@ def test_metrics_are_good_in_the_direction_that_they_say():
             "rep_3",
             "rep_4",
             "loop",
+            "loop_holtzman",
             "longest_repeated",
             "self_bleu_4",
             "copied",
@@ -302,9 +398,10 @@ def test_the_registry_computes_what_the_functions_do():
         "rep_4": metrics.rep_n(tokens, 4),
         "diversity": metrics.diversity(tokens),
         "loop": 100,
+        "loop_holtzman": 100,
         "longest_repeated": metrics.longest_repeated_span(tokens),
     }
-    assert metrics.REGISTRY["loop"].of_text(tokens[:5]) == 0
+    assert metrics.REGISTRY["loop"].of_text(tokens[:5]) == metrics.REGISTRY["loop_holtzman"].of_text(tokens[:5]) == 0
     texts = [tokens, tokens[3:], list("xyxyxy")]
     computed = {name: metric.of_group(texts) for name, metric in metrics.REGISTRY.items() if metric.of_group}
     assert computed == {

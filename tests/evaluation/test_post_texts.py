@@ -9,7 +9,8 @@ def test_the_post_s_own_texts_are_judged():
     post = yaml_files.read(paths.EXPERIMENTS / "blog_post.yaml")
     greedy, chinese, poem = post_texts.judge(post)
     assert [text.name for text in (greedy, chinese, poem)] == ["greedy", "chinese", "poem"]
-    assert greedy.ends_in_a_loop and greedy.rep_4_percent > 60
+    assert (greedy.has_a_loop, chinese.has_a_loop, poem.has_a_loop) == (True, True, False)
+    assert greedy.ends_in_a_loop and not chinese.ends_in_a_loop and greedy.rep_4_percent > 60
     assert (greedy.well_formed, greedy.rhymes, greedy.rhyme_pairs, greedy.alternating) == (None, None, None, None)
     assert chinese.rep_4_percent > 40
     assert poem.well_formed is True
@@ -21,8 +22,10 @@ def test_the_post_s_own_texts_are_judged():
 
 def test_published_figures_stand_beside_the_groups_that_come_nearest():
     groups = [
-        made_records.text_group("greedy", 3, 4, self_bleu_4=0.4),
-        made_records.text_group("top_k (k=40)", 1, 4, self_bleu_4=None),  # of a single text there is none
+        made_records.text_group("greedy", 4, 4, loop_holtzman=75.0, self_bleu_4=0.4),
+        made_records.text_group(
+            "top_k (k=40)", 1, 4, loop_holtzman=25.0, self_bleu_4=None
+        ),  # of a single text there is none
         made_records.text_group("a sampler that they did not try"),
         made_records.text_group("people"),
     ]

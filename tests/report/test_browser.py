@@ -143,7 +143,7 @@ def text_of(label, text):
         sampler="greedy",
         rep_4_percent=told["rep_4"],
         looped_percent=told["looped"],
-        loop_end=told["loop_end"],
+        looped_spans=told["looped_spans"],
     )
 
 
@@ -155,7 +155,8 @@ def hostile(monkeypatch, tmp_path):
     samples = [text_of("greedy", text) for text in HOSTILE.values()]
     samples += [text_of(text, text) for text in HOSTILE.values()]
     measured = made_records.samplers(
-        greedy=made_records.text_group(everything, 3, 4, diversity=0.5),  # which the answer names
+        greedy=made_records.text_group(everything, 3, 4, diversity=0.5),
+        beside_people={everything: made_records.beside_people(0.0, 1.0)},  # which the answer names
         samples=samples,
         named_again=list(HOSTILE.values()),
     )

@@ -15,6 +15,11 @@ from lib.report import figures
 
 SVG = "{http://www.w3.org/2000/svg}"
 POEM = "床前明月光，疑是地上霜。"
+REPEATED = {
+    figures.WRITTEN: made_records.rounds(),
+    figures.LOOPS: made_records.rounds((0.3, 0.5, 0.7)),
+    figures.STORIES: made_records.rounds((0.1, 0.12, 0.11)),
+}
 SHARES = made_records.poem_form(50.0, 50.0, None)
 
 
@@ -22,6 +27,7 @@ LABELS = {  # some of the texts of each kind of figure
     "calls": ["as in the post", "own step", "call 1", "seconds"],
     "loss": ["step", "loss (nats)", "mean so far, per token"],
     "repetition": ["greedy", "people", "perplexity to the model (log scale)"],
+    "repeated": ["a sentence, written again", "loops of greedy decoding", "probability of a token", "3"],
     "speed": ["Here", "before", "after", "first call: compiles"],
     "form": ["before", f"after, {POEM}", "Tang poets", "well formed", "%"],
     "gibberish": ["Chinese: letters in words", "English: looped", "people, Chinese declaration"],
@@ -69,6 +75,7 @@ def all_kinds():
         "calls": figures.call_times([made_records.timing("as in the post"), made_records.timing("own step")]),
         "loss": figures.loss_curve(made_records.training().curve),
         "repetition": figures.repetition_by_perplexity([made_records.text_group("greedy"), people], "people"),
+        "repeated": figures.repetition_probability(REPEATED),
         "speed": figures.speed([22.81, 9.0], [15.0, 16.0], [7.0, 6.5]),
         "form": figures.poem_form({"before": SHARES, f"after, {POEM}": SHARES, figures.TANG: SHARES}),
         "gibberish": figures.gibberish(gibberish_rows()),
@@ -139,6 +146,23 @@ def test_labels_do_not_cover_each_other():
     boxes = [figures.Text.get_window_extent(text, renderer) for text in figure.axes[0].texts]
     assert len(boxes) == 8
     assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[place + 1 :])
+
+
+def test_repetition_probability_draws_a_line_and_a_band_for_each_kind_of_text():
+    figure, alt = figures.repetition_probability(REPEATED)
+    (axes,) = figure.axes
+    assert [list(line.get_ydata()) for line in axes.lines] == [[0.1, 0.6, 0.8], [0.3, 0.5, 0.7], [0.1, 0.12, 0.11]]
+    assert all(list(line.get_xdata()) == [1, 2, 3] for line in axes.lines)
+    ends = axes.collections[0].get_paths()[0].vertices
+    assert (ends[:, 1].min(), ends[:, 1].max()) == (pytest.approx(0.05), pytest.approx(0.85))
+    assert len({line.get_color() for line in axes.lines}) == 3
+    assert "a sentence, written again: 0.10, 0.60, 0.80;" in alt
+
+
+def test_a_line_without_texts_is_left_out():
+    figure, alt = figures.repetition_probability(REPEATED | {figures.LOOPS: made_records.rounds((), texts=0)})
+    assert len(figure.axes[0].lines) == 2 and "greedy" not in alt
+    figures.repetition_probability({figures.WRITTEN: made_records.rounds((), texts=0)})
 
 
 def test_form_and_bits_draw_what_they_tell():

@@ -108,7 +108,7 @@ def looped(prompt, text):
         text.removeprefix(prompt),
         rep_4_percent=told["rep_4"],
         looped_percent=told["looped"],
-        loop_end=told["loop_end"],
+        looped_spans=told["looped_spans"],
     )
 
 

@@ -42,6 +42,12 @@ def test_an_interval_has_no_more_digits_than_its_width_tells(value, low, high, t
     assert numbers.with_interval(estimate(value, low, high)) == told
 
 
+def test_a_difference_has_its_sign():
+    assert numbers.signed(estimate(94.4, 71.0, 99.0)) == "+94 (+71 – +99)"
+    assert numbers.signed(estimate(-0.126, -0.2, 0.1), 2) == "-0.13 (-0.20 – +0.10)"
+    assert (numbers.signed(estimate(3.0)), numbers.signed(estimate(None))) == ("+3", "–")
+
+
 def test_shares_in_sentences():
     assert numbers.percent(12.4) == "12 %"
     assert numbers.percent(0.0, "zh") == "0 %"

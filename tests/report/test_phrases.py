@@ -379,34 +379,6 @@ def test_whatever_can_be_one_of_a_few_has_words_of_its_own(language):
 # Samplers, and the model from scratch.
 
 
-def test_the_finding_names_who_is_like_people():
-    told = phrases.finding(made_records.samplers())
-    assert "diversity of 0.95 and a perplexity of 30" in told
-    assert "overlap people's: top-k, top_p p=0.9." in told
-    assert re.search(r"greedy \(0.50\)", told) and re.search(r"top_p p=0.9 \(25\)", told)
-    alone = made_records.samplers(top_k=made_records.text_group("top-k", diversity=0.3, perplexity=2.0), others=[])
-    assert "people's: none." in phrases.finding(alone)
-    assert "没有" in phrases.finding(alone, "zh")
-    assert numbers(told) == numbers(phrases.finding(made_records.samplers(), "zh"))
-
-
-def test_the_nearest_perplexity_is_that_of_the_smallest_ratio():
-    measured = made_records.samplers(
-        people=made_records.text_group("people", perplexity=30.0),
-        greedy=made_records.text_group("greedy", perplexity=12.0, diversity=0.5),  # 18 away, but 2.5 times
-        top_k=made_records.text_group("top-k", perplexity=60.0),  # 30 away, but twice
-        others=[],
-    )
-    assert "top-k (60)" in phrases.finding(measured)
-
-
-def test_a_perplexity_that_is_not_known_is_not_the_nearest_and_stops_nothing():
-    measured = made_records.samplers(top_k=made_records.text_group("top-k", perplexity=None))
-    assert "top_p p=0.9 (25)" in phrases.finding(measured)
-    unknown = made_records.samplers(people=made_records.text_group("people", perplexity=None))
-    assert "a perplexity of" in phrases.finding(unknown)
-
-
 def test_texts_that_are_the_same_as_greedy_s_are_counted():
     told = phrases.same_as_greedy(made_records.samplers())
     assert told == "Texts that are the same as those of greedy, token by token: top_p p=0.9 1 of 4."
@@ -538,15 +510,6 @@ def test_the_summary_begins_with_how_many_claims_hold(outputs):
     for language, told in (("en", english), ("zh", chinese)):
         assert phrases.headline(told)[0] == phrases.tally(judged, language)
         assert phrases.verdicts(judged, language) in told
-
-
-def test_greedy_against_top_k_answers_with_loops_and_the_finding():
-    told = phrases.answer(made_records.results("03_greedy_vs_top_k"))
-    assert told.startswith(
-        "Greedy decoding ended in a loop in 3 of 4 texts, top-k sampling (k=5) in 0 of 8, people in 0 of 4."
-    )
-    assert "40 %, 5 % and 1 % had occurred before" in told
-    assert told.endswith(phrases.finding(made_records.samplers()))
 
 
 def test_the_fine_tuning_on_poems_answers_with_the_form():

@@ -87,7 +87,7 @@ def test_each_report_is_told_with_its_answer_its_stand_ins_and_what_made_it(outp
     variant.machine.cores = 64
     put(outputs, NAMES[1], variant)
     page = compared(outputs)
-    assert page.count("Greedy decoding ended in a loop in 3 of 4 texts, top-k sampling (k=") == 2
+    assert page.count("Greedy decoding fell into a loop in 3 of 4 texts, top-k sampling (k=") == 2
     assert "(k=5)" in page and "(k=40)" in page
     assert page.count("Stand-ins:") == 1 and page.count("a &lt; b in place of c") == 1
     assert page.count("2026-01-01 10:00 UTC, Test CPU") == 2 and page.count("commit 0123456789ab") == 2

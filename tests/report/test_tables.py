@@ -158,7 +158,12 @@ def test_each_list_of_words_tells_its_size_and_whether_it_is_used():
 
 def test_the_post_s_own_texts_are_judged_as_those_here():
     greedy, _, poem = tables.post_texts(made_records.post_texts())
-    assert greedy["ends in a loop"] is True and greedy["well formed"] is None and greedy["rhyming pairs"] is None
+    assert (
+        greedy["has a loop"] is True
+        and greedy["ends in a loop (Holtzman)"] is True
+        and greedy["well formed"] is None
+        and greedy["rhyming pairs"] is None
+    )
     assert poem["well formed"] is True and poem["rhyming pairs"] == "0 of 1" and poem["alternating tones"] == "3 of 6"
 
 

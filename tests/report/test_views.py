@@ -211,7 +211,9 @@ def test_hostile_text_is_shown_and_never_run_in_any_view(outputs):
         samples=[made_records.sample(hostile, hostile, hostile)],
         named_again=[hostile],
         same_as_greedy={hostile: 1},
-        greedy=made_records.text_group(hostile, 3, 4),
+        greedy=made_records.text_group(hostile, 0, 4),
+        top_k=made_records.text_group(hostile, 0, 4),
+        beside_people={hostile: made_records.beside_people(0.0, 1.0)},
     )
     results = results_of("03_greedy_vs_top_k", measured=measured)
     results.parameters["prompts"] = [hostile]
@@ -223,7 +225,7 @@ def test_hostile_text_is_shown_and_never_run_in_any_view(outputs):
             (view, {})
             for view in ("model", "parameter_list", "environment", "named_again", "same_as_greedy", "finding")
         ),
-        *((view, {}) for view in ("variety", "answer", "samples")),
+        *((view, {}) for view in ("variety", "answer", "samples", "differences", "lesson")),
         ("corpus", {"number": 0}),
         ("figure", {"name": "repetition_by_perplexity"}),
     ]:
