@@ -736,7 +736,7 @@ def _from_500(measured: RedditFinetune, language: str) -> str:
     last = curve.points[-1].stories
     if curve.last_minus_500 is None:
         return say("curve_500_not_run", language, last=last)
-    more = rules.above_zero(curve.last_minus_500)
+    more = rules.reaches(curve.last_minus_500, 0)
     return say(
         "curve_500_same" if more is None else "curve_500_more" if more else "curve_500_fewer",
         language,

@@ -71,7 +71,7 @@ def test_no_text_is_scored_by_a_classifier_that_saw_it_or_the_other_text_of_its_
 
 
 def test_of_one_opening_nothing_can_be_learned():
-    with pytest.raises(UserError, match="style_openings is 1; .* Set it to 2 or more"):
+    with pytest.raises(UserError, match=r"style_openings is 1; .* Set it to 2 or more"):
         style.out_of_fold_scores(["a"], ["b"])
 
 
