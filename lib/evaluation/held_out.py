@@ -50,6 +50,7 @@ class HeldOut:
         self.causal_lm, self.texts, self.context, self.characters = causal_lm, texts, context, characters
         self.judge = packing.trainee(causal_lm, sequence_length)
         self.judge.compile(optimizer="sgd", **compile_options())  # never trained; Adam would copy the weights twice
+        self.scorer = likelihood.scorer(causal_lm)
         self.batches = packing.evaluation_batches(self.judge, texts, batch_size)
 
     def measure(self, when: str) -> tuple[HeldOutLoss, Likelihood]:
@@ -60,7 +61,9 @@ class HeldOut:
         """
         progress.note(f"evaluating on held-out texts, {when}")
         losses = self.judge.evaluate(self.batches, verbose=progress.keras_verbosity(), return_dict=True)
-        bits = likelihood.held_out(self.causal_lm, self.texts, self.context, characters=self.characters)
+        bits = likelihood.held_out(
+            self.causal_lm, self.texts, self.context, characters=self.characters, model=self.scorer
+        )
         return HeldOutLoss(**{name: float(value) for name, value in losses.items()}), bits
 
 

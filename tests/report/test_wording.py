@@ -90,6 +90,7 @@ FAMILIES = {
     "memory_{}": family(["memory_"], lower(PeakMemoryOf)),
     "better_{}": family(["better_"], lower(Winner)),
     "measure_{}": family(["measure_"], CONTESTS),
+    "chance_{}": family(["chance_"], ["above", "alike", "below", "unknown"]),
     "claim_{}": family(["claim_"], CLAIMS),
     "because_{}": family(["because_"], CLAIMS),
     "title_{}": family(["title_"], NOTEBOOKS),
@@ -97,7 +98,7 @@ FAMILIES = {
     "bits_{}": family(["bits_"], beside_post.bits(FOUND)),
     "caption_{}": family(["caption_"], views.FIGURES),
     "held_out_{}": family(["held_out_"], ["texts", "poems"]),
-    "{}_explained": {f"{name}_explained" for name in ("repetition", "variety", "form")},
+    "{}_explained": {f"{name}_explained" for name in ("repetition", "variety", "form", "demands")},
     "readme_{}": family(["readme_"], ["pretrained", "stories", "greedy", "poem", "poem_from_scratch"]),
 }
 # By the variables that hold such a name: those that it can be.
