@@ -12,7 +12,7 @@ from lib import notebooks
 from lib.claims.experiments import NOTEBOOKS, Experiments
 from lib.core import records
 from lib.core.records import CallState, Estimate
-from lib.evaluation import curve, metrics, statistics
+from lib.evaluation import curve, metrics, parallelism, poem_runs, statistics
 from lib.evaluation.poem_form import SHARES
 
 POEM = "春眠不覺曉，處處聞啼鳥。夜來風雨聲，花落知多少。"
@@ -156,7 +156,10 @@ def text_group(label="greedy", loops=0, texts=4, **figures):
 
 
 def poem_form(well_formed=60.0, rhyme=12.0, alternating=55.0, regular_lines=90.0, han=99.0, distinct=85.0, **changes):
-    """The form of poems. A share is an estimate, or a number, which gets an interval of 5 percent each way, or None."""
+    """The form of poems; also `rhyme_secondary`, `parallel_tones` and `parallel_words`.
+
+    A share is an estimate, or a number, which gets an interval of 5 percent each way, or None.
+    """
 
     def share(value):
         if isinstance(value, Estimate):
@@ -165,10 +168,13 @@ def poem_form(well_formed=60.0, rhyme=12.0, alternating=55.0, regular_lines=90.0
 
     given = {"well_formed": well_formed, "regular_lines": regular_lines, "han": han}
     given |= {"rhyme": rhyme, "alternating": alternating, "distinct": distinct}
+    for name, value in {"rhyme_secondary": 6.0, "parallel_tones": 58.0, "parallel_words": 62.0}.items():
+        given[name] = changes.pop(name, value)
     fields = {
         "poems": 8,
         "shares": {name: share(given[name]) for name in SHARES},
         "rhyme_pairs": 12,
+        "couplets": 16,
         "rhyme_unknown_percent": 4.0,
         "tone_pairs": 40,
         "tone_unknown_percent": 20.0,
@@ -176,6 +182,44 @@ def poem_form(well_formed=60.0, rhyme=12.0, alternating=55.0, regular_lines=90.0
         "copied_longest": 6.0,
     }
     return records.PoemForm(**(fields | changes))
+
+
+def couplet_form(tones=95.0, words=90.0, **changes):
+    """The parallelism of couplets; a share gets an interval of 2 percent each way."""
+    shares = dict(zip(parallelism.SHARES, (tones, words), strict=True))
+    told = {name: estimate(value, value - 2.0, value + 2.0) for name, value in shares.items()}
+    return records.CoupletForm(**({"poems": 50, "couplets": 100, "shares": told} | changes))
+
+
+def poem_scale(tang_poets=None, shuffled=None, **changes):
+    """What poems are held against."""
+    middle, outer = couplet_form(), couplet_form(93.0, 60.0)
+    fields = {
+        "tang_poets": tang_poets or poem_form(95.0, 90.0, 90.0, parallel_tones=80.0, parallel_words=72.0),
+        "shuffled": shuffled or poem_form(95.0, 5.0, 48.0),
+        "regulated_middle": middle,
+        "regulated_outer": outer,
+        "random_couplets": couplet_form(50.0, 50.0),
+        "middle_minus_outer": {
+            share: statistics.difference_of_estimates(middle.shares[share], outer.shares[share])
+            for share in parallelism.SHARES
+        },
+    }
+    return records.PoemScale(**(fields | changes))
+
+
+def poem_run(run=1, after=None, bits=(9.0, 9.5), before=None, prompt=POEM[:5], **changes):
+    """A training run whose poems after `prompt` have the form `after`; `before` is that before fine-tuning."""
+    fields = {
+        "run": run,
+        "seed": 2023 + run,
+        "steps": 4,
+        "seconds": 21.5,
+        "likelihood": likelihood(bits),
+        "form_by_prompt": {prompt: after or poem_form()},
+        "before_by_prompt": {prompt: before} if before else {},
+    }
+    return records.PoemRun(**(fields | changes))
 
 
 def poem_line(line="春眠不覺曉", **changes):
@@ -522,20 +566,18 @@ def self_reinforcement(written=None, people=None, greedy=None, **changes):
 
 
 def tang(before=None, after=None, tang_poets=None, shuffled=None, **changes):
-    """04_tang_poetry; the arguments are forms of poems, `bits_before` and `bits_after` bits of each poem."""
+    """04_tang_poetry; the arguments are forms of poems, `bits_before` and `bits_after` bits of each poem.
+
+    There is a single training run. Several are given in `runs`, records of `poem_run`.
+    """
     before, after = before or poem_form(5.0, 10.0, 50.0), after or poem_form(60.0, 12.0, 55.0)
+    scale = changes.pop("scale", None) or poem_scale(tang_poets, shuffled)
+    runs = changes.pop("runs", None) or [poem_run(1, after, changes.get("bits_after", (9.0, 9.5)), before)]
     fields = _fine_tuning(changes, 8, (14.0, 15.0), (9.0, 9.5)) | {
         "samples": [sample(label, POEM[:5], POEM[5:]) for label in ("before fine-tuning", "after fine-tuning")],
         "examples": [["孟浩然 春曉", POEM]],
         "tokens_per_character": 2.2,
-        "form": {
-            "before": before,
-            "after": after,
-            "before_by_prompt": {POEM[:5]: before},
-            "after_by_prompt": {POEM[:5]: after},
-            "tang_poets": tang_poets or poem_form(95.0, 90.0, 90.0),
-            "shuffled": shuffled or poem_form(95.0, 5.0, 48.0),
-        },
+        **poem_runs.of_fine_tuning(runs, scale),
         "first_poem": [poem_line()],
         "timing": timing("after fine-tuning", 9.0, (1.9, 2.0, 2.1)),
     }
@@ -544,15 +586,19 @@ def tang(before=None, after=None, tang_poets=None, shuffled=None, **changes):
 
 def fine_tuned(**changes):
     """What 05 takes from `tang()`."""
-    theirs = tang()
+    given = changes.get("likelihood")
+    bits = {"bits_after": tuple(given["after"].by_text), "bits_before": tuple(given["before"].by_text)} if given else {}
+    theirs = tang(after=changes.get("form"), **bits)
     fields = {
         "machine": machine(),
         "parameters": 124_439_808,
         "training": theirs.training,
         "likelihood": theirs.likelihood,
+        "prompt": theirs.form.prompt,
         "form": theirs.form.after,
-        "tang_poets": theirs.form.tang_poets,
-        "shuffled": theirs.form.shuffled,
+        "form_over_runs": theirs.after_over_runs[theirs.form.prompt],
+        "scale": records.PoemScale(**{name: getattr(theirs.form, name) for name in records.PoemScale.model_fields}),
+        "runs": theirs.runs,
         "timing": timing("fine-tuned", 9.0, (1.9, 2.0, 2.1)),
         "samples": [theirs.samples[-1]],
     }
@@ -562,6 +608,9 @@ def fine_tuned(**changes):
 def scratch(bits=(8.0, 8.5), **changes):
     """05_from_scratch; `bits` are those of each poem. It is better in bits and time, and no worse in form."""
     theirs = changes.get("fine_tuned", fine_tuned())
+    form = changes.pop("form", None) or poem_form(80.0, 14.0, 60.0)
+    runs = changes.pop("runs", None) or [poem_run(1, form, bits)]
+    asked = {POEM[:5]: POEM[:5]}
     fields = {
         "fine_tuned": theirs,
         "parameters": 3_300_000,
@@ -574,11 +623,9 @@ def scratch(bits=(8.0, 8.5), **changes):
             "probe_seconds": [3.0, 0.2],
             "total_seconds": 201.0,
         },
-        "likelihood": likelihood(bits),
-        "bits_per_character_difference": statistics.mean_difference(bits, theirs.likelihood.after.by_text),
+        "asked": asked,
         "samples": [sample("from scratch", POEM[:5], POEM[5:])],
-        "form": poem_form(80.0, 14.0, 60.0),
-        "form_by_prompt": {POEM[:5]: poem_form(80.0, 14.0, 60.0)},
+        **poem_runs.of_scratch(runs, theirs, asked),
         "first_poem": [poem_line()],
         "timing": timing("from scratch", 1.5, (0.1, 0.11, 0.12)),
     }

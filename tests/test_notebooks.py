@@ -170,15 +170,21 @@ def test_tang_poetry(smoke_outputs):
     assert measured.form.tang_poets.shares["well_formed"].value == 100
     assert measured.held_out.after.token_loss < measured.held_out.before.token_loss
     samples = pd.read_csv(smoke_outputs / "04_tang_poetry" / "samples.csv", keep_default_na=False)
-    assert samples.groupby(["label", "prompt"]).size().tolist() == [2, 2, 2, 2]
+    assert samples.groupby(["label", "prompt", "run"]).size().tolist() == [2] * 8  # two runs
     assert measured.likelihood.after.bits_per_character < measured.likelihood.before.bits_per_character
     form = measured.form
     by_prompt = [*form.before_by_prompt.values(), *form.after_by_prompt.values()]
     assert [one.poems for one in (*by_prompt, form.tang_poets, form.shuffled)] == [2, 2, 2, 2, 4, 4]
-    assert form.after.poems == 4
+    assert form.prompt == "春眠不覺曉" and form.after == form.after_by_prompt[form.prompt]
+    assert [run.seed for run in measured.runs] == [2024, 2025]
+    first, second = (run.likelihood for run in measured.runs)
+    assert first == measured.likelihood.after != second  # the order of the poems differs
+    for prompt, shares in measured.after_over_runs.items():
+        values = [run.form_by_prompt[prompt].shares["han"].value for run in measured.runs]
+        assert shares["han"].value == pytest.approx(sum(values) / 2)
     page = (smoke_outputs / "04_tang_poetry" / "report.html").read_text(encoding="utf-8")
     assert '<div class="poem"><p lang="zh">' in page
-    assert "After fine-tuning: a row for each prompt." in page
+    assert "A dot for each training run" in page and "mean of 2 runs" in page
 
 
 def test_the_model_from_scratch_is_judged_on_the_same_poems_as_the_fine_tuned_one(smoke_outputs):
@@ -192,7 +198,12 @@ def test_the_model_from_scratch_is_judged_on_the_same_poems_as_the_fine_tuned_on
     assert measured.likelihood.tokens == measured.likelihood.characters
     samples = pd.read_csv(smoke_outputs / "05_from_scratch" / "samples.csv", keep_default_na=False)
     others = pd.read_csv(smoke_outputs / "04_tang_poetry" / "samples.csv", keep_default_na=False)
-    assert list(dict.fromkeys(samples["prompt"])) == list(dict.fromkeys(others["prompt"]))
+    assert list(dict.fromkeys(others["prompt"])) == ["春眠不觉晓", "春眠不覺曉"] == list(measured.asked)
+    assert list(dict.fromkeys(samples["prompt"])) == ["春眠不覺曉"] == list(measured.form_by_prompt)
+    assert samples.groupby("run").size().tolist() == [2, 2]
+    assert measured.runs[0].likelihood == measured.likelihood != measured.runs[1].likelihood
+    assert measured.runs[0].steps == measured.runs[1].steps == 6
+    assert {sample.prompt for sample in measured.fine_tuned.samples} == {"春眠不覺曉"}
     page = (smoke_outputs / "05_from_scratch" / "report.html").read_text(encoding="utf-8")
     assert "after fine-tuning; top_k (k=5)" in page and "from scratch; top_k (k=5)" in page
 

@@ -2,32 +2,46 @@
 
 from lib.claims import rules
 from lib.core.records import Contest, Estimate, FromScratch, SpeedVerdict, Winner
+from lib.evaluation import statistics
 
-SHARES = ("well_formed", "regular_lines", "han", "rhyme", "alternating")  # of the form of poems; more is better
+SHARES = (
+    "well_formed",
+    "regular_lines",
+    "han",
+    "rhyme",
+    "alternating",
+    "parallel_tones",
+    "parallel_words",
+)  # more is better
 
 
 def contests(measured: FromScratch) -> list[Contest]:
     """Judge which model is better.
 
-    Bits per character: by the 95 % bootstrap interval of the mean difference on the same poem. Shares of the form: if
-    their 95 % intervals do not overlap. Seconds per poem: `rules.compare_speed`.
+    Each measure by the 95 % interval of the difference: of bits per character over the training runs, or, from a single
+    run, over the held-out poems; of shares of the form, after the same prompt, over the training runs of both
+    (`FromScratch.minus_fine_tuned`). Seconds per poem: `rules.compare_speed`.
 
     Returns:
-        A contest for `bits_per_character`, for each of `SHARES` that both have, and for `seconds_per_poem`.
+        A contest for `bits_per_character`, for each of `SHARES` whose difference has an interval, and for
+        `seconds_per_poem`.
     """
     theirs = measured.fine_tuned
+    over_runs = measured.bits_per_character_difference_over_runs
+    bits = over_runs if over_runs.has_interval else measured.bits_per_character_difference
     found = [
         Contest(
             measure="bits_per_character",
-            from_scratch=Estimate(value=measured.likelihood.bits_per_character),
-            fine_tuned=Estimate(value=theirs.likelihood.after.bits_per_character),
-            winner=rules.better(measured.bits_per_character_difference, lower_is_better=True),
+            from_scratch=measured.bits_over_runs,
+            fine_tuned=statistics.over_runs([run.likelihood.bits_per_character for run in theirs.runs]),
+            winner=rules.better(bits, lower_is_better=True),
         )
     ]
     for share in SHARES:
-        own, other = measured.form.shares[share], theirs.form.shares[share]
-        if own.has_interval and other.has_interval:
-            winner = rules.better(rules.difference(own, other), lower_is_better=False)
+        difference = measured.minus_fine_tuned[share]
+        if difference.has_interval:
+            own, other = measured.form_over_runs[measured.prompt][share], theirs.form_over_runs[share]
+            winner = rules.better(difference, lower_is_better=False)
             found.append(Contest(measure=share, from_scratch=own, fine_tuned=other, winner=winner))
     speed = rules.compare_speed(theirs.timing, measured.timing)
     winners = {SpeedVerdict.FASTER: Winner.FROM_SCRATCH, SpeedVerdict.SLOWER: Winner.FINE_TUNED}

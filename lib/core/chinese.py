@@ -28,3 +28,8 @@ def clauses(poem: str) -> list[str]:
 def lines(poem: str) -> list[str]:
     """A poem's clauses with their punctuation, to be printed on a line each."""
     return [line for line in _LINE.findall(poem) if line.strip()]
+
+
+def is_regular_line(line: str) -> bool:
+    """Whether a clause has five or seven Chinese characters and nothing else."""
+    return len(line) in LINE_LENGTHS and all(map(_ONE_HAN.fullmatch, line))

@@ -323,8 +323,10 @@ class Sample(Record):
     prompt: str
     sampler: str
     seed: int | None = None
+    run: int | None = None
+    """The training run that the model comes from, from 1; before a training, the run whose sampling seed it has."""
     number: int = 1
-    """Among those of the same prompt, from 1."""
+    """Among those of the same label, prompt and run, from 1."""
     text: str
     """The prompt included."""
     new_tokens: int
@@ -444,6 +446,8 @@ class PoemForm(Record):
     """Percent, by the names of `poem_form.SHARES`."""
     rhyme_pairs: int
     """Neighbouring even lines that could be judged."""
+    couplets: int
+    """Those whose likeness could be judged."""
     rhyme_unknown_percent: Maybe
     """Of all such pairs, those that could not."""
     tone_pairs: int
@@ -460,6 +464,16 @@ class BesidePeople(Record):
     """The mean of the differences; below 0 where the sampler is less diverse."""
     perplexity_ratio: Estimate
     """The geometric mean of the ratios; below 1 where the model finds the sampler's texts more predictable."""
+
+
+class CoupletForm(Record):
+    """The parallelism of a group of couplets."""
+
+    poems: int
+    couplets: int
+    """Those whose likeness could be judged."""
+    shares: dict[str, Estimate]
+    """Percent, by the names of `parallelism.SHARES`."""
 
 
 class BatchTime(Record):
@@ -494,8 +508,12 @@ class PoemLine(Record):
     """None where no pair is known not to, and one is not known; also for a line that is not regular."""
     rhyme_character: str = ""
     rhyme_groups: list[str] = []
+    """Of the character's primary reading."""
+    other_rhyme_groups: list[str] = []
     rhymes: bool | None = None
-    """With the even line before. None: not known, or there is none."""
+    """With the even line before, by their primary readings. None: not known, or there is none."""
+    rhymes_secondary: bool = False
+    """Whether it rhymes by another reading only."""
     is_rhyme_line: bool = False
     """Whether there is an even line before to rhyme with."""
 
@@ -806,17 +824,60 @@ class GreedyVsTopK(Record):
         return [self.greedy, self.top_k, *self.others, self.people]
 
 
-class PoemForms(Record):
-    """The form of the poems before and after fine-tuning, beside a ceiling and a floor."""
+class PoemScale(Record):
+    """What the form of poems is held against: what comes by chance, and what Tang poets wrote, all held out."""
 
+    tang_poets: PoemForm
+    """Poems of the form asked for, whole: the ceiling."""
+    shuffled: PoemForm
+    """Their characters, shuffled: rhyme and tones by chance."""
+    regulated_middle: CoupletForm
+    """The second and third couplets of regulated verse, which must be parallel: the ceiling of parallelism."""
+    regulated_outer: CoupletForm
+    """The first and fourth, which need not be."""
+    random_couplets: CoupletForm
+    """First lines of the middle couplets with second lines of other poems: parallelism by chance."""
+    middle_minus_outer: dict[str, Estimate]
+    """By the names of `parallelism.SHARES`: whether a measure of parallelism tells the two apart."""
+
+    def ceiling(self, share: str) -> Estimate:
+        """What Tang poets come to."""
+        return self.regulated_middle.shares.get(share, self.tang_poets.shares[share])
+
+    def chance(self, share: str) -> Estimate | None:
+        """What comes by chance; None for a share that has no such figure."""
+        by_chance = {"rhyme", "rhyme_secondary", "alternating"}
+        return self.random_couplets.shares.get(share, self.shuffled.shares[share] if share in by_chance else None)
+
+
+class PoemForms(PoemScale):
+    """The form of the poems before and after fine-tuning, of the first training run, beside ceiling and chance."""
+
+    prompt: str
+    """The one whose poems are compared: in traditional characters, if it was asked so."""
     before: PoemForm
+    """After `prompt`, as in `before_by_prompt`."""
     after: PoemForm
+    """After `prompt`, as in `after_by_prompt`."""
     after_by_prompt: dict[str, PoemForm]
     before_by_prompt: dict[str, PoemForm]
-    tang_poets: PoemForm
-    """Held-out poems, whole: the ceiling."""
-    shuffled: PoemForm
-    """Their characters, shuffled: what comes by chance."""
+
+
+class PoemRun(Record):
+    """A training run: the same training anew, with seeds of its own."""
+
+    run: int
+    """From 1. The first is the one that is saved, timed and compared with the post."""
+    seed: int
+    """Of the order of the training poems, of the sampling, and of initial weights that are random."""
+    steps: int
+    seconds: float
+    """Of all steps."""
+    likelihood: Likelihood
+    """Of the held-out poems, after training."""
+    form_by_prompt: dict[str, PoemForm]
+    before_by_prompt: dict[str, PoemForm] = {}
+    """Before fine-tuning, sampled with the same seed."""
 
 
 class TangPoetry(FineTuning):
@@ -826,6 +887,21 @@ class TangPoetry(FineTuning):
     """Author with title, and text, of the first training poems."""
     tokens_per_character: float
     form: PoemForms
+    runs: list[PoemRun]
+    bits_over_runs: Estimate
+    """Held-out bits per character: mean over the runs, with the interval over them. So are the next two."""
+    before_over_runs: dict[str, dict[str, Estimate]]
+    """By prompt and share. The model is the same; only the sampling seed differs."""
+    after_over_runs: dict[str, dict[str, Estimate]]
+    """By prompt and share."""
+    after_minus_before: dict[str, dict[str, Estimate]]
+    """By prompt and share, in percentage points: over the runs, pairs of the same sampling seed. See `poem_runs`."""
+    after_minus_chance: dict[str, dict[str, Estimate]]
+    """Shares that have a figure by chance."""
+    tang_minus_after: dict[str, dict[str, Estimate]]
+    """Held-out poems of the form asked for minus those of the model."""
+    ceiling_minus_after: dict[str, dict[str, Estimate]]
+    """Parallelism: the middle couplets of regulated verse minus the model's."""
     first_poem: list[PoemLine]
     timing: Timing
 
@@ -837,12 +913,17 @@ class FineTunedModel(Record):
     parameters: int
     training: Training
     likelihood: BeforeAfter[Likelihood]
+    prompt: str
+    """The one whose poems are compared."""
     form: PoemForm
-    tang_poets: PoemForm
-    shuffled: PoemForm
+    """Of the poems of the first run after that prompt."""
+    form_over_runs: dict[str, Estimate]
+    """By share, after that prompt."""
+    scale: PoemScale
+    runs: list[PoemRun]
     timing: Timing
     samples: list[Sample]
-    """Those after fine-tuning."""
+    """Those after fine-tuning, after that prompt."""
 
 
 class FromScratch(Record):
@@ -856,10 +937,26 @@ class FromScratch(Record):
     budget: TimeBudget
     likelihood: Likelihood
     bits_per_character_difference: Estimate
-    """Mean over the poems of from scratch minus fine-tuned, with its bootstrap interval."""
+    """Mean over the poems of from scratch minus fine-tuned, each the mean of its runs; interval over poems."""
+    bits_per_character_difference_over_runs: Estimate
+    """The same difference, with Welch's interval over the training runs; without one, if either has a single run."""
     samples: list[Sample]
+    asked: dict[str, str]
+    """By each prompt of the fine-tuning: what is asked here, in traditional characters."""
+    prompt: str
+    """The one whose poems are compared."""
     form: PoemForm
+    """After `prompt`, first run."""
     form_by_prompt: dict[str, PoemForm]
+    """First run."""
+    runs: list[PoemRun]
+    bits_over_runs: Estimate
+    form_over_runs: dict[str, dict[str, Estimate]]
+    """By prompt and share."""
+    minus_fine_tuned: dict[str, Estimate]
+    """By share, in percentage points, after `prompt`; Welch's interval over the runs of both. See `poem_runs`."""
+    minus_chance: dict[str, Estimate]
+    """Shares that have a figure by chance, after `prompt`."""
     first_poem: list[PoemLine]
     timing: Timing
 

@@ -316,6 +316,7 @@ def records(samples: pd.DataFrame) -> list[Sample]:
             prompt=row["prompt"],
             sampler=row["sampler"],
             seed=None if pd.isna(row["seed"]) else int(row["seed"]),
+            run=None if pd.isna(row.get("run")) else int(row["run"]),
             number=row["sample"],
             text=row["text"].encode(errors="backslashreplace").decode(),
             new_tokens=row["new_tokens"],

@@ -2,7 +2,8 @@
 
 from lib.core import paths, records
 from lib.core.errors import UserError
-from lib.core.records import FineTunedModel, Results
+from lib.core.records import FineTunedModel, PoemScale, Results
+from lib.evaluation import prosody
 from lib.models import generation
 
 NOTEBOOK = "04_tang_poetry"
@@ -35,17 +36,30 @@ def load(folder: str) -> Results:
 def of(theirs: Results) -> FineTunedModel:
     """Extract the figures with which the model from scratch is compared from the results of 04."""
     measured = theirs.measured
+    form = measured.form
     return FineTunedModel(
         machine=theirs.machine,
         parameters=theirs.models[0].parameters,
         training=measured.training,
         likelihood=measured.likelihood,
-        form=measured.form.after,
-        tang_poets=measured.form.tang_poets,
-        shuffled=measured.form.shuffled,
+        prompt=form.prompt,
+        form=form.after,
+        form_over_runs=measured.after_over_runs[form.prompt],
+        scale=PoemScale(**{name: getattr(form, name) for name in PoemScale.model_fields}),
+        runs=measured.runs,
         timing=measured.timing.model_copy(update={"label": "fine-tuned"}),
-        samples=[sample for sample in measured.samples if sample.label == "after fine-tuning"],
+        samples=[
+            sample for sample in measured.samples if (sample.label, sample.prompt) == ("after fine-tuning", form.prompt)
+        ],
     )
+
+
+def asked(prompts: list[str]) -> dict[str, str]:
+    """Return, for each prompt of the fine-tuning, what the model from scratch is asked: the same in traditional script.
+
+    The poems are in traditional script, and so are the characters that its tokenizer knows.
+    """
+    return {prompt: prosody.traditional(prompt) for prompt in prompts}
 
 
 def check_same_poems(theirs: Results, corpus, poems_source: str) -> None:

@@ -35,17 +35,28 @@ class _Nats(_Logits):
         )
 
 
-def nats(causal_lm, rows: list) -> list[np.ndarray]:
+def scorer(causal_lm):
+    """Return what `nats` computes with. Given to several calls with rows of the same length, it is compiled once."""
+    return _compiled(_Nats(causal_lm))
+
+
+def _compiled(model: _Logits) -> _Logits:
+    model.compile(jit_compile=backends.selected.xla if backends.selected else "auto")
+    return model
+
+
+def nats(causal_lm, rows: list, model=None) -> list[np.ndarray]:
     """Compute the negative log-likelihood of every token after the first, given those before it.
 
     Args:
         causal_lm: A `keras_nlp.models.CausalLM`.
         rows: The token ids of each text, including a start token if the model has one.
+        model: The result of `scorer`; None makes one.
 
     Returns:
         For each text, the nats of its tokens from the second one on.
     """
-    return [own.astype("float64") for own in _predicted(_Nats(causal_lm), rows)]
+    return [own.astype("float64") for own in _predicted(model or scorer(causal_lm), rows)]
 
 
 def choices(causal_lm, rows: list, k: int) -> list[np.ndarray]:
@@ -61,7 +72,7 @@ def choices(causal_lm, rows: list, k: int) -> list[np.ndarray]:
         probability that top-k sampling draws it.
     """
     results = []
-    for row, logits in zip(rows, _predicted(_Logits(causal_lm), rows), strict=True):
+    for row, logits in zip(rows, _predicted(_compiled(_Logits(causal_lm)), rows), strict=True):
         chosen = np.take_along_axis(logits, np.array(row[1:], int)[:, None], axis=-1)[:, 0]
         others = logits.shape[-1] - min(k, logits.shape[-1])
         best = np.partition(logits, others, axis=-1)[:, others:]  # NumPy does not sort, and is faster than XLA on a CPU
@@ -73,7 +84,6 @@ def choices(causal_lm, rows: list, k: int) -> list[np.ndarray]:
 
 def _predicted(model, rows: list) -> Iterator[np.ndarray]:
     """Yield what a model predicts for the tokens of each row after the first."""
-    model.compile(jit_compile=backends.selected.xla if backends.selected else "auto")
     length = max([2, *map(len, rows)])  # the same for all batches, so that the model is compiled once
     for start in range(0, len(rows), ROWS):
         batch = rows[start : start + ROWS]
@@ -116,7 +126,9 @@ def prompt_tokens(causal_lm, text: str) -> list[int]:
     return np.asarray(inputs["token_ids"])[0][np.asarray(inputs["padding_mask"])[0].astype(bool)].tolist()
 
 
-def held_out(causal_lm, texts: list[str], max_length: int, given: int = 1, characters: int | None = None) -> Likelihood:
+def held_out(
+    causal_lm, texts: list[str], max_length: int, given: int = 1, characters: int | None = None, model=None
+) -> Likelihood:
     """Measure how well a model predicts texts that it was not trained on.
 
     The first characters are given and not counted, since only some models begin with a start token. A token that begins
@@ -130,6 +142,7 @@ def held_out(causal_lm, texts: list[str], max_length: int, given: int = 1, chara
         max_length: The context: the number of tokens to which a text is cut, including a start token.
         given: The number of characters at the beginning of each text that are not counted.
         characters: The number of characters to which a text is cut, so that all tokenizers see the same part.
+        model: The result of `scorer`; None makes one.
 
     Returns:
         The figures of all texts together, and each text's bits per character.
@@ -142,7 +155,7 @@ def held_out(causal_lm, texts: list[str], max_length: int, given: int = 1, chara
     texts = [text[:characters] for text in texts]
     rows = [prompt_tokens(causal_lm, text)[:max_length] for text in texts]
     total, tokens, counted_characters, by_text = 0.0, 0, 0, []
-    for text, row, own in zip(texts, rows, nats(causal_lm, rows), strict=True):
+    for text, row, own in zip(texts, rows, nats(causal_lm, rows, model), strict=True):
         beginning = len(text[:given].encode())
         pieces = [byte_level.token_bytes([token], tokenizer) for token in row]
         begins = np.cumsum([0] + [len(piece) for piece in pieces[:-1]])

@@ -4,13 +4,17 @@ import functools
 import importlib.util
 import itertools
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import opencc
+import pypinyin
 
 LEVEL, OBLIQUE = "平", "仄"
+ENTERING = "入"
 AMBIGUOUS, UNKNOWN = "中", "？"
+FROM_VOICED = ("b", "d", "g", "j", "zh", "z", "f", "h", "x", "s", "sh")  # initials that came from voiced obstruents
+SHARE_OF_BEST = 0.05  # see `primary_groups`
 
 
 def traditional(text: str) -> str:
@@ -67,12 +71,94 @@ def tone_pattern(line: str) -> str:
     return "".join(AMBIGUOUS if len(mark) > 1 else next(iter(mark), UNKNOWN) for mark in marks)
 
 
-def rhyming(first: str, second: str) -> bool | None:
-    """Return whether two characters rhyme: they differ and share a Pingshui rhyme group. None if one is unknown.
+def mandarin(character: str) -> tuple[str, str, int]:
+    """Return the most common Mandarin reading of a character by the package pypinyin: initial, final and tone.
 
-    A character with several readings rhymes if any of them does. A repeated character is not a rhyme, in either script.
+    Initial and final are in pinyin (`"zh"`, `"ong"`); the tone is 1 to 4, 0 if it is neutral or the character has none.
     """
-    groups = rhyme_groups(first), rhyme_groups(second)
+
+    def part(style) -> str:
+        return pypinyin.pinyin(traditional(character), style=style, strict=True, errors="ignore")[0][0]
+
+    try:
+        final = part(pypinyin.Style.FINALS_TONE3)
+        initial = part(pypinyin.Style.INITIALS)
+    except IndexError:  # pypinyin does not know the character
+        return "", "", 0
+    return initial, final.rstrip("1234"), int(final[-1]) if final[-1:].isdecimal() else 0
+
+
+@functools.cache
+def primary_groups(character: str) -> frozenset[str]:
+    """Return the Pingshui rhyme groups of a character's primary reading.
+
+    The table lists every reading that a dictionary of the 13th century knew, and many are rare: 如 has one in the
+    departing tone. A group is primary if it agrees with the most common Mandarin reading (`mandarin`), by what is known
+    of how Mandarin came about (Wang Li, 漢語史稿, 1957):
+
+    1. The tone: level became tones 1 and 2, rising 3, departing 4. Rising became 4 too after a voiced obstruent, whose
+       Mandarin form is not aspirated. Entering became any tone, but has no final in n or ng.
+    2. The final: of the groups whose tone agrees, those are taken in whose other characters the final is at least
+       `SHARE_OF_BEST` times as common as in the group where it is most common. This tells 不 (entering) from the
+       reading in the rising tone, and 行 (xíng) from háng.
+
+    If no group agrees, all are primary. The limits: today's most common reading need not be that of Tang verse, where
+    過, 看 and 忘 often rhyme in the level tone; and where Mandarin merged two readings of a character (上 in the rising
+    and the departing tone), both are primary.
+    """
+    groups = rhyme_groups(character)
+    if len(groups) < 2:
+        return groups
+    initial, final, tone = mandarin(character)
+    agreeing = {group for group in groups if _tone_agrees(group, initial, final, tone)}
+    common = {group: _finals()[group].get(final, 0.0) for group in agreeing}
+    best = max(common.values(), default=0.0)
+    return frozenset(group for group in agreeing if common[group] >= SHARE_OF_BEST * best) or groups
+
+
+def _tone_agrees(group: str, initial: str, final: str, tone: int) -> bool:
+    if tone == 0:
+        return False
+    if group.startswith(ENTERING):
+        return not final.endswith(("n", "ng"))
+    tones_of = {LEVEL: (1, 2), "上": (3, 4) if initial in FROM_VOICED else (3,), "去": (4,)}
+    return tone in tones_of[_tone_class(group)]
+
+
+def _tone_class(group: str) -> str:
+    """The first of 上平, 下平, 上, 去 and 入 that counts: the table calls the level groups 上平聲 and 下平聲."""
+    return LEVEL if group[1] == LEVEL else group[0]
+
+
+@functools.cache
+def _finals() -> dict[str, dict[str, float]]:
+    """How common each Mandarin final is among the characters that belong to one rhyme group alone, as a fraction."""
+    counts = defaultdict(Counter)
+    for character, groups in rhyme_table().items():
+        if len(groups) == 1:
+            counts[next(iter(groups))][mandarin(character)[1]] += 1
+    return {group: {final: count / sum(of.values()) for final, count in of.items()} for group, of in counts.items()}
+
+
+def rhyming(first: str, second: str) -> bool | None:
+    """Return whether two characters rhyme: they differ and share a Pingshui rhyme group by their primary readings.
+
+    A repeated character is not a rhyme, in either script. See `primary_groups` for what a primary reading is, and
+    `rhyming_by_any_reading` for the others.
+
+    Returns:
+        None if one of the characters is not in the table.
+    """
+    return _rhyming(first, second, primary_groups)
+
+
+def rhyming_by_any_reading(first: str, second: str) -> bool | None:
+    """Return whether two characters rhyme if any of their readings counts, see `rhyming`."""
+    return _rhyming(first, second, rhyme_groups)
+
+
+def _rhyming(first: str, second: str, groups_of) -> bool | None:
+    groups = groups_of(first), groups_of(second)
     return bool(groups[0] & groups[1]) and traditional(first) != traditional(second) if all(groups) else None
 
 

@@ -178,6 +178,27 @@ def difference_over_runs(first: Sequence[float | None], second: Sequence[float |
     return Estimate(value=value, low=value - half, high=value + half)
 
 
+def difference_of_estimates(first: Estimate, second: Estimate) -> Estimate:
+    """Return the difference of two independent figures, with a 95 % interval made from theirs.
+
+    Source: Zou and Donner, Construction of confidence limits about effect measures: a general approach, 2008 (the
+    method of variance estimates recovery, MOVER). The distances from the figures to the ends of their intervals are
+    added as squares. It takes any two intervals, also those that are not symmetric.
+
+    Args:
+        first: A figure with its interval.
+        second: The one that is subtracted.
+    """
+    if first.value is None or second.value is None:
+        return Estimate(value=None)
+    value = first.value - second.value
+    if not (first.has_interval and second.has_interval):
+        return Estimate(value=value)
+    down = math.hypot(first.value - first.low, second.high - second.value)
+    up = math.hypot(first.high - first.value, second.value - second.low)
+    return Estimate(value=value, low=value - down, high=value + up)
+
+
 def mean_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Estimate:
     """Return the geometric mean of the ratios of pairs, with Student's 95 % interval of the mean logarithm.
 

@@ -14,6 +14,7 @@ from matplotlib.transforms import Bbox
 from lib.core import chinese
 from lib.core.records import (
     CallState,
+    Estimate,
     LearningCurve,
     LossCurve,
     PoemForm,
@@ -46,6 +47,12 @@ matplotlib.rcParams.update(
 TANG, CHANCE = "Tang poets", "shuffled"  # the groups of poems that are drawn as ceiling and floor
 GIBBERISH = {"words": "letters in words", "looped": "looped"}  # the shares that are drawn
 WRITTEN, LOOPS, STORIES = "a sentence, written again", "loops of greedy decoding", "people's stories, same places"
+DEMANDS = {  # the demands on a poem, as their panels are named
+    "well_formed": "form:\nwell formed",
+    "rhyme": "rhyme:\npairs of even lines",
+    "parallel_tones": "parallel:\nopposite tones",
+    "parallel_words": "parallel: words\nof a kind, percentile",
+}
 BLUE, ORANGE, GREY = "#2f6db3", "#d9822b", "#9aa0a8"
 WRITERS = {"model": BLUE, "people": ORANGE, "chance": GREY}
 WIDER = 0.5  # em by which a Chinese character is wider than what stands for it where this machine has no font for it
@@ -308,6 +315,59 @@ def poem_form(groups: dict[str, PoemForm]) -> tuple[Figure, str]:
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.tight_layout()
     return figure, f"Form of the poems, in percent. {'; '.join(told)}."
+
+
+def poem_demands(
+    groups: dict[str, list[PoemForm]],
+    over_runs: dict[str, dict[str, Estimate]],
+    scale: dict[str, tuple[Estimate, Estimate | None]],
+) -> tuple[Figure, str]:
+    """How far groups of poems meet the three demands: form, rhyme, parallelism. A dot for each training run.
+
+    Args:
+        groups: By name, the form of each run.
+        over_runs: By name, the means over the runs; their intervals are drawn. A group that is not named has a single
+            run, and the interval within it is drawn.
+        scale: By share, ceiling and chance (None: there is none), drawn as lines with their intervals.
+    """
+    figure = Figure(figsize=(7.5, 1.5 + 0.36 * len(groups)))
+    panels = figure.subplots(1, len(DEMANDS), sharey=True)
+    told = []
+    for axes, (measure, title) in zip(panels, DEMANDS.items(), strict=True):
+        named = []
+        for (name, line), colour in zip(
+            zip(("ceiling", "chance"), scale[measure], strict=True), (ORANGE, GREY), strict=True
+        ):
+            if line is None or line.value is None:
+                continue
+            axes.axvline(line.value, color=colour, linewidth=1.5)
+            if line.has_interval:
+                axes.axvspan(line.low, line.high, color=colour, alpha=0.2, linewidth=0)
+            named.append(f"{name} {_short(line.value)}")
+        for place, (name, runs) in enumerate(groups.items()):
+            values = [run.shares[measure].value for run in runs]
+            values = [value for value in values if value is not None]
+            if not values:
+                continue
+            spread = over_runs[name][measure] if name in over_runs else runs[0].shares[measure]
+            if spread.has_interval:
+                axes.plot([spread.low, spread.high], [place, place], color="black", linewidth=1)
+            axes.plot(values, [place] * len(values), "o", color=BLUE, markersize=5, alpha=0.7, clip_on=False)
+            named.append(f"{name} {', '.join(map(_short, values))}")
+        axes.set(xlim=(0, 100), xlabel="percentile" if measure == "parallel_words" else "%")
+        axes.set_title(title, fontsize=9)
+        axes.grid(axis="y", visible=False)
+        told.append(f"{' '.join(title.split())}: {'; '.join(named)}")
+    panels[0].set_yticks(range(len(groups)), [escaping.visible(name) for name in groups])  # a prompt is any text
+    panels[0].set_ylim(len(groups) - 0.4, -0.6)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.tight_layout()
+    return figure, f"The three demands on a poem. {'. '.join(told)}."
+
+
+def _short(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
 
 
 def gibberish(rows: dict[str, list[tuple[str, TextQuality]]]) -> tuple[Figure, str]:

@@ -52,6 +52,24 @@ def percent(value: float | None, language: str = "en") -> str:
     return wording.say("nothing_to_judge", language) if value is None else f"{value:.0f} %"
 
 
+def percent_range(values: list[float | None], language: str = "en") -> str:
+    """The lowest and the highest of some shares, such as `"81 to 94 %"`; one share where they are told alike.
+
+    A share that is not 0 or 100 is not told as if it were.
+    """
+    known = sorted(value for value in values if value is not None)
+    if not known:
+        return wording.say("nothing_to_judge", language)
+    low, high = (_whole(value) for value in (known[0], known[-1]))
+    return f"{low if low == high else wording.say('range', language, low=low, high=high)} %"
+
+
+def _whole(value: float) -> str:
+    """A share without decimals, but for one that would be rounded to 0 or 100."""
+    rounded = f"{value:.0f}"
+    return number(value, 3 if value > 50 else 1) if rounded in ("0", "100") and value not in (0, 100) else rounded
+
+
 def parameter(value) -> str:
     """A parameter's value as readers write it."""
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

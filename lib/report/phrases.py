@@ -18,8 +18,11 @@ from lib.core.records import (
     Contest,
     DecodingStep,
     Estimate,
+    FromScratch,
     GreedyVsTopK,
     Machine,
+    PoemForm,
+    PoemScale,
     RedditFinetune,
     Results,
     SelfReinforcement,
@@ -32,9 +35,10 @@ from lib.core.records import (
     Winner,
 )
 from lib.report import wording
-from lib.report.numbers import DASH, number, percent, signed, with_interval
+from lib.report.numbers import DASH, number, percent_range, signed, with_interval
 from lib.report.wording import say
 
+NOTICEABLE_SHARE = 5.0  # percentage points; a smaller difference of couplets is called small
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])|(?<=[。！？])(?=.)")
 
 
@@ -556,6 +560,52 @@ def difference(estimate: Estimate, language: str = "en") -> str:
     return say("scratch_difference", language, mean=estimate.value, low=estimate.low, high=estimate.high)
 
 
+def difference_over_runs(measured: FromScratch, language: str = "en") -> str:
+    """Say how the two models differ in bits per character over their training runs; `""` if either has a single run."""
+    found = measured.bits_per_character_difference_over_runs
+    if not found.has_interval:
+        return ""
+    counts = {"own": len(measured.runs), "theirs": len(measured.fine_tuned.runs)}
+    return say("scratch_difference_runs", language, mean=found.value, low=found.low, high=found.high, **counts)
+
+
+def asked(prompts: dict[str, str], language: str = "en") -> str:
+    """Say which prompt the model from scratch is asked in place of one in simplified characters."""
+    changed = [
+        say("asked_as", language, given=given, asked=converted)
+        for given, converted in prompts.items()
+        if given != converted
+    ]
+    every = say("and", language).join(dict.fromkeys(prompts.values()))
+    told = say("asked", language, prompts=every)
+    return told + say("asked_converted", language, changed=say("and", language).join(changed)) if changed else told
+
+
+def parallelism(scale: PoemScale, language: str = "en") -> str:
+    """Say whether the measures of parallelism tell middle couplets of regulated verse from first and last ones."""
+    parts = []
+    for share, difference in scale.middle_minus_outer.items():
+        groups = scale.regulated_middle.shares[share], scale.regulated_outer.shares[share]
+        if not difference.has_interval:
+            parts.append(say("couplets_unknown", language, measure=say(f"measure_{share}", language)))
+            continue
+        apart = difference.low > 0 or difference.high < 0
+        small = apart and share == "parallel_tones" and abs(difference.value) < NOTICEABLE_SHARE
+        parts.append(
+            say(
+                "couplets_alike" if not apart else "couplets_hardly_apart" if small else "couplets_apart",
+                language,
+                measure=say(f"measure_{share}", language),
+                middle=number(groups[0].value),
+                outer=number(groups[1].value),
+                value=number(difference.value),
+                low=number(difference.low),
+                high=number(difference.high),
+            )
+        )
+    return _capital(say("sentence_space", language).join(parts))
+
+
 def trained_where(theirs: Machine, here: Machine, language: str = "en") -> str:
     """Say when and on what the fine-tuned model was trained, and whether equal time means equal work in this run."""
     told = say("trained_where", language, date=theirs.date, processor=theirs.processor, device=theirs.device or "CPU")
@@ -853,40 +903,97 @@ def _answer_samplers(results: Results, language: str) -> dict:
 
 def _answer_tang(results: Results, language: str) -> dict:
     measured = results.measured
-    groups = {
-        "before": measured.form.before,
-        "after": measured.form.after,
-        "tang": measured.form.tang_poets,
-        "chance": measured.form.shuffled,
-    }
-    shares = {
-        f"{share}_{name}": percent(group.shares[share].value, language)
-        for share in ("well_formed", "rhyme", "alternating")
-        for name, group in groups.items()
-    }
-    return shares | {
+    form, runs = measured.form, measured.runs
+    prompts = [form.prompt, *(prompt for prompt in form.after_by_prompt if prompt != form.prompt)]
+    groups = [[run.form_by_prompt[prompt] for run in runs] for prompt in prompts]
+    before = [[run.before_by_prompt[prompt] for run in runs] for prompt in prompts]
+    told = [
+        say(
+            "poems_more" if number_of else "poems_first",
+            language,
+            prompt=prompt,
+            before=_ranges(earlier, language)["well_formed"],
+            **_ranges(group, language),
+        )
+        for number_of, (prompt, group, earlier) in enumerate(zip(prompts, groups, before, strict=True))
+    ]
+    return {
+        "runs": runs_of(len(runs), language),
         "steps": measured.training.steps,
         "batch": measured.training.batch_size,
+        "poems": say("sentence_space", language).join(told),
+        "scale": _scale(form, language),
+        "verdict": say("sentence_space", language).join(
+            beside_chance(prompt, measured.after_minus_chance[prompt], language) for prompt in prompts
+        ),
         "tokens": measured.tokens_per_character,
         "bits_before": measured.likelihood.before.bits_per_character,
-        "bits_after": measured.likelihood.after.bits_per_character,
+        "bits_after": _number_range([run.likelihood.bits_per_character for run in runs], language),
     }
+
+
+def runs_of(count: int, language: str = "en") -> str:
+    """Say over how many training runs something was seen."""
+    return say("in_one_run" if count == 1 else "in_runs", language, count=count)
+
+
+_TOLD = ("well_formed", "rhyme", "parallel_tones", "parallel_words")
+
+
+def _ranges(runs: list[PoemForm], language: str) -> dict[str, str]:
+    """The lowest and the highest share over the runs, for each of the demands."""
+    return {share: percent_range([run.shares[share].value for run in runs], language) for share in _TOLD}
+
+
+def _number_range(values: list[float], language: str) -> str:
+    low, high = f"{min(values):.2f}", f"{max(values):.2f}"
+    return low if low == high else say("range", language, low=low, high=high)
+
+
+def _scale(scale: PoemScale, language: str) -> str:
+    """Say what Tang poets come to, and what comes by chance."""
+    return say(
+        "poems_scale",
+        language,
+        **{f"tang_{share}": percent_range([scale.ceiling(share).value], language) for share in _TOLD},
+        **{f"chance_{share}": percent_range([scale.chance(share).value], language) for share in _TOLD[1:]},
+    )
+
+
+def beside_chance(prompt: str, minus_chance: dict[str, Estimate], language: str = "en") -> str:
+    """Say which of rhyme and parallelism are above chance after a prompt, by the intervals of the differences."""
+    groups = {"above": [], "alike": [], "below": [], "unknown": []}
+    for share in _TOLD[1:]:
+        difference = minus_chance[share]
+        if difference.value is None:
+            groups["unknown"].append(say(f"measure_{share}", language))
+            continue
+        above, below = difference.has_interval and difference.low > 0, difference.has_interval and difference.high < 0
+        groups["above" if above else "below" if below else "alike"].append(say(f"measure_{share}", language))
+    parts = [
+        say(f"chance_{name}", language, prompt=prompt, measures=say("and", language).join(measures))
+        for name, measures in groups.items()
+        if measures
+    ]
+    return say("sentence_space", language).join(parts)
 
 
 def _answer_scratch(results: Results, language: str) -> dict:
     measured = results.measured
     theirs = measured.fine_tuned
-    own_form, their_form = measured.form.shares, theirs.form.shares
+    own = _ranges([run.form_by_prompt[measured.prompt] for run in measured.runs], language)
+    others = _ranges([run.form_by_prompt[theirs.prompt] for run in theirs.runs], language)
     return {
+        "runs": runs_of(len(measured.runs), language),
+        "their_runs": say("runs_count", language, count=len(theirs.runs)) if len(theirs.runs) > 1 else "",
+        "prompt": measured.prompt,
         "millions": measured.parameters / 1e6,
         "own_seconds": measured.budget.total_seconds,
         "their_seconds": theirs.training.seconds,
-        "own_bits": measured.likelihood.bits_per_character,
-        "their_bits": theirs.likelihood.after.bits_per_character,
-        "own_form": percent(own_form["well_formed"].value, language),
-        "their_form": percent(their_form["well_formed"].value, language),
-        "own_rhyme": percent(own_form["rhyme"].value, language),
-        "their_rhyme": percent(their_form["rhyme"].value, language),
+        "own_bits": _number_range([run.likelihood.bits_per_character for run in measured.runs], language),
+        "their_bits": _number_range([run.likelihood.bits_per_character for run in theirs.runs], language),
+        **{f"own_{share}": value for share, value in own.items()},
+        **{f"their_{share}": value for share, value in others.items()},
         "own_time": number(measured.timing.later_calls.median_seconds, 2),
         "their_time": number(theirs.timing.later_calls.median_seconds, 2),
         "verdict": contests(head_to_head.contests(measured), language),

@@ -30,11 +30,16 @@ from lib.evaluation import metrics
 from lib.report import phrases
 from lib.report.numbers import DASH, number, signed, with_interval
 
+DEMANDS = {  # the three that the post names
+    "well_formed": "form: well formed %",
+    "rhyme": "rhyme: pairs %",
+    "rhyme_secondary": "rhyme by a secondary reading only %",
+    "parallel_tones": "parallel: opposite tones %",
+    "parallel_words": "parallel: words of a kind, percentile",
+}
 FORM = {
-    "well_formed": "well formed %",
     "regular_lines": "regular lines %",
     "han": "Chinese characters %",
-    "rhyme": "rhyming pairs %",
     "alternating": "alternating tones %",
     "distinct": "distinct characters %",
 }
@@ -254,6 +259,22 @@ def text_groups(groups: list[TextGroup], table: metrics.Table) -> list[dict]:
     return rows
 
 
+def poem_demands(groups: list[tuple[str, str, dict[str, Estimate]]]) -> list[dict]:
+    """The three demands on poems, a row a group.
+
+    Args:
+        groups: Name, what its intervals are over, and shares; a share that is missing gets a dash.
+    """
+    return [
+        {
+            "poems by": name,
+            "interval over": over,
+            **{label: with_interval(shares.get(share, Estimate(value=None))) for share, label in DEMANDS.items()},
+        }
+        for name, over, shares in groups
+    ]
+
+
 def poem_forms(groups: dict[str, PoemForm]) -> list[dict]:
     """The form of groups of poems, a row a group."""
     return [
@@ -265,6 +286,7 @@ def poem_forms(groups: dict[str, PoemForm]) -> list[dict]:
             "rhyme not known %": form.rhyme_unknown_percent,
             "pairs for tones": form.tone_pairs,
             "tones not known %": form.tone_unknown_percent,
+            "couplets": form.couplets,
             "longest copied": form.copied_longest,
         }
         for name, form in groups.items()
@@ -281,11 +303,16 @@ def poem_lines(lines: list[PoemLine]) -> list[dict]:
             "tones": line.tones,
             "alternates": _known(line.alternates) if line.regular or line.alternates is not None else DASH,
             "rhyme character": line.rhyme_character,
-            "rhyme group": "、".join(line.rhyme_groups) or ("" if number % 2 else "unknown"),
-            "rhymes": _known(line.rhymes) if line.is_rhyme_line else "",
+            "rhyme group, primary reading": "、".join(line.rhyme_groups) or ("" if number % 2 else "unknown"),
+            "other readings": "、".join(line.other_rhyme_groups),
+            "rhymes": _rhymes(line) if line.is_rhyme_line else "",
         }
         for number, line in enumerate(lines, 1)
     ]
+
+
+def _rhymes(line: PoemLine) -> str:
+    return "by a secondary reading only" if line.rhymes_secondary else _known(line.rhymes)
 
 
 def _known(value: bool | None) -> str:
@@ -333,7 +360,7 @@ def contests(measured: FromScratch) -> list[dict]:
     names = {
         Winner.FROM_SCRATCH: "from scratch",
         Winner.FINE_TUNED: "fine-tuned",
-        Winner.NEITHER: "no difference within the intervals",
+        Winner.NEITHER: "not told apart by the interval of the difference",
     }
     return [
         {"measure": phrases.say(f"measure_{one.measure}"), "better": names[one.winner]}

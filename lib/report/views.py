@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from lib.claims import beside_post, experiments, judgement, post, rules
 from lib.core import parameters, paths, redaction
-from lib.core.records import ClaimKind, Results, Rounds, Sample, TextGroup, Timing
-from lib.evaluation import metrics
+from lib.core.records import ClaimKind, Estimate, PoemForm, PoemScale, Results, Rounds, Sample, TextGroup, Timing
+from lib.evaluation import metrics, prosody
 from lib.report import figures, html, numbers, phrases, tables
 from lib.report.wording import say
 
@@ -346,7 +346,7 @@ def samples(
 
 @view
 def poems(page: Page, label: str, most: int, fine_tuned: bool = False) -> str:
-    """Poems of a group.
+    """Poems of a group, those of the first training run.
 
     Args:
         page: The page.
@@ -359,7 +359,7 @@ def poems(page: Page, label: str, most: int, fine_tuned: bool = False) -> str:
         [
             (one.text, f"{one.label}; {one.sampler}, seed {one.seed}, sample {one.number}")
             for one in texts
-            if one.label == label and one.number <= most
+            if one.label == label and one.number <= most and one.run in (None, 1)
         ]
     )
 
@@ -525,36 +525,94 @@ def tokens_per_character(page: Page) -> str:
 
 
 @view
-def poem_forms(page: Page) -> str:
-    """The form of the poems, group by group."""
+def poem_demands(page: Page) -> str:
+    """The three demands that the post names, group by group: of the first run, over the runs, ceiling and chance."""
+    scale, rows = _scale(page), []
+    for name, runs, over_runs, over in _poem_groups(page):
+        rows.append((f"{name}: first run" if len(runs) > 1 else name, "its poems", runs[0].shares))
+        if len(runs) > 1:
+            rows.append((f"{name}: mean of {len(runs)} runs", over, over_runs))
+    rows.append((TANG_POETS, "poems", scale.tang_poets.shares))
+    rows.append(("Tang poets, middle couplets of regulated verse", "poems", scale.regulated_middle.shares))
+    rows.append(("Tang poets, first and last couplets of regulated verse", "poems", scale.regulated_outer.shares))
+    by_chance = {share: scale.shuffled.shares[share] for share in ("rhyme", "rhyme_secondary")}
+    rows.append((SHUFFLED, "poems", by_chance))
+    rows.append(("lines of the middle couplets, paired at random", "poems", scale.random_couplets.shares))
+    return html.table(tables.poem_demands(rows), page.say("table_demands"))
+
+
+TANG_POETS, SHUFFLED = "Tang poets (held out, whole poems)", "their characters, shuffled"
+
+
+def _scale(page: Page) -> PoemScale:
+    return page.measured.fine_tuned.scale if hasattr(page.measured, "fine_tuned") else page.measured.form
+
+
+def _poem_groups(page: Page) -> list[tuple[str, list[PoemForm], dict[str, Estimate], str]]:
+    """The groups of generated poems, by prompt: name, the form of each run, the means, what these vary over."""
     measured = page.measured
     if hasattr(measured, "fine_tuned"):
-        groups = {"from scratch": measured.form}
-        groups |= {f"from scratch, {prompt}": form for prompt, form in measured.form_by_prompt.items()}
         theirs = measured.fine_tuned
-        groups |= {"fine-tuned": theirs.form}
-        ceiling, floor = theirs.tang_poets, theirs.shuffled
-    else:
-        form = measured.form
-        groups = {f"before fine-tuning, {prompt}": one for prompt, one in form.before_by_prompt.items()}
-        groups |= {f"after fine-tuning, {prompt}": one for prompt, one in form.after_by_prompt.items()}
-        ceiling, floor = form.tang_poets, form.shuffled
-    groups |= {"Tang poets (held out, whole poems)": ceiling, "their characters, shuffled": floor}
+        own = [
+            (f"from scratch, {prompt}", [run.form_by_prompt[prompt] for run in measured.runs], over, "training runs")
+            for prompt, over in measured.form_over_runs.items()
+        ]
+        forms = [run.form_by_prompt[theirs.prompt] for run in theirs.runs]
+        return [*own, (f"fine-tuned, {theirs.prompt}", forms, theirs.form_over_runs, "training runs")]
+    before = [
+        (
+            f"before fine-tuning, {prompt}",
+            [run.before_by_prompt[prompt] for run in measured.runs],
+            over,
+            "sampling seeds",
+        )
+        for prompt, over in measured.before_over_runs.items()
+    ]
+    after = [
+        (f"after fine-tuning, {prompt}", [run.form_by_prompt[prompt] for run in measured.runs], over, "training runs")
+        for prompt, over in measured.after_over_runs.items()
+    ]
+    return before + after
+
+
+@view
+def poem_forms(page: Page) -> str:
+    """The rest of the form of the poems, group by group, of the first run."""
+    scale = _scale(page)
+    groups = {name: runs[0] for name, runs, *_ in _poem_groups(page)}
+    groups |= {TANG_POETS: scale.tang_poets, SHUFFLED: scale.shuffled}
     return html.table(tables.poem_forms(groups), page.say("table_form"))
 
 
+@view
+def parallelism_told(page: Page) -> str:
+    """Whether the two measures of parallelism tell couplets that must be parallel from those that need not be."""
+    return html.paragraph(phrases.parallelism(_scale(page), page.language))
+
+
 @drawing
-def form(page: Page) -> tuple[Figure, str]:
-    """The form of the poems, with a row for each prompt after fine-tuning."""
-    form = page.measured.form
-    groups = {"before": form.before} | {f"after, {prompt}": one for prompt, one in form.after_by_prompt.items()}
-    return figures.poem_form(groups | {figures.TANG: form.tang_poets, figures.CHANCE: form.shuffled})
+def demands(page: Page) -> tuple[Figure, str]:
+    """The three demands, with a dot for each run, beside ceiling and chance."""
+    scale = _scale(page)
+    return figures.poem_demands(
+        {name: runs for name, runs, *_ in _poem_groups(page)},
+        {name: over for name, runs, over, _ in _poem_groups(page) if len(runs) > 1},
+        {share: (scale.ceiling(share), scale.chance(share)) for share in figures.DEMANDS},
+    )
+
+
+@view
+def asked(page: Page) -> str:
+    """What the model from scratch is asked in place of the prompts in simplified characters."""
+    return html.paragraph(phrases.asked(page.measured.asked, page.language))
 
 
 @view
 def first_poem(page: Page) -> str:
     """A poem line by line."""
-    return html.table(tables.poem_lines(page.measured.first_poem))
+    marks = {name: getattr(prosody, name.upper()) for name in ("level", "oblique", "ambiguous", "unknown")}
+    told = html.paragraph(page.say("first_poem_explained", **marks), "note")
+    return html.table(tables.poem_lines(page.measured.first_poem)) + told
 
 
 @view
@@ -585,6 +643,7 @@ def likelihoods(page: Page) -> str:
     }
     caption = page.say("table_likelihoods", count=measured.likelihood.texts)
     told = phrases.difference(measured.bits_per_character_difference, page.language)
+    told += phrases.difference_over_runs(measured, page.language)
     return html.table(tables.likelihoods(rows), caption) + html.paragraph(told)
 
 

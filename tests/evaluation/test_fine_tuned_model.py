@@ -32,7 +32,10 @@ def test_what_it_is_compared_with_is_read_whole(outputs):
     assert (theirs.machine, theirs.parameters) == (results.machine, 134_515_008)
     assert (theirs.training, theirs.likelihood) == (tang.training, tang.likelihood)
     assert theirs.form == tang.form.after != tang.form.before
-    assert (theirs.tang_poets, theirs.shuffled) == (tang.form.tang_poets, tang.form.shuffled)
+    assert (theirs.scale.tang_poets, theirs.scale.shuffled) == (tang.form.tang_poets, tang.form.shuffled)
+    assert theirs.scale.random_couplets == tang.form.random_couplets
+    assert (theirs.prompt, theirs.runs) == (tang.form.prompt, tang.runs)
+    assert theirs.form_over_runs == tang.after_over_runs[tang.form.prompt]
     assert theirs.timing.label == "fine-tuned" and theirs.timing.seconds == tang.timing.seconds
     assert tang.timing.label == "after fine-tuning"  # the results stay as they were
     assert [sample.label for sample in theirs.samples] == ["after fine-tuning"]
@@ -46,6 +49,20 @@ def test_a_share_without_a_figure_stays_without_one(outputs):
 def test_a_folder_of_another_place_is_read_as_well(tmp_path):
     file = write(tmp_path)
     assert fine_tuned_model.load(str(file.parent)).notebook == "04_tang_poetry"
+
+
+def test_only_poems_after_the_compared_prompt_are_taken(outputs):
+    samples = [made_records.sample("after fine-tuning", prompt) for prompt in ("春眠不觉晓", "春眠不覺曉")]
+    write(outputs, measured=made_records.tang(samples=samples))
+    theirs = fine_tuned_model.of(fine_tuned_model.load(FOLDER))
+    assert [sample.prompt for sample in theirs.samples] == [theirs.prompt] == ["春眠不覺曉"]
+
+
+def test_prompts_are_asked_in_traditional_characters():
+    assert fine_tuned_model.asked(["春眠不觉晓", "春眠不覺曉"]) == {
+        "春眠不觉晓": "春眠不覺曉",
+        "春眠不覺曉": "春眠不覺曉",
+    }
 
 
 ANEW = r"Run `make report NOTEBOOK=04_tang_poetry PROFILE=gpu` anew\.$"

@@ -45,10 +45,15 @@ def test_judge_a_poem_that_rhymes():
         "han": 100,
         "rhyme_pairs": 1,  # 鳥 and 少, both 上聲十七篠
         "rhymes": 1,
+        "rhymes_secondary": 0,
         "rhyme_unknown": 0,
         "tone_pairs": 3,  # 眠 level 覺 oblique, 來 level 雨 oblique, 落 oblique 多 level
         "alternating": 3,
         "tone_unknown": 1,  # 啼 is not in the table
+        "tone_places": 3,  # 眠 level 處 oblique; 覺 has both; 來 level 落 oblique, 雨 oblique 多 level
+        "opposite": 3,
+        "couplets": 0,  # without vectors
+        "likeness": 0,
         "distinct": 95,  # 處 twice: 19 of 20
         "copied": pytest.approx(float("nan"), nan_ok=True),
     }
@@ -80,6 +85,18 @@ def test_judge_lines_of_seven():
 def test_rhyme(poem, pairs, rhymes, unknown):
     found = row(poem)
     assert (found["rhyme_pairs"], found["rhymes"], found["rhyme_unknown"]) == (pairs, rhymes, unknown)
+
+
+def test_a_rhyme_by_a_secondary_reading_is_counted_apart():
+    # 處 (chù: departing) and 如 (rú: level) share 御, a rare reading of 如; neither reading is Mandarin's.
+    found = row("春，處。春，如。")
+    assert (found["rhyme_pairs"], found["rhymes"], found["rhymes_secondary"]) == (1, 0, 1)
+    found = row("春，流。春，樓。")
+    assert (found["rhyme_pairs"], found["rhymes"], found["rhymes_secondary"]) == (1, 1, 0)
+    told = poem_form.summary(
+        poem_form.judge(["春，處。春，如。", "春，流。春，樓。", "春，流。春，東。", "春，流。春，樓。"])
+    )
+    assert (told.shares["rhyme"].value, told.shares["rhyme_secondary"].value) == (50, 25)
 
 
 @pytest.mark.parametrize("poem", ["", "，。", "\n"])
@@ -153,6 +170,7 @@ def test_summary_is_in_percent():
     assert told.tone_unknown_percent == pytest.approx(100 * 1 / 12)
     assert (told.copied_mean, told.copied_longest) == (2, 4)  # 0, 4, 4, 0
     assert list(told.shares) == list(poem_form.SHARES)
+    assert told.shares.pop("parallel_words") == NOTHING  # without vectors
     for share in told.shares.values():
         assert share.low <= share.value <= share.high
 
@@ -205,7 +223,8 @@ def test_annotated():
     assert [line.tones for line in told] == tones
     assert [line.alternates for line in told] == [True, None, None, True, False, None]
     assert [line.rhyme_character for line in told] == ["", "鳥", "", "少", "", ""]
-    assert [line.rhyme_groups for line in told] == [[], ["上聲十七篠"], [], ["上聲十七篠", "去聲十八嘯"], [], []]
+    assert [line.rhyme_groups for line in told] == [[], ["上聲十七篠"], [], ["上聲十七篠"], [], []]
+    assert [line.other_rhyme_groups for line in told] == [[], [], [], ["去聲十八嘯"], [], []]  # 少, shào
     assert [line.is_rhyme_line for line in told] == [False, False, False, True, False, True]
     assert [line.rhymes for line in told] == [None, None, None, True, None, None]
     assert [line.rhymes for line in poem_form.annotated("春，流。春，東。")] == [None, None, None, False]
@@ -218,7 +237,7 @@ def test_length_of_a_line_is_that_of_the_first():
     assert second.alternates  # which is judged all the same
 
 
-def test_poems_are_judged_prompt_by_prompt_and_together():
+def test_poems_are_judged_prompt_by_prompt():
     samples = pd.DataFrame({"prompt": ["白日", "春眠", "白日"], "text": [STORKS, SPRING, "白日。"]})
     judged = poem_form.by_prompt(samples, [SPRING])
     assert list(judged) == ["白日", "春眠"] and list(judged["白日"]["poem"]) == [STORKS, "白日。"]
@@ -227,6 +246,3 @@ def test_poems_are_judged_prompt_by_prompt_and_together():
     forms = poem_form.summaries(judged)
     assert {prompt: form.poems for prompt, form in forms.items()} == {"白日": 2, "春眠": 1}
     assert forms["白日"] == poem_form.summary(judged["白日"])
-    whole = poem_form.together(judged)
-    assert (whole.poems, whole.rhyme_pairs, whole.copied_longest) == (3, 2, 18)
-    assert whole.shares["well_formed"] == statistics.share(2, 3)

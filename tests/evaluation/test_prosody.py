@@ -52,6 +52,49 @@ def test_tones():
     assert prosody.tones("x") == set()
 
 
+@pytest.mark.parametrize(
+    ("character", "expected"),
+    [
+        ("東", {"上平聲一東"}),  # a single reading
+        ("處", {"去聲六御"}),  # chù: not chǔ; an aspirated initial does not come from a voiced one
+        ("如", {"上平聲六魚"}),  # rú
+        ("少", {"上聲十七篠"}),  # shǎo, not shào
+        ("不", {"入聲五物"}),  # bù: the finals tell entering 物 from rising 有
+        ("行", {"下平聲八庚"}),  # xíng, not háng
+        ("車", {"下平聲六麻"}),  # chē, not jū
+        ("空", {"上平聲一東"}),  # kōng
+        ("聽", {"下平聲九青"}),
+        ("听", {"上平聲十二文"}),  # in the table as a character of its own
+        ("下", {"上聲二十一馬", "去聲二十二禡"}),  # xià: both became tone 4, since the initial was voiced
+        ("", set()),
+        ("x", set()),
+    ],
+)
+def test_primary_groups_are_those_of_the_most_common_mandarin_reading(character, expected):
+    assert prosody.primary_groups(character) == expected <= prosody.rhyme_groups(character)
+
+
+def test_a_reading_without_a_group_of_its_tone_leaves_all_groups_primary():
+    odd = [
+        character
+        for character, groups in prosody.rhyme_table().items()
+        if len(groups) > 1 and not any(prosody._tone_agrees(group, *prosody.mandarin(character)) for group in groups)
+    ]
+    assert odd and all(prosody.primary_groups(character) == prosody.rhyme_groups(character) for character in odd)
+
+
+def test_mandarin_reads_either_script():
+    assert prosody.mandarin("曉") == prosody.mandarin("晓") == ("x", "iao", 3)
+    assert prosody.mandarin("x") == ("", "", 0)
+
+
+def test_rhymes_by_a_secondary_reading_are_told_apart():
+    assert prosody.rhyming("處", "如") is False and prosody.rhyming_by_any_reading("處", "如") is True
+    assert prosody.rhyming("流", "樓") is prosody.rhyming_by_any_reading("流", "樓") is True
+    assert prosody.rhyming("處", "處") is prosody.rhyming_by_any_reading("處", "處") is False
+    assert prosody.rhyming_by_any_reading("處", "x") is None
+
+
 def test_tone_pattern():
     assert prosody.tone_pattern("黃河入海流") == "平平仄仄平"
     assert prosody.tone_pattern("白日依山盡") == "仄仄平平仄"

@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 
+from lib.core.records import Estimate
 from lib.evaluation import statistics
 
 
@@ -194,3 +195,13 @@ def test_ratios_of_pairs_are_averaged_in_the_logarithm():
     found = statistics.mean_ratio([2.0, 8.0], [1.0, 1.0])
     assert found.value == pytest.approx(4.0)
     assert found.low * found.high == pytest.approx(16.0)
+
+
+def test_the_difference_of_two_estimates_adds_the_distances_to_their_ends_as_squares():
+    # 60 (57 to 64) minus 40 (36 to 45): down sqrt(3² + 5²), up sqrt(4² + 4²).
+    told = statistics.difference_of_estimates(Estimate(value=60, low=57, high=64), Estimate(value=40, low=36, high=45))
+    assert (told.value, told.low, told.high) == pytest.approx((20, 20 - 34**0.5, 20 + 32**0.5))
+    assert statistics.difference_of_estimates(Estimate(value=60), Estimate(value=40, low=36, high=45)) == Estimate(
+        value=20
+    )
+    assert statistics.difference_of_estimates(Estimate(value=None), Estimate(value=40)) == Estimate(value=None)

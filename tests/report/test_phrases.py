@@ -406,7 +406,7 @@ def test_who_is_better_in_what_is_told_in_a_sentence():
         == "从零训练的模型更好的方面：格式合格的诗；微调的模型更好的方面：押韵、每首诗的秒数。"
     )
     assert phrases.contests(some[:1]) == "The fine-tuned model is better in rhyme."
-    assert phrases.contests([contest("han", Winner.NEITHER)]).startswith("Within the intervals they do not differ in")
+    assert phrases.contests([contest("han", Winner.NEITHER)]).startswith("The intervals of the differences do not tell")
 
 
 def test_every_contest_has_a_name():
@@ -414,7 +414,7 @@ def test_every_contest_has_a_name():
     told = phrases.contests(head_to_head.contests(measured))
     assert all(wording.has(f"measure_{one.measure}") for one in head_to_head.contests(measured))
     assert (
-        len({one.measure for one in head_to_head.contests(measured)}) == 7 and told.count(", ") + told.count("; ") == 6
+        len({one.measure for one in head_to_head.contests(measured)}) == 9 and told.count(", ") + told.count("; ") == 8
     )
 
 
@@ -493,7 +493,9 @@ def test_every_notebook_has_an_answer_that_says_the_same_in_both_languages(outpu
     assert numbers(english) == numbers(chinese)
     assert len(numbers(english)) > 5
     assert not re.search(r"None|nan\b|[{}]", english + chinese)
-    assert re.search("[\u4e00-\u9fff]", chinese) and not re.search("[\u4e00-\u9fff]", english.replace("我爱中国", ""))
+    assert re.search("[\u4e00-\u9fff]", chinese) and not re.search(
+        "[\u4e00-\u9fff]", english.replace("我爱中国", "").replace(made_records.POEM[:5], "")
+    )
     for told in (english, chinese):
         first, more = phrases.headline(told)
         assert numbers(first) and more and len(first) < 250
@@ -510,26 +512,6 @@ def test_the_summary_begins_with_how_many_claims_hold(outputs):
     for language, told in (("en", english), ("zh", chinese)):
         assert phrases.headline(told)[0] == phrases.tally(judged, language)
         assert phrases.verdicts(judged, language) in told
-
-
-def test_the_fine_tuning_on_poems_answers_with_the_form():
-    told = phrases.answer(made_records.results("04_tang_poetry"))
-    assert told.startswith("After 4 steps of 8 poems, 60 % of the generated poems are well formed (before: 5 %, Tang")
-    assert "12 % rhyme (Tang poets: 90 %, by chance: 5 %)" in told
-    assert "alternate in 55 % (Tang poets: 90 %, by chance: 48 %)" in told
-    assert "14.50 bits per character before and 9.25 after" in told and "2.2 tokens" in told
-    nothing = made_records.tang(after=made_records.poem_form(rhyme=None))
-    assert "(nothing to judge) rhyme" in phrases.answer(made_records.results("04_tang_poetry", nothing))
-
-
-def test_the_model_from_scratch_answers_beside_the_fine_tuned_one():
-    told = phrases.answer(made_records.results("05_from_scratch"))
-    theirs = made_records.tang().training.seconds
-    assert f"for 201 s (the fine-tuning: {theirs:.0f} s), needs 8.25 bits per character" in told
-    assert "3.3 million parameters" in told and "A poem takes 0.11 s (fine-tuned: 2.0 s)" in told
-    assert told.endswith(phrases.contests(head_to_head.contests(made_records.scratch())))
-    chinese = phrases.answer(made_records.results("05_from_scratch"), "zh")
-    assert "秒），在同一批留出的诗上每字符需要 8.25 比特" in chinese and "3.3M 个参数" in chinese
 
 
 def test_a_notebook_of_a_reader_s_own_answers_in_its_own_words():

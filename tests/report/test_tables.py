@@ -64,14 +64,25 @@ def test_every_metric_is_shown_in_one_of_the_two_tables():
 
 
 def test_the_form_of_poems_has_a_row_for_each_group_and_a_column_for_each_share():
-    assert set(tables.FORM) == set(poem_form.SHARES)
-    groups = {"after": made_records.poem_form(rhyme=None), "Tang poets": made_records.poem_form(95.0)}
+    assert {**tables.DEMANDS, **tables.FORM}.keys() == set(poem_form.SHARES)
+    assert not set(tables.DEMANDS) & set(tables.FORM)
+    groups = {"after": made_records.poem_form(alternating=None), "Tang poets": made_records.poem_form(95.0)}
     after, poets = tables.poem_forms(groups)
     assert (after["poems by"], poets["poems by"]) == ("after", "Tang poets")
-    assert after["rhyming pairs %"] == "–" and poets["well formed %"] == "95.0 (90.0–100)"
+    assert after["alternating tones %"] == "–" and poets["regular lines %"] == "90.0 (85.0–95.0)"
     assert (after["pairs for rhyme"], after["rhyme not known %"]) == (12, 4.0)
     assert (after["pairs for tones"], after["tones not known %"]) == (40, 20.0)
-    assert after["longest copied"] == 6.0
+    assert after["longest copied"] == 6.0 and after["couplets"] == 16
+
+
+def test_the_three_demands_have_a_column_each_and_a_dash_where_a_group_has_no_figure():
+    form, couplets = made_records.poem_form(rhyme=None), made_records.couplet_form(95.0, 90.0)
+    poems, middle = tables.poem_demands([("a", "its poems", form.shares), ("b", "poems", couplets.shares)])
+    assert (poems["poems by"], poems["interval over"]) == ("a", "its poems")
+    assert poems["form: well formed %"] == "60.0 (55.0–65.0)" and poems["rhyme: pairs %"] == "–"
+    assert poems["rhyme by a secondary reading only %"] == "6.00 (1.00–11.0)"
+    assert middle["parallel: opposite tones %"] == "95.0 (93.0–97.0)" and middle["form: well formed %"] == "–"
+    assert middle["parallel: words of a kind, percentile"] == "90.0 (88.0–92.0)"
 
 
 def test_a_poem_is_laid_out_line_by_line():
@@ -83,12 +94,22 @@ def test_a_poem_is_laid_out_line_by_line():
         made_records.poem_line("夜來", regular=False, alternates=None),
         made_records.poem_line("花落知多X", alternates=None, rhyme_character="X", rhymes=None, is_rhyme_line=True),
         made_records.poem_line("a", alternates=False, rhymes=False, is_rhyme_line=True),
+        made_records.poem_line(
+            "一人一處處",
+            rhyme_character="處",
+            rhyme_groups=["御"],
+            other_rhyme_groups=["語"],
+            rhymes=False,
+            rhymes_secondary=True,
+            is_rhyme_line=True,
+        ),
     ]
     told = tables.poem_lines(lines)
-    assert [row["alternates"] for row in told] == ["yes", "yes", "–", "unknown", "no"]
-    assert [row["length"] for row in told] == ["as it should be"] * 2 + ["wrong"] + ["as it should be"] * 2
-    assert [row["rhymes"] for row in told] == ["", "yes", "", "unknown", "no"]
-    assert [row["rhyme group"] for row in told] == ["", "篠、蕭", "", "unknown", ""]
+    assert [row["alternates"] for row in told] == ["yes", "yes", "–", "unknown", "no", "yes"]
+    assert [row["length"] for row in told] == ["as it should be"] * 2 + ["wrong"] + ["as it should be"] * 3
+    assert [row["rhymes"] for row in told] == ["", "yes", "", "unknown", "no", "by a secondary reading only"]
+    assert [row["rhyme group, primary reading"] for row in told] == ["", "篠、蕭", "", "unknown", "", "御"]
+    assert [row["other readings"] for row in told] == [""] * 5 + ["語"]
 
 
 def test_what_the_trainings_took_counts_the_probe_and_compiling():
@@ -110,7 +131,7 @@ def test_bits_per_character_of_several_models_stand_together():
 def test_who_is_better_is_told_measure_by_measure():
     told = {row["measure"]: row["better"] for row in tables.contests(made_records.scratch())}
     assert told["bits per character"] == told["well-formed poems"] == told["seconds per poem"] == "from scratch"
-    assert told["rhyme"] == "no difference within the intervals"
+    assert told["rhyme"] == "not told apart by the interval of the difference"
     measured = made_records.scratch(form=made_records.poem_form(20.0, None))
     told = {row["measure"]: row["better"] for row in tables.contests(measured)}
     assert told["well-formed poems"] == "fine-tuned" and "rhyme" not in told

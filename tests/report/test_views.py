@@ -195,7 +195,59 @@ def test_the_form_of_all_prompts_stands_beside_ceiling_and_floor(outputs):
 
     last = ["Tang poets (held out, whole poems)", "their characters, shuffled"]
     assert groups("04_tang_poetry") == [f"before fine-tuning, {POEM}", f"after fine-tuning, {POEM}", *last]
-    assert groups("05_from_scratch") == ["from scratch", f"from scratch, {POEM}", "fine-tuned", *last]
+    assert groups("05_from_scratch") == [f"from scratch, {POEM}", f"fine-tuned, {POEM}", *last]
+
+
+def poem_runs():
+    """Results of 04 of two training runs, 40 and 60 percent of their poems well formed."""
+    shares = {"before": made_records.poem_form(0.0), "prompt": POEM}
+    runs = [made_records.poem_run(run, made_records.poem_form(20.0 + 20.0 * run), **shares) for run in (1, 2)]
+    return results_of("04_tang_poetry", measured=made_records.tang(runs=runs))
+
+
+def test_the_demands_are_shown_of_the_first_run_and_over_the_runs(outputs):
+    made = views.VIEWS["poem_demands"](page_of(poem_runs(), outputs))
+    rows = dict(re.findall("<tr><td[^>]*>([^<]*)</td><td[^>]*>[^<]*</td><td[^>]*>([^<]*)</td>", made))
+    assert rows[f"after fine-tuning, {POEM}: first run"] == "40.0 (35.0–45.0)"
+    assert rows[f"after fine-tuning, {POEM}: mean of 2 runs"] == "50.0 (0–100)"  # cut at what is possible
+    assert rows["Tang poets (held out, whole poems)"] == "95.0 (90.0–100)"
+    assert rows["Tang poets, middle couplets of regulated verse"] == rows["their characters, shuffled"] == "–"
+    one = views.VIEWS["poem_demands"](page_of(results_of("04_tang_poetry"), outputs))
+    assert "mean of" not in one and "first run" not in one
+
+
+def test_the_picture_of_the_demands_has_a_dot_for_each_run(outputs):
+    figure, alt = views.FIGURES["demands"](page_of(poem_runs(), outputs))
+    assert f"form: well formed: ceiling 95; before fine-tuning, {POEM} 0, 0; after fine-tuning, {POEM} 40, 60." in alt
+    assert (
+        "parallel: opposite tones: ceiling 95; chance 50; " in alt and "rhyme: pairs of even lines: ceiling 90; " in alt
+    )
+    (dots,) = [line for line in figure.axes[0].lines if list(line.get_xdata()) == [40.0, 60.0]]
+    assert dots.get_marker() == "o"
+    assert "demands" in views.FIGURES and views.FIGURES["demands"](page_of(results_of("05_from_scratch"), outputs))
+
+
+def test_only_poems_of_the_first_run_are_shown(outputs):
+    samples = [made_records.sample("after fine-tuning", POEM, f"，第{run}次。", run=run) for run in (1, 2)]
+    results = results_of("04_tang_poetry", measured=made_records.tang(samples=samples))
+    shown = views.VIEWS["poems"](page_of(results, outputs), label="after fine-tuning", most=6)
+    assert "第1次" in shown and "第2次" not in shown
+
+
+def test_the_marks_of_tones_are_explained_below_the_first_poem(outputs):
+    shown = views.VIEWS["first_poem"](page_of(results_of("04_tang_poetry"), outputs))
+    assert "中 the character has readings of both" in shown and "？ the character is not in the rhyme table" in shown
+    assert "primary readings" in shown
+
+
+def test_the_page_tells_the_converted_prompt(outputs):
+    asked = {"春眠不觉晓": POEM, POEM: POEM}
+    shown = views.VIEWS["asked"](
+        page_of(results_of("05_from_scratch", measured=made_records.scratch(asked=asked)), outputs)
+    )
+    assert f"Asked: {POEM}. Converted to traditional characters: 春眠不觉晓 is asked as {POEM}" in shown
+    same = views.VIEWS["asked"](page_of(results_of("05_from_scratch"), outputs))
+    assert f"Asked: {POEM}." in same and "Converted" not in same
 
 
 def test_without_an_own_decoding_step_the_times_are_those_of_the_post_s(outputs):

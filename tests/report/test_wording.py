@@ -90,6 +90,7 @@ FAMILIES = {
     "memory_{}": family(["memory_"], lower(PeakMemoryOf)),
     "better_{}": family(["better_"], lower(Winner)),
     "measure_{}": family(["measure_"], CONTESTS),
+    "chance_{}": family(["chance_"], ["above", "alike", "below", "unknown"]),
     "because_{}": family(["because_"], CLAIMS),
     "kind_{}": family(["kind_"], lower(ClaimKind)),
     "short_{}": family(["short_"], [name for name, rule in post.rules().items() if rule["kind"] != "opinion"]),
@@ -104,7 +105,7 @@ FAMILIES = {
     "loops_written_{}": family(["loops_written_"], ["more", "less", "open"]),
     "loops_people_{}": family(["loops_people_"], ["none", "part", "open"]),
     "held_out_{}": family(["held_out_"], ["texts", "poems"]),
-    "{}_explained": {f"{name}_explained" for name in ("repetition", "variety", "form", "gibberish")},
+    "{}_explained": {f"{name}_explained" for name in ("repetition", "variety", "form", "gibberish", "demands")},
     "readme_{}": family(["readme_"], ["pretrained", "stories", "greedy", "poem", "poem_from_scratch"]),
 }
 # By the variables that hold such a name: those that it can be.
