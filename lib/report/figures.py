@@ -33,7 +33,7 @@ matplotlib.rcParams.update(
     }
 )
 TANG, CHANCE = "Tang poets", "shuffled"  # the groups of poems that are drawn as ceiling and floor
-BLUE, ORANGE, GREY = "#2f6db3", "#d9822b", "#9aa0a8"
+BLUE, ORANGE, GREY, GREEN = "#2f6db3", "#d9822b", "#9aa0a8", "#4a9b6e"
 WIDER = 0.5  # em by which a Chinese character is wider than what stands for it where this machine has no font for it
 
 
@@ -149,7 +149,7 @@ def survival(runs: dict[str, TextLengths], training: float) -> tuple[Figure, str
     """
     figure = Figure()
     axes = figure.subplots()
-    for (name, lengths), colour in zip(runs.items(), (GREY, BLUE, ORANGE), strict=True):
+    for (name, lengths), colour in zip(runs.items(), (GREY, BLUE, ORANGE, GREEN), strict=True):
         # A text that goes on to the limit is not known to end there.
         ended = sorted(
             count for count, by_model in zip(lengths.new_tokens, lengths.ended_by_model, strict=True) if by_model

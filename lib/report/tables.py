@@ -4,6 +4,7 @@ from lib.claims import head_to_head
 from lib.core.records import (
     BatchTime,
     BeforeAfter,
+    ByTraining,
     CallState,
     Estimate,
     FromScratch,
@@ -19,7 +20,6 @@ from lib.core.records import (
     Style,
     TextEnds,
     TextGroup,
-    ThreeRuns,
     Timing,
     Training,
     Winner,
@@ -40,6 +40,7 @@ RUNS = {
     "before": "before fine-tuning",
     "after": "after fine-tuning",
     "without": "after it, without an end token",
+    "cut": "after it, on texts that are all cut",
 }
 
 
@@ -152,7 +153,7 @@ def end_probabilities(ends: TextEnds) -> list[dict]:
     ]
 
 
-def _runs(runs: ThreeRuns) -> list[tuple]:
+def _runs(runs: ByTraining) -> list[tuple]:
     return [(RUNS[name], getattr(runs, name)) for name in RUNS]
 
 
