@@ -430,12 +430,14 @@ def end_probability(after_sentence=0.4, in_top_k=0.1, after_text=0.1, elsewhere=
 
 def text_ends(probability=None, lengths=None, **changes):
     """Where texts end. By default the end token in training makes them short."""
-    likely = {"before": end_probability(), "after": end_probability(20.0, 30.0, 19.0), "without": end_probability()}
+    likely = {name: end_probability() for name in ("before", "without", "cut")}
+    likely["after"] = end_probability(20.0, 30.0, 19.0)
     longer = text_lengths((190, 194, 197, 197), False)
     fields = {
         "training": {"texts": 4, "cut": 1, "tokens": [100, 105, 110, 128], "median_tokens": 107.5, "sentences": 20},
         "probability": likely | (probability or {}),
-        "lengths": {"before": longer, "after": text_lengths(), "without": longer} | (lengths or {}),
+        "lengths": {"before": longer, "after": text_lengths(), "without": longer, "cut": longer} | (lengths or {}),
+        "cut_texts": 4,
         "bits_without_minus_after": estimate(-0.001, -0.01, 0.01),
     }
     return records.TextEnds(**(fields | changes))

@@ -655,20 +655,25 @@ class TrainingTexts(Record):
         return 100 * (self.texts - self.cut) / self.sentences if self.sentences else None
 
 
-class ThreeRuns(Record, Generic[Of]):
-    """The same measured before fine-tuning, after it, and after the same fine-tuning without an end token."""
+class ByTraining(Record, Generic[Of]):
+    """The same measured before fine-tuning, after it, and after two trainings that differ from it."""
 
     before: Of
     after: Of
     without: Of
+    """After the same training without an end token."""
+    cut: Of
+    """After the same training on as many texts, all of which go on where they are cut."""
 
 
 class TextEnds(Record):
     """Where the model ends its texts, and why."""
 
     training: TrainingTexts
-    probability: ThreeRuns[EndProbability]
-    lengths: ThreeRuns[TextLengths]
+    probability: ByTraining[EndProbability]
+    lengths: ByTraining[TextLengths]
+    cut_texts: int
+    """The texts of the training on texts that are all cut."""
     bits_without_minus_after: Estimate
     """Bits per character of held-out texts without an end token in training minus with it, mean over the texts."""
 

@@ -1,5 +1,6 @@
 """Find out where a model ends its texts: the probability of the end token in given texts, and the lengths it writes."""
 
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -35,52 +36,60 @@ class _EndProbability(keras.Model):
         return keras.ops.stack([ends, among], axis=-1)
 
 
-def probability(causal_lm, texts: list[str], max_length: int, k: int) -> EndProbability:
-    """Measure how likely the end token is after the tokens of given texts.
+class EndToken:
+    """Given texts, and a model whose probability of the end token is measured after their tokens.
 
     Args:
         causal_lm: The model.
         texts: The texts, which the model was not trained on.
         max_length: The number of tokens to which a text is cut.
         k: The number of tokens that top-k sampling chooses from.
-
-    Returns:
-        Means over the texts of the mean over their places.
     """
-    progress.note(f"probability of the end token in {len(texts)} texts")
-    tokenizer = causal_lm.preprocessor.tokenizer
-    model = _EndProbability(causal_lm, min(k, causal_lm.backbone.vocabulary_size))
-    model.compile(jit_compile=backends.selected.xla if backends.selected else "auto")
-    rows = [likelihood.prompt_tokens(causal_lm, text) for text in texts]
-    places = [sentence_ends(row, text, tokenizer) for row, text in zip(rows, texts, strict=True)]
-    by_text: dict[str, list[float]] = {"sentence": [], "sentence_top_k": [], "text": [], "elsewhere": []}
-    quarters: list[list[float]] = [[], [], [], []]
-    length = max(2, min(max_length, max(map(len, rows))))
-    for start in range(0, len(rows), ROWS):
-        batch = rows[start : start + ROWS]
-        token_ids, padding_mask = (np.zeros((ROWS, length), "int32") for _ in range(2))
-        for place, row in enumerate(batch):
-            token_ids[place, : len(row)] = row[:length]
-            padding_mask[place, : len(row)] = 1
-        computed = np.asarray(model.predict_on_batch({"token_ids": token_ids, "padding_mask": padding_mask}), float)
-        for row, ends, told in zip(batch, places[start : start + ROWS], computed, strict=False):
-            told, last = told[: len(row)], len(row) - 1
-            within = [place for place in ends if place < min(last, len(told))]
-            others = [place for place in range(len(told)) if place not in ends and place != last]
-            for place in within:
-                quarters[4 * place // max_length].append(told[place, 0])
-            by_text["sentence"].append(_mean(told[within, 0]))
-            by_text["sentence_top_k"].append(_mean(told[within, 1]))
-            by_text["elsewhere"].append(_mean(told[others, 0]))
-            by_text["text"].append(_mean(told[last:, 0]))
-    found = {name: statistics.mean(100 * np.array(values)) for name, values in by_text.items()}
-    return EndProbability(
-        after_sentence=found["sentence"],
-        after_sentence_by_quarter=[100 * _mean(values) for values in quarters],
-        after_sentence_in_top_k=found["sentence_top_k"],
-        after_text=found["text"],
-        elsewhere=found["elsewhere"],
-    )
+
+    def __init__(self, causal_lm, texts: list[str], max_length: int, k: int):
+        self.causal_lm, self.texts, self.max_length = causal_lm, texts, max_length
+        self.model = _EndProbability(causal_lm, min(k, causal_lm.backbone.vocabulary_size))
+        self.model.compile(jit_compile=backends.selected.xla if backends.selected else "auto")
+
+    def probability(self) -> EndProbability:
+        """Measure the model in its current state.
+
+        Returns:
+            Means over the texts of the mean over their places.
+        """
+        progress.note(f"probability of the end token in {len(self.texts)} texts")
+        model, texts, max_length = self.model, self.texts, self.max_length
+        tokenizer = self.causal_lm.preprocessor.tokenizer
+        rows = [likelihood.prompt_tokens(self.causal_lm, text) for text in texts]
+        places = [sentence_ends(row, text, tokenizer) for row, text in zip(rows, texts, strict=True)]
+        by_text: dict[str, list[float]] = {"sentence": [], "sentence_top_k": [], "text": [], "elsewhere": []}
+        quarters: list[list[float]] = [[], [], [], []]
+        length = max(2, min(max_length, max(map(len, rows))))
+        for start in range(0, len(rows), ROWS):
+            batch = rows[start : start + ROWS]
+            token_ids, padding_mask = (np.zeros((ROWS, length), "int32") for _ in range(2))
+            for place, row in enumerate(batch):
+                token_ids[place, : len(row)] = row[:length]
+                padding_mask[place, : len(row)] = 1
+            computed = np.asarray(model.predict_on_batch({"token_ids": token_ids, "padding_mask": padding_mask}), float)
+            for row, ends, told in zip(batch, places[start : start + ROWS], computed, strict=False):
+                told, last = told[: len(row)], len(row) - 1
+                within = [place for place in ends if place < min(last, len(told))]
+                others = [place for place in range(len(told)) if place not in ends and place != last]
+                for place in within:
+                    quarters[4 * place // max_length].append(told[place, 0])
+                by_text["sentence"].append(_mean(told[within, 0]))
+                by_text["sentence_top_k"].append(_mean(told[within, 1]))
+                by_text["elsewhere"].append(_mean(told[others, 0]))
+                by_text["text"].append(_mean(told[last:, 0]))
+        found = {name: statistics.mean(100 * np.array(values)) for name, values in by_text.items()}
+        return EndProbability(
+            after_sentence=found["sentence"],
+            after_sentence_by_quarter=[100 * _mean(values) for values in quarters],
+            after_sentence_in_top_k=found["sentence_top_k"],
+            after_text=found["text"],
+            elsewhere=found["elsewhere"],
+        )
 
 
 def sentence_ends(token_ids: list[int], text: str, tokenizer) -> list[int]:
@@ -89,6 +98,12 @@ def sentence_ends(token_ids: list[int], text: str, tokenizer) -> list[int]:
     ends = np.cumsum([len(piece) for piece in pieces])
     bytes_before = [len(text[: match.end()].encode()) for match in SENTENCE_END.finditer(text)]
     return sorted({int(np.searchsorted(ends, place)) for place in bytes_before if place <= ends[-1]})
+
+
+def longer_texts(causal_lm, texts: list[str], length: int, count: int) -> list[str]:
+    """Return the first texts that have more than `length` tokens, so that a training cuts them; at most `count`."""
+    found = (text for text in texts if len(likelihood.prompt_tokens(causal_lm, text)) > length)
+    return list(itertools.islice(found, count))
 
 
 def training_texts(causal_lm, texts: list[str], length: int) -> TrainingTexts:

@@ -53,7 +53,7 @@ DEMANDS = {  # the demands on a poem, as their panels are named
     "parallel_tones": "parallel:\nopposite tones",
     "parallel_words": "parallel: words\nof a kind, percentile",
 }
-BLUE, ORANGE, GREY = "#2f6db3", "#d9822b", "#9aa0a8"
+BLUE, ORANGE, GREY, GREEN = "#2f6db3", "#d9822b", "#9aa0a8", "#4a9b6e"
 WRITERS = {"model": BLUE, "people": ORANGE, "chance": GREY}
 WIDER = 0.5  # em by which a Chinese character is wider than what stands for it where this machine has no font for it
 
@@ -197,7 +197,7 @@ def survival(runs: dict[str, TextLengths], training: float) -> tuple[Figure, str
     """
     figure = Figure()
     axes = figure.subplots()
-    for (name, lengths), colour in zip(runs.items(), (GREY, BLUE, ORANGE), strict=True):
+    for (name, lengths), colour in zip(runs.items(), (GREY, BLUE, ORANGE, GREEN), strict=True):
         # A text that goes on to the limit is not known to end there.
         ended = sorted(
             count for count, by_model in zip(lengths.new_tokens, lengths.ended_by_model, strict=True) if by_model

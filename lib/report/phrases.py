@@ -625,14 +625,14 @@ def text_lengths(measured: RedditFinetune, length: int, language: str = "en") ->
         language: One of `wording.LANGUAGES`.
     """
     lengths, training = measured.ends.lengths, measured.ends.training
-    groups = {"before": lengths.before, "after": lengths.after, "without": lengths.without}
+    groups = {name: getattr(lengths, name) for name in ("before", "after", "without", "cut")}
     return say(
         "lengths_told",
         language,
         texts=lengths.after.texts,
         most=lengths.after.most_new_tokens,
         training=training.median_tokens,
-        cut=training.cut,
+        trained_cut=training.cut,
         trained=training.texts,
         length=length,
         **{name: _median(group, language) for name, group in groups.items()},
@@ -673,6 +673,17 @@ def text_ends(measured: RedditFinetune, k: int, language: str = "en") -> str:
             "ends_cause" if rises and longer and _apart(without, after) else "ends_no_cause",
             language,
             without=_figure(without),
+        )
+    )
+    cut, of_cut = likely.cut.after_sentence, ends.lengths.cut
+    differ = _apart(cut, after) and _apart(ends.lengths.after.median_new_tokens, of_cut.median_new_tokens)
+    parts.append(
+        say(
+            "ends_cut" if differ else "ends_cut_alike",
+            language,
+            texts=ends.cut_texts,
+            probability=_figure(cut),
+            median=_median(of_cut, language),
         )
     )
     parts.append(say("ends_bits", language, bits=_bits(ends.bits_without_minus_after, language)))

@@ -4,6 +4,7 @@ from lib.claims import head_to_head
 from lib.core.records import (
     BatchTime,
     BeforeAfter,
+    ByTraining,
     CallState,
     Estimate,
     FromScratch,
@@ -20,7 +21,6 @@ from lib.core.records import (
     TextEnds,
     TextGroup,
     TextQuality,
-    ThreeRuns,
     Timing,
     Training,
     Winner,
@@ -47,6 +47,7 @@ RUNS = {
     "before": "before fine-tuning",
     "after": "after fine-tuning",
     "without": "after it, without an end token",
+    "cut": "after it, on texts that are all cut",
 }
 
 
@@ -159,7 +160,7 @@ def end_probabilities(ends: TextEnds) -> list[dict]:
     ]
 
 
-def _runs(runs: ThreeRuns) -> list[tuple]:
+def _runs(runs: ByTraining) -> list[tuple]:
     return [(RUNS[name], getattr(runs, name)) for name in RUNS]
 
 

@@ -71,7 +71,7 @@ def test_no_text_is_scored_by_a_classifier_that_saw_it_or_the_other_text_of_its_
 
 
 def test_of_one_opening_nothing_can_be_learned():
-    with pytest.raises(UserError, match=r"style_openings is 1; .* Set it to 2 or more"):
+    with pytest.raises(UserError, match="style_openings is 1; a classifier learns"):
         style.out_of_fold_scores(["a"], ["b"])
 
 
@@ -109,7 +109,6 @@ def test_a_group_that_writes_like_people_is_nearer_than_one_that_does_not():
         assert told.after_minus_before[measure].value == pytest.approx(groups.after.value - groups.before.value)
         assert told.after_minus_floor[measure].value == pytest.approx(groups.after.value - groups.people.value)
         assert told.after_minus_before[measure].high < 0
-        assert told.after_minus_floor[measure].low < 0 < told.after_minus_floor[measure].high
         for one in (groups.after, groups.people):
             assert one.low <= one.value <= one.high
     assert set(told.scores) == {"before", "after", "people"}

@@ -38,7 +38,7 @@ def probabilities(tiny_lm, text):
 
 def test_the_probability_of_the_end_token_is_told_by_place(tiny_lm):
     texts = [TEXT, "I ran. We"]
-    told = text_ends.probability(tiny_lm, texts, 32, k=3)
+    told = text_ends.EndToken(tiny_lm, texts, 32, k=3).probability()
     end = tiny_lm.preprocessor.tokenizer.end_token_id
     after, text, elsewhere = [], [], []
     for one, ends in zip(texts, ([6, 12, 21], [6]), strict=True):
@@ -62,12 +62,12 @@ def test_among_the_k_most_likely_tokens_the_end_token_is_likelier_or_not_there(t
     place = int((own > own[end]).sum()) + 1
     for k, expected in ((place, own[end] / np.sort(own)[-place:].sum()), (all_tokens, own[end]), (place - 1, 0.0)):
         if k:
-            told = text_ends.probability(tiny_lm, ["I ran. We"], 32, k).after_sentence_in_top_k.value
+            told = text_ends.EndToken(tiny_lm, ["I ran. We"], 32, k).probability().after_sentence_in_top_k.value
             assert told == pytest.approx(100 * expected, rel=1e-3)
 
 
 def test_a_text_that_is_cut_has_no_end(tiny_lm):
-    told = text_ends.probability(tiny_lm, [TEXT], 12, k=3)
+    told = text_ends.EndToken(tiny_lm, [TEXT], 12, k=3).probability()
     assert told.after_text.value is None and told.after_sentence.value is not None
 
 
@@ -78,6 +78,12 @@ def test_training_texts_are_as_long_as_what_is_predicted_and_cut_ones_are_counte
     assert (told.texts, told.cut, told.median_tokens) == (2, 1, 23.5)
     assert told.sentences == 2 + 4  # a start token and 31 bytes, in which four full stops stand
     assert told.ends_per_sentence_percent == pytest.approx(100 / 6)
+
+
+def test_texts_that_a_training_cuts_are_found(tiny_lm):
+    texts = ["a" * 31, "b" * 32, "c" * 40, "d" * 50]  # and a start token
+    assert text_ends.longer_texts(tiny_lm, texts, 32, 2) == texts[1:3]
+    assert text_ends.longer_texts(tiny_lm, texts, 32, 9) == texts[1:]
 
 
 def test_the_median_length_and_the_share_of_ended_texts_are_told():

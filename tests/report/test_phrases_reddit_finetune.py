@@ -31,8 +31,9 @@ def ends(likely=None, **lengths):
 
 def test_how_many_texts_the_model_ended_is_told_with_the_medians_and_the_training_texts():
     told = phrases.text_lengths(measured(), 128)
-    assert told.startswith("Of 4 texts each, the model ended 0 itself before fine-tuning, 4 after it, and 0 after")
-    assert "The medians are 197 (158–236) or more, 30 (24–36) and 197 (158–236) or more new tokens" in told
+    assert told.startswith("Of 4 texts each, the model ended 0 itself before fine-tuning, 4 after it, 0 after the same")
+    limit = "197 (158–236) or more"
+    assert f"The medians are {limit}, 30 (24–36), {limit} and {limit} new tokens" in told
     assert told.endswith("The training texts have 108 tokens in the median, and 1 of 4 are cut at 128 tokens.")
 
 
@@ -91,6 +92,17 @@ def test_whether_the_model_tells_the_end_of_a_text_is_told_by_the_intervals():
     assert "it does not tell the end of a text from the end of a sentence" in alike
     knows = phrases.text_ends(ends({"after": made_records.end_probability(20.0, 30.0, 60.0)}), 5)
     assert "gives it 60 (54–66) %, which is more." in knows and "does not tell" not in knows
+
+
+def test_texts_that_are_cut_are_cleared_only_where_their_training_gives_longer_texts_and_unlikelier_ends():
+    told = phrases.text_ends(measured(), 5)
+    assert "An end token behind a text that is cut does not do so: trained on 4 texts that are all cut" in told
+    for changed in (
+        ends({"cut": made_records.end_probability(20.0)}),
+        ends(cut=made_records.text_lengths()),
+    ):
+        told = phrases.text_ends(changed, 5)
+        assert "does not do so" not in told and "Trained on 4 texts that are all cut, the model gives it" in told
 
 
 # Style.
@@ -222,7 +234,7 @@ def test_the_pictures_say_their_figures(name, tmp_path):
     page.results.parameters |= {"sequence_length": 128, "k": 5, "warm_repeats": 3}
     _, alt = views.FIGURES[name](page)
     expected = {
-        "survival": "after fine-tuning 30; after it, without an end token 197; training texts 108",
+        "survival": "fine-tuning 30; after it, without an end token 197; after it, on texts that are all cut 197;",
         "style": "classifier, AUC, after fine-tuning: 0.80; classifier, AUC, other people: 0.50",
         "learning_curve": "Before training 1.450; 8 stories 1.400; 120 stories 1.250",
     }
@@ -231,7 +243,7 @@ def test_the_pictures_say_their_figures(name, tmp_path):
 
 def test_a_text_that_was_cut_is_not_drawn_as_ended():
     lengths = made_records.text_lengths((10, 20, 197, 197), [True, True, False, False])
-    runs = {name: lengths for name in ("before", "after", "without")}
+    runs = {name: lengths for name in ("before", "after", "without", "cut")}
     from lib.report import figures
 
     figure, _ = figures.survival(runs, 105.0)
