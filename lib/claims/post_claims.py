@@ -165,21 +165,21 @@ def demands(found: Experiments) -> dict[str, dict[str, dict]]:
     """Collect the figures of the three demands on poems that the post names: regular form, rhyme, parallel couplets.
 
     Returns:
-        By the prompt and the share of `poem_form`: the estimates `after` and `before` fine-tuning, `tang` (whole poems
-        by Tang poets) and `chance`.
+        By the prompt and the share of `poem_form`: the estimates `after` and `before` fine-tuning, means over the
+        training runs; `tang`, of Tang poets; and `chance`, without a value where there is no such figure.
     """
-    form = found.tang.measured.form
+    measured = found.tang.measured
     return {
         prompt: {
             share: {
-                "after": _told(after.shares[share]),
-                "before": _told(form.before_by_prompt[prompt].shares[share]),
-                "tang": _told(form.tang_poets.shares[share]),
-                "chance": _told(form.shuffled.shares[share]),
+                "after": _told(after[share]),
+                "before": _told(measured.before_over_runs[prompt][share]),
+                "tang": _told(measured.form.ceiling(share)),
+                "chance": _told(measured.form.chance(share) or Estimate(value=None)),
             }
             for share in DEMANDS
         }
-        for prompt, after in form.after_by_prompt.items()
+        for prompt, after in measured.after_over_runs.items()
     }
 
 

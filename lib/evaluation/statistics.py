@@ -199,6 +199,17 @@ def difference_of_estimates(first: Estimate, second: Estimate) -> Estimate:
     return Estimate(value=value, low=value - down, high=value + up)
 
 
+def ratio_of_groups(numerators: Sequence[float], denominators: Sequence[float]) -> Estimate:
+    """Return the ratio of the geometric means of two groups, with Welch's 95 % interval of the mean logarithms.
+
+    Args:
+        numerators: Positive values.
+        denominators: The same. Their number may differ.
+    """
+    told = difference_over_runs(*([math.log(value) for value in values] for values in (numerators, denominators)))
+    return Estimate(**{end: None if value is None else math.exp(value) for end, value in told.model_dump().items()})
+
+
 def mean_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Estimate:
     """Return the geometric mean of the ratios of pairs, with Student's 95 % interval of the mean logarithm.
 

@@ -44,7 +44,6 @@ matplotlib.rcParams.update(
         "svg.hashsalt": "report",  # the same figure is the same file
     }
 )
-TANG, CHANCE = "Tang poets", "shuffled"  # the groups of poems that are drawn as ceiling and floor
 GIBBERISH = {"words": "letters in words", "looped": "looped"}  # the shares that are drawn
 WRITTEN, LOOPS, STORIES = "a sentence, written again", "loops of greedy decoding", "people's stories, same places"
 DEMANDS = {  # the demands on a poem, as their panels are named
@@ -285,36 +284,6 @@ def speed(post_seconds: list[float], first: list[float], later: list[float]) -> 
     return figure, (
         f"Seconds before and after fine-tuning. Post: {told[0]}. Here, first calls: {told[1]}; later calls: {told[2]}."
     )
-
-
-def poem_form(groups: dict[str, PoemForm]) -> tuple[Figure, str]:
-    """How well formed, rhymed and alternating several groups of poems are, with their intervals.
-
-    Args:
-        groups: By name; `TANG` and `CHANCE` have colours of their own.
-    """
-    measures = {"well_formed": "well formed", "rhyme": "pairs that rhyme", "alternating": "tones that alternate"}
-    figure = Figure(figsize=(7.5, 0.9 + 0.36 * len(groups)))
-    panels = figure.subplots(1, 3, sharey=True)
-    told = []
-    for axes, (measure, title) in zip(panels, measures.items(), strict=True):
-        for place, (name, form) in enumerate(groups.items()):
-            share = form.shares[measure]
-            if share.value is None:
-                continue
-            axes.barh(place, share.value, 0.6, color={TANG: ORANGE, CHANCE: GREY}.get(name, BLUE))
-            if share.has_interval:
-                axes.plot([share.low, share.high], [place, place], color="black", linewidth=1)
-            told.append(f"{title}, {name}: {share.value:.0f}")
-        axes.set(title=title, xlim=(0, 100), xlabel="%")
-        axes.title.set_fontsize(10)
-        axes.grid(axis="y", visible=False)
-    panels[0].set_yticks(range(len(groups)), [escaping.visible(name) for name in groups])  # a prompt is any text
-    panels[0].invert_yaxis()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        figure.tight_layout()
-    return figure, f"Form of the poems, in percent. {'; '.join(told)}."
 
 
 def poem_demands(

@@ -528,7 +528,7 @@ def tokens_per_character(page: Page) -> str:
 def poem_demands(page: Page) -> str:
     """The three demands that the post names, group by group: of the first run, over the runs, ceiling and chance."""
     scale, rows = _scale(page), []
-    for name, runs, over_runs, over in _poem_groups(page):
+    for name, runs, over_runs, over in _poem_groups(page.measured):
         rows.append((f"{name}: first run" if len(runs) > 1 else name, "its poems", runs[0].shares))
         if len(runs) > 1:
             rows.append((f"{name}: mean of {len(runs)} runs", over, over_runs))
@@ -548,9 +548,8 @@ def _scale(page: Page) -> PoemScale:
     return page.measured.fine_tuned.scale if hasattr(page.measured, "fine_tuned") else page.measured.form
 
 
-def _poem_groups(page: Page) -> list[tuple[str, list[PoemForm], dict[str, Estimate], str]]:
+def _poem_groups(measured) -> list[tuple[str, list[PoemForm], dict[str, Estimate], str]]:
     """The groups of generated poems, by prompt: name, the form of each run, the means, what these vary over."""
-    measured = page.measured
     if hasattr(measured, "fine_tuned"):
         theirs = measured.fine_tuned
         own = [
@@ -579,7 +578,7 @@ def _poem_groups(page: Page) -> list[tuple[str, list[PoemForm], dict[str, Estima
 def poem_forms(page: Page) -> str:
     """The rest of the form of the poems, group by group, of the first run."""
     scale = _scale(page)
-    groups = {name: runs[0] for name, runs, *_ in _poem_groups(page)}
+    groups = {name: runs[0] for name, runs, *_ in _poem_groups(page.measured)}
     groups |= {TANG_POETS: scale.tang_poets, SHUFFLED: scale.shuffled}
     return html.table(tables.poem_forms(groups), page.say("table_form"))
 
@@ -593,10 +592,13 @@ def parallelism_told(page: Page) -> str:
 @drawing
 def demands(page: Page) -> tuple[Figure, str]:
     """The three demands, with a dot for each run, beside ceiling and chance."""
-    scale = _scale(page)
+    return _demands(_poem_groups(page.measured), _scale(page))
+
+
+def _demands(groups: list[tuple[str, list[PoemForm], dict[str, Estimate], str]], scale: PoemScale):
     return figures.poem_demands(
-        {name: runs for name, runs, *_ in _poem_groups(page)},
-        {name: over for name, runs, over, _ in _poem_groups(page) if len(runs) > 1},
+        {name: runs for name, runs, *_ in groups},
+        {name: over for name, runs, over, _ in groups if len(runs) > 1},
         {share: (scale.ceiling(share), scale.chance(share)) for share in figures.DEMANDS},
     )
 
@@ -789,8 +791,7 @@ def bits(page: Page) -> tuple[Figure, str]:
 
 @drawing
 def all_poems(page: Page) -> tuple[Figure, str]:
-    """The form of the poems of both models, beside ceiling and floor."""
+    """The three demands on the poems of both models, beside ceiling and chance."""
     found = experiments.load(_profile(page))
-    form = found.tang.measured.form
-    groups = {"before": form.before, "fine-tuned": form.after, "from scratch": found.scratch.measured.form}
-    return figures.poem_form(groups | {figures.TANG: form.tang_poets, figures.CHANCE: form.shuffled})
+    *own, _ = _poem_groups(found.scratch.measured)  # the last is the fine-tuned model's, which stands there already
+    return _demands([*_poem_groups(found.tang.measured), *own], found.tang.measured.form)

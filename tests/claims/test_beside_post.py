@@ -117,8 +117,11 @@ def test_loops_stand_beside_those_of_people():
 def test_words_and_loops_after_the_chinese_prompt_stand_beside_people_s_chinese():
     quality = FOUND.baseline.measured.quality
     assert row("chinese").here == {
-        "chinese": {"words": quality.chinese.words.value, "looped": quality.chinese.looped.value},
-        "people": {"words": quality.people_chinese.words.value, "looped": quality.people_chinese.looped.value},
+        "chinese": {"words": quality.chinese.shares["words"].value, "looped": quality.chinese.shares["looped"].value},
+        "people": {
+            "words": quality.people_chinese.shares["words"].value,
+            "looped": quality.people_chinese.shares["looped"].value,
+        },
     }
 
 

@@ -161,13 +161,15 @@ def test_the_rhymes_of_the_post_s_own_poem_are_told():
 
 def test_the_demands_on_poems_stand_beside_people_and_chance_for_each_prompt():
     found = made_records.experiments()
-    form = found.tang.measured.form
+    measured = found.tang.measured
     told = post_claims.demands(found)
-    assert list(told) == list(form.after_by_prompt)
+    assert list(told) == list(measured.after_over_runs)
     for prompt, shares in told.items():
         assert list(shares) == list(post_claims.DEMANDS)
         for share, groups in shares.items():
-            assert groups["after"] == form.after_by_prompt[prompt].shares[share].model_dump()
-            assert groups["before"] == form.before_by_prompt[prompt].shares[share].model_dump()
-            assert groups["tang"] == form.tang_poets.shares[share].model_dump()
-            assert groups["chance"] == form.shuffled.shares[share].model_dump()
+            assert groups["after"] == measured.after_over_runs[prompt][share].model_dump()
+            assert groups["before"] == measured.before_over_runs[prompt][share].model_dump()
+            assert groups["tang"] == measured.form.ceiling(share).model_dump()
+        assert shares["well_formed"]["chance"]["value"] is None  # shuffling keeps the form
+        assert shares["rhyme"]["chance"] == measured.form.shuffled.shares["rhyme"].model_dump()
+        assert shares["parallel_words"]["chance"] == measured.form.random_couplets.shares["parallel_words"].model_dump()

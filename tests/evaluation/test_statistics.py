@@ -205,3 +205,10 @@ def test_the_difference_of_two_estimates_adds_the_distances_to_their_ends_as_squ
         value=20
     )
     assert statistics.difference_of_estimates(Estimate(value=None), Estimate(value=40)) == Estimate(value=None)
+
+
+def test_two_groups_have_the_ratio_of_their_geometric_means():
+    found = statistics.ratio_of_groups([2.0, 8.0], [1.0, 4.0, 2.0])
+    assert found.value == pytest.approx(4.0 / 2.0)
+    assert found.low < 2.0 < found.high and found.low * found.high == pytest.approx(4.0)
+    assert statistics.ratio_of_groups([2.0], [1.0, 4.0]).low is None

@@ -68,6 +68,12 @@ def gibberish_rows(**changes):
     }
 
 
+def demands(groups):
+    """The picture of the three demands, of groups with a single run."""
+    scale = {share: (estimate(90.0, 85.0, 95.0), estimate(5.0)) for share in figures.DEMANDS}
+    return figures.poem_demands({name: [form] for name, form in groups.items()}, {}, scale)
+
+
 def all_kinds():
     """A figure of each kind."""
     people = made_records.text_group("people", perplexity=30.0)
@@ -77,9 +83,9 @@ def all_kinds():
         "repetition": figures.repetition_by_perplexity([made_records.text_group("greedy"), people], "people"),
         "repeated": figures.repetition_probability(REPEATED),
         "speed": figures.speed([22.81, 9.0], [15.0, 16.0], [7.0, 6.5]),
-        "form": figures.poem_form({"before": SHARES, f"after, {POEM}": SHARES, figures.TANG: SHARES}),
+        "form": demands({"before": SHARES, f"after, {POEM}": SHARES}),
         "gibberish": figures.gibberish(gibberish_rows()),
-        "bits": figures.bits_per_character({"stories": 1.25, POEM: 9.5}),
+        "bits": figures.bits_per_character({"stories": {"before": 1.25}, "poems": {POEM: 9.5}}),
     }
 
 
@@ -165,16 +171,11 @@ def test_a_line_without_texts_is_left_out():
     figures.repetition_probability({figures.WRITTEN: made_records.rounds((), texts=0)})
 
 
-def test_form_and_bits_draw_what_they_tell():
-    figure, alt = figures.poem_form({"before": SHARES, figures.TANG: SHARES})
-    assert [len(axes.patches) for axes in figure.axes] == [2, 2, 0]
-    assert "pairs that rhyme, Tang poets: 50" in alt and "alternate" not in alt
-    figure, alt = figures.poem_form({"before": made_records.poem_form(estimate(float("nan")), None, estimate(50.0))})
-    assert [len(axes.patches) for axes in figure.axes] == [0, 0, 1] and "nan" not in alt and "None" not in alt
-    assert [len(axes.lines) for axes in figure.axes] == [0, 0, 0]  # without an interval
-    figure, alt = figures.bits_per_character({"stories": 1.25, "poems": 9.5})
-    assert widths(figure) == [1.25, 9.5]
-    assert "poems 9.50." in alt
+def test_bits_of_other_texts_have_a_panel_and_an_axis_of_their_own():
+    figure, alt = figures.bits_per_character({"Stories": {"before": 1.4, "fine-tuned": 1.25}, "Poems": {"before": 9.5}})
+    assert [[patch.get_width() for patch in axes.patches] for axes in figure.axes] == [[1.4, 1.25], [9.5]]
+    assert [axes.get_xlim()[1] for axes in figure.axes] == pytest.approx([1.15 * 1.4, 1.15 * 9.5])
+    assert alt.endswith("Stories: before 1.40, fine-tuned 1.25; Poems: before 9.50.")
 
 
 def test_each_language_of_the_texts_has_panels_of_its_own():
@@ -203,11 +204,6 @@ def test_a_group_without_texts_has_no_bar():
     assert [len(axes.patches) for axes in figure.axes] == [2, 2, 1, 1] and "nobody" not in alt and "None" not in alt
 
 
-def test_ceiling_and_floor_have_colours_of_their_own():
-    figure, _ = figures.poem_form({"after": SHARES, figures.TANG: SHARES, figures.CHANCE: SHARES})
-    assert len({patch.get_facecolor() for patch in figure.axes[0].patches}) == 3
-
-
 def test_speed_draws_what_it_tells():
     figure, alt = figures.speed([22.81, 9.0], [15.0, 16.0], [7.0, 6.5])
     assert heights(figure.axes[0]) == [22.81, 9.0]
@@ -229,7 +225,7 @@ def test_text_in_a_figure_is_text_and_the_same_figure_is_the_same_file(kind, tmp
 
 def test_a_chinese_label_is_whole_and_no_warning_tells_that_this_machine_lacks_a_font(recwarn, tmp_path):
     figures.save(labelled(POEM), tmp_path / "figure.svg")
-    figure, _ = figures.poem_form({f"after, {POEM}": SHARES, figures.TANG: SHARES})
+    figure, _ = demands({f"after, {POEM}": SHARES})
     figures.save(figure, tmp_path / "form.svg")
     assert [str(warning.message) for warning in recwarn if "Glyph" in str(warning.message)] == []
     assert f"after {POEM}" in texts_of(tmp_path / "figure.svg") and f"{POEM} $x^2$" in texts_of(tmp_path / "figure.svg")
@@ -260,7 +256,7 @@ def test_a_label_is_told_as_it_is(label, tmp_path):
     ("prompt", "seen"), [("\ufffe", "[U+FFFE]"), ("a\u202e", "a[U+202E]"), ("床\u200b", "床[U+200B]")]
 )
 def test_what_has_no_shape_in_a_prompt_can_be_seen_and_breaks_no_figure(prompt, seen, tmp_path):
-    figure, _ = figures.poem_form({f"after, {prompt}": SHARES, figures.TANG: SHARES})
+    figure, _ = demands({f"after, {prompt}": SHARES})
     figures.save(figure, tmp_path / "figure.svg")
     assert f"after, {seen}" in texts_of(tmp_path / "figure.svg")
 

@@ -73,7 +73,10 @@ def test_a_claim_counts_the_texts_that_loop():
 def test_a_claim_about_gibberish_tells_words_loops_and_answers_in_english():
     measured = FOUND.baseline.measured.quality
     told = claim("gibberish")["because"]
-    assert with_interval(measured.chinese.words) in told and with_interval(measured.people_chinese.looped) in told
+    assert (
+        with_interval(measured.chinese.shares["words"]) in told
+        and with_interval(measured.people_chinese.shares["looped"]) in told
+    )
     count, texts = measured.chinese.answers_in_english, measured.chinese.texts
     assert f"{count} of the {texts} texts answer in English" in told
 
@@ -262,8 +265,8 @@ def test_loops_stand_beside_those_of_people():
 def test_words_after_the_chinese_prompt_stand_beside_people_s():
     quality = FOUND.baseline.measured.quality
     told = row("The Chinese prompt")["here"]
-    assert f"{number(quality.chinese.words.value)} % of the characters are in words" in told
-    assert f"(people's Chinese: {number(quality.people_chinese.words.value)} %)" in told
+    assert f"{number(quality.chinese.shares['words'].value)} % of the characters are in words" in told
+    assert f"(people's Chinese: {number(quality.people_chinese.shares['words'].value)} %)" in told
 
 
 def test_poems_are_told_for_each_prompt():
