@@ -48,7 +48,7 @@ def test_the_answer_says_how_long_jax_compiled_where_jax_said_so():
         "The first call here took 20.0 s, in 13.2 s of which JAX compiled, and later calls took 5.0 s"
     )
     assert "own decoding step" not in told and "JAX" not in phrases.answer(results())
-    assert "（其中 JAX 编译占 13.2 秒）" in phrases.answer(results(as_in_post=timed), "zh")
+    assert "（其中 JAX 追踪和编译占 13.2 秒）" in phrases.answer(results(as_in_post=timed), "zh")
 
 
 @pytest.mark.parametrize(
