@@ -275,9 +275,11 @@ def quality(chinese=None, people_chinese=None, **changes):
         "people_stories": text_quality("people, English stories", (96.0, 97.0), answers=english),
         "chinese": chinese,
         "chinese_answers": text_quality("of these, answers in Chinese", *parts, seed=2024),
-        "chinese_shuffled": text_quality("those answers, shuffled", (9.0,) * len(own), *parts[1:], seed=2024),
+        "chinese_shuffled": text_quality(
+            "those answers, shuffled", (9.0,) * len(own), *[(None,) * len(own)] * 2, seed=2024
+        ),
         "people_chinese": people_chinese or text_quality("people, Chinese declaration", (80.0, 76.0), (0.0, 1.0)),
-        "people_shuffled": text_quality("the declaration, shuffled", (10.0, 8.0), broken=(None, None), seed=2024),
+        "people_shuffled": text_quality("the declaration, shuffled", (10.0, 8.0), *[(None, None)] * 2, seed=2024),
     }
     return records.Quality(**(fields | changes))
 

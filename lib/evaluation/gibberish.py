@@ -184,7 +184,8 @@ def of_texts(samples: pd.DataFrame, label: str, prompt_script: Script, tokenizer
         samples: Rows with `continuation`, `new_tokens` and `token_ids`.
         label: The group's name.
         prompt_script: The script of the prompt, or of the language in which the group is written.
-        tokenizer: The tokenizer of `token_ids`; None where the characters are not those of the tokens.
+        tokenizer: The tokenizer of `token_ids`; None for shuffled characters, of which neither loops nor bytes are
+            measured.
         seed: The seed that the texts were drawn with, or None.
     """
     return _summary(
@@ -192,7 +193,7 @@ def of_texts(samples: pd.DataFrame, label: str, prompt_script: Script, tokenizer
         [
             TextShares(
                 words=words_percent(row.continuation),
-                looped=looped_percent(row.continuation),
+                looped=None if tokenizer is None else looped_percent(row.continuation),
                 broken_bytes=None
                 if tokenizer is None
                 else broken_percent(byte_level.token_bytes(row.token_ids, tokenizer), row.ended),

@@ -358,9 +358,13 @@ def gibberish(rows: dict[str, list[tuple[str, TextQuality]]]) -> tuple[Figure, s
                 axes.barh(place, estimate.value, 0.6, color=WRITERS[writer])
                 if estimate.has_interval:
                     axes.plot([estimate.low, estimate.high], [place, place], color="black", linewidth=1)
+                end = max(estimate.value, estimate.high or 0)
+                axes.annotate(
+                    f"{estimate.value:.1f}", (end, place), (4, 0), textcoords="offset points", va="center", fontsize=8
+                )
                 told.append(f"{title}, {group.label}: {estimate.value:.1f}")
             axes.set_title(f"{language}: {title}", fontsize=10)
-            axes.set(xlim=(0, 100), ylim=(len(groups) - 0.4, -0.6))
+            axes.set(xlim=(0, 115), xticks=range(0, 101, 20), ylim=(len(groups) - 0.4, -0.6))
             axes.set_yticks(range(len(groups)), [group.label for _, group in groups] if axes is line[0] else [])
             axes.grid(axis="y", visible=False)
     for axes in panels[-1]:

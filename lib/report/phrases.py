@@ -366,7 +366,7 @@ def gibberish_in_short(results: Results, language: str = "en") -> str:
 
 
 def gibberish_finding(results: Results, language: str = "en") -> str:
-    """Say in which language the model answers the Chinese prompt, how many letters form words, and how much loops."""
+    """Say in which language the model answers the Chinese prompt, how many letters form words, and how much repeats."""
     measured, prompt = results.measured, results.parameters["chinese_prompt"]
     quality = measured.quality
     texts, english, chinese = (
@@ -395,7 +395,9 @@ def gibberish_finding(results: Results, language: str = "en") -> str:
     looped = _beside_people(quality.chinese, measured, "looped", language)
     broken = _beside_people(quality.chinese, measured, "broken_bytes", language)
     told += say("gibberish_looped", language, **looped)
-    return told + say("gibberish_broken", language, **broken)
+    if quality.chinese.shares["broken_bytes"].value:  # that no byte is broken says nothing of gibberish
+        told += say("gibberish_broken", language, **broken)
+    return told.strip()
 
 
 def _beside_people(group: TextQuality, measured: Baseline, name: str, language: str) -> dict[str, str]:

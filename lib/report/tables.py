@@ -235,7 +235,7 @@ def word_lists(lists: list[WordList], names: dict[str, str]) -> list[dict]:
     return [
         {
             "list": one.name,
-            "words that occur in a million words": f"{number(one.per_million)} times or more",
+            "its words occur at least": f"once in {number(1 / one.per_million, 1)} million words",
             "Chinese words": one.chinese_words,
             "English words": one.english_words,
             **{f"{label}, letters in words %": one.words[name] for name, label in names.items()},

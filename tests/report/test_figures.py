@@ -191,7 +191,12 @@ def test_each_language_of_the_texts_has_panels_of_its_own():
         [46.7, 78, 9], abs=0.1
     )
     assert len({patch.get_facecolor() for patch in panels["Chinese: letters in words"].patches}) == 3
-    assert [len(axes.lines) for axes in figure.axes] == [3, 3, 1, 1]  # an interval each
+    assert [len(axes.lines) for axes in figure.axes] == [
+        3,
+        2,
+        1,
+        1,
+    ]  # an interval each; of shuffled characters no loops are told
     assert (
         "letters in words, people, Chinese declaration: 78.0" in alt
         and "looped, the model, Chinese prompt: 33.3" in alt

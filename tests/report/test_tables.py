@@ -155,7 +155,7 @@ def test_what_the_prompts_led_to_stands_beside_people():
     assert rows[2]["text by"] == "the model, Chinese prompt" and rows[5]["text by"] == "people, Chinese declaration"
     assert (rows[2]["in English"], rows[2]["in Chinese"]) == (1, 2)
     assert rows[2]["letters in words %"].startswith("46.7 (") and rows[5]["letters in words %"] == "78.0 (76.0–80.0)"
-    assert rows[6]["broken bytes %"] == DASH
+    assert rows[6]["broken bytes %"] == rows[6]["looped %"] == DASH
     assert rows[2]["tokens per character"] == pytest.approx(100 / 60)
 
 
@@ -173,7 +173,8 @@ def test_each_list_of_words_tells_its_size_and_whether_it_is_used():
         288_000,
         False,
     )
-    assert small["words that occur in a million words"] == "1.00 times or more"
+    assert small["its words occur at least"] == "once in 1 million words"
+    assert large["its words occur at least"] == "once in 100 million words"
     assert small["people, letters in words %"] == 78.0
 
 
