@@ -26,9 +26,16 @@ LESS = {
     "01_baseline": {
         "num_samples": 1,
         "warm_repeats": 1,
-        "declaration_source": "experiments/smoke/declaration.html",  # its beginning, which lies here
+        "declaration_source": "experiments/smoke/declaration.html",  # made up, and lies here
     },
-    "02_reddit_finetune": {"num_steps": 12, "held_out_examples": 32, "num_samples": 2, "warm_repeats": 1},
+    "02_reddit_finetune": {
+        "num_steps": 12,
+        "held_out_examples": 32,
+        "num_samples": 2,
+        "style_openings": 4,
+        "story_counts": [32, 125],
+        "warm_repeats": 1,
+    },
     "03_greedy_vs_top_k": {"num_examples": 832, "num_openings": 4},
     "04_tang_poetry": {"num_steps": 12, "held_out_examples": 32, "num_samples": 2, "warm_repeats": 1},
     "05_from_scratch": {"num_layers": 2, "hidden_dim": 48, "num_samples": 2, "warm_repeats": 1},

@@ -129,6 +129,19 @@ def test_reddit_finetune(smoke_outputs):
     assert training.useful_percent > 90  # packed
     assert len(training.step_seconds) == 6
     assert (folder / "model" / "model.weights.h5").is_file()
+    pairs = zip(*(one.seconds[CallState.LATER] for one in (timing.before, timing.after)), strict=True)
+    assert np.log(measured.speed_ratio.value) == pytest.approx(np.mean([np.log(one / other) for one, other in pairs]))
+    curve = measured.learning_curve
+    assert [(point.stories, point.steps) for point in curve.points] == [(4, 1), (12, 3), (24, 6)]
+    assert curve.points[-1].by_text == measured.likelihood.after.by_text  # the notebook's own training
+    assert curve.points[0].minus_untrained.value < 0 and curve.last_minus_500 is None
+    ends = measured.ends
+    assert ends.training.texts == ends.training.cut == ends.cut_texts == 24
+    assert ends.lengths.after.new_tokens == list(after["new_tokens"])
+    assert ends.probability.without.elsewhere.value < ends.probability.after.elsewhere.value
+    style = measured.style
+    assert style.texts == 2 and len(style.scores["after"].texts) == 2
+    assert style.after_minus_floor["jsd"].value == pytest.approx(style.jsd.after.value - style.jsd.people.value)
 
 
 def test_greedy_runs_on_the_model_that_was_fine_tuned(smoke_outputs):
@@ -313,6 +326,12 @@ def test_what_only_a_running_notebook_can_refuse_is_a_line_and_status_2(monkeypa
         ("01_baseline", "num_samples: 64", "64 beginnings of texts of 48 tokens are asked for, but only"),
         ("02_reddit_finetune", "num_samples: 64", "128 beginnings of texts of 48 tokens are asked for, but only"),
         ("02_reddit_finetune", "k: 50000", "k is 50000, but this model knows only"),
+        (
+            "02_reddit_finetune",
+            "story_counts: [4, 999]",
+            "story_counts asks for 999 stories, but the texts that are not",
+        ),
+        ("02_reddit_finetune", "style_openings: 9", "18 beginnings of texts of 48 tokens are asked for, but only"),
         ("04_tang_poetry", "max_length: 17", "it leaves room for one token, and timing takes 2"),
         ("04_tang_poetry", "sequence_length: 512", "sequence_length is 512, but this model holds at most 128 tokens"),
     ],

@@ -119,20 +119,12 @@ def looped_percent(text: str) -> float | None:
         Percent, 0 to 100; None for a text without characters.
     """
     repeats = np.zeros(len(text), bool)
-    for start, end in _looped_spans(text):
+    for start, end in metrics.repetition(text)["looped_spans"]:
         repeats[start:end] = True
     for run in re.finditer(rf"(\S)\1{{{RUN - 1},}}", text):
         repeats[run.start() + 1 : run.end()] = True
     counted = np.array([not one.isspace() for one in text], bool)
     return 100 * float(repeats[counted].mean()) if counted.any() else None
-
-
-def _looped_spans(text: str) -> list[tuple[int, int]]:
-    """Return where the rounds of loops after the first ones stand, in characters."""
-    told = metrics.repetition(text)
-    if "looped_spans" in told:
-        return told["looped_spans"]
-    return [] if told["loop_end"] is None else [(told["loop_end"], len(text))]
 
 
 def broken_percent(content: bytes, ended: bool) -> float | None:

@@ -202,10 +202,17 @@ def survival(runs: dict[str, TextLengths], training: float) -> tuple[Figure, str
             count for count, by_model in zip(lengths.new_tokens, lengths.ended_by_model, strict=True) if by_model
         )
         shares = [100 * (1 - place / lengths.texts) for place in range(len(ended) + 1)]
-        axes.step([0, *ended, lengths.most_new_tokens], [*shares, shares[-1]], color=colour, where="post", label=name)
+        axes.step(
+            [0, *ended, lengths.most_new_tokens],
+            [*shares, shares[-1]],
+            color=colour,
+            linestyle="--" if colour == GREY else "-",  # it may lie under another
+            where="post",
+            label=name,
+        )
     axes.axvline(training, color="black", linewidth=1, linestyle=":")
     axes.set(xlabel="new tokens", ylabel="texts that go on (%)", ylim=(0, 103), xlim=(0, None))
-    axes.legend(loc="upper right", fontsize=8)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, fontsize=8)
     medians = "; ".join(f"{name} {lengths.median_new_tokens.value:.0f}" for name, lengths in runs.items())
     return figure, (
         f"Share of texts that still go on, by new tokens. Median lengths: {medians}; training texts {training:.0f}."

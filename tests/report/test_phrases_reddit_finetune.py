@@ -61,7 +61,7 @@ def test_the_end_token_is_the_cause_where_it_got_likelier_and_texts_are_longer_w
     assert "(15, 20, 25, – % in the four quarters" in told
     assert "among 5 tokens only, which makes that 30 (27–33) %" in told
     assert "At that rate half of the texts end within 2 sentences." in told  # 1 - 0.7 ** 2 = 0.51
-    assert "So the end token behind the training texts is what makes the model's texts short" in told
+    assert "So the end token behind these training texts is what makes the model's texts short" in told
 
 
 @pytest.mark.parametrize(
