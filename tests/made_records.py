@@ -512,6 +512,7 @@ def samplers(**changes):
         "times": [records.BatchTime(label="greedy", texts=4, new_tokens=400, batch_seconds=9.5)],
         "samples": [sample("greedy", text=" long. It was long.", rep_4_percent=40.0), sample("top-k")],
         "openings": ["My trip was"],
+        "held_out_loops": {"texts": 277, "loops": 1, "loops_holtzman": 0},
         "greedy_minus_top_k": differences(75.0),
         "greedy_minus_people": differences(75.0),
         "beside_people": {"greedy": beside_people(-0.45, 0.1), "top-k": beside_people(-0.05, 0.4)}

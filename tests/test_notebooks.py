@@ -172,6 +172,18 @@ def test_greedy_runs_on_the_model_that_was_fine_tuned(smoke_outputs):
         assert metrics["rep_4"].value == pytest.approx(rows["rep_4"].mean())
         assert metrics["perplexity"].value == pytest.approx(math.exp(np.log(rows["perplexity"].astype(float)).mean()))
     assert groups["people"].loops == 0 and groups["people"].metrics["rep_4"].value < 50
+    measured = content.measured
+    for told, other in (
+        (measured.greedy_minus_top_k, groups["top_k (k=5)"]),
+        (measured.greedy_minus_people, groups["people"]),
+    ):
+        assert set(told) == {"loop", "loop_holtzman", "looped", "rep_4"}
+        for name in ("loop", "loop_holtzman", "rep_4"):
+            difference = groups["greedy"].metrics[name].value - other.metrics[name].value
+            assert told[name].value == pytest.approx(difference, abs=1e-9), name
+    assert list(measured.beside_people) == [name for name in groups if name != "people"]
+    repeated = measured.self_reinforcement
+    assert repeated.written.texts == repeated.people.texts == [4, 4, 4] and len(repeated.sentences) == 4
 
 
 def test_tang_poetry(smoke_outputs):

@@ -779,6 +779,16 @@ class Rounds(Record):
     """The probability in each round of each text."""
 
 
+class LoopsOfPeople(Record):
+    """How many of people's texts have a loop: the false alarms of the rule."""
+
+    texts: int
+    loops: int
+    """By `metrics.find_loops`."""
+    loops_holtzman: int
+    """By `metrics.find_loop`."""
+
+
 class SelfReinforcement(Record):
     """What a repetition does to the probability of the next one, after Xu et al., Learning to Break the Loop, 2022."""
 
@@ -814,6 +824,8 @@ class GreedyVsTopK(Record):
     samples: list[Sample]
     openings: list[str]
     """The beginnings of people's texts, on which the groups are counted."""
+    held_out_loops: LoopsOfPeople
+    """Of all held-out texts, whole."""
     greedy_minus_top_k: dict[str, Estimate]
     """Of `loop`, `loop_holtzman`, `looped` and `rep_4`, in percentage points. Paired by beginning, over which the
     interval varies; top-k sampling draws one text for each."""

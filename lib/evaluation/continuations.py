@@ -7,7 +7,7 @@ import pandas as pd
 
 from lib.core import chinese, progress
 from lib.core.errors import UserError
-from lib.core.records import BatchTime, BesidePeople, Estimate, PromptOutcome, Sample, TextGroup
+from lib.core.records import BatchTime, BesidePeople, Estimate, LoopsOfPeople, PromptOutcome, Sample, TextGroup
 from lib.evaluation import likelihood, metrics, statistics
 from lib.models import byte_level
 
@@ -235,6 +235,16 @@ def summarise(judged: pd.DataFrame, by: str = "label") -> dict[str, TextGroup]:
                 told[metric.name] = statistics.mean(texts[metric.name].to_numpy(float))
         groups[name] = TextGroup(label=name, texts=len(texts), loops=loops, metrics=told)
     return groups
+
+
+def loops_of_people(texts: list[str]) -> LoopsOfPeople:
+    """Count the loops that the two rules find in people's texts."""
+    words = [metrics.word_tokens(text) for text in texts]
+    return LoopsOfPeople(
+        texts=len(texts),
+        loops=sum(map(metrics.has_loop, words)),
+        loops_holtzman=sum(map(metrics.holtzman_repetition, words)),
+    )
 
 
 def differences(judged: pd.DataFrame, label: str, other: str) -> dict[str, Estimate]:

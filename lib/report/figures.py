@@ -130,7 +130,12 @@ def repetition_by_perplexity(groups: list[TextGroup], people: str) -> tuple[Figu
     axes.set_xticks(ticks, ticks)
     axes.minorticks_off()
     axes.margins(x=0.12, y=0.2)
+    points.sort(key=lambda point: point[0] != people)  # people's label is placed first, next to its star
     _label(axes, [(label, perplexity.value, rep_4.value) for label, perplexity, rep_4 in points])
+    for text in axes.texts:
+        if text.get_text() == people:
+            text.set(color=ORANGE, fontweight="bold")
+    points.sort(key=lambda point: point[1].value)
     told = "; ".join(f"{label}: {rep_4.value:.0f} % at {perplexity.value:.1f}" for label, perplexity, rep_4 in points)
     return figure, f"Repeated four-word phrases against perplexity. {told}."
 

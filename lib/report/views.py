@@ -448,6 +448,13 @@ def finding(page: Page) -> str:
 
 
 @view
+def held_out_loops(page: Page) -> str:
+    """How many of people's texts have a loop."""
+    told = page.measured.held_out_loops
+    return html.paragraph(page.say("held_out_loops", **told.model_dump()), "note")
+
+
+@view
 def differences(page: Page) -> str:
     """How much more greedy decoding repeats itself than top-k sampling and people, after the same beginnings."""
     measured = page.measured

@@ -171,6 +171,12 @@ def judged_in_pairs():
     return pd.concat([pd.DataFrame(own, columns=columns).assign(label=label) for label, own in rows.items()])
 
 
+def test_loops_in_people_s_texts_are_counted_by_both_rules():
+    texts = [LOOP, LOOP + "the end of the story came late", "I saw it.", ""]
+    told = continuations.loops_of_people(texts)
+    assert (told.texts, told.loops, told.loops_holtzman) == (4, 2, 1)
+
+
 def test_differences_are_paired_by_prompt():
     judged = judged_in_pairs()
     found = continuations.differences(judged, "greedy", "top-k")

@@ -122,7 +122,8 @@ def test_repetition_by_perplexity_has_a_point_for_each_group_and_a_star_for_peop
     assert points == {"o": (3, 40), "*": (40, 1)}
     spans = [(list(line.get_xdata()), list(line.get_ydata())) for line in lines if len(line.get_xdata()) == 2]
     assert ([2.5, 3.5], [40, 40]) in spans and ([40, 40], [0, 2]) in spans
-    assert {text.get_text() for text in figure.axes[0].texts} == {"greedy", "people"}
+    colours = {text.get_text(): text.get_color() for text in figure.axes[0].texts}
+    assert set(colours) == {"greedy", "people"} and colours["people"] == figures.ORANGE != colours["greedy"]
     assert "greedy: 40 % at 3.0; people: 1 % at 40.0." in alt
 
 

@@ -295,3 +295,9 @@ def test_the_summary_lists_every_notebook_of_the_list_that_has_run(tmp_path, mon
     assert "Six words." not in views.VIEWS["experiment_list"](page)
     monkeypatch.setattr(notebooks, "EXPERIMENTS", (*notebooks.EXPERIMENTS, notebooks.Notebook("09_own")))
     assert "Six words." in views.VIEWS["experiment_list"](page)
+
+
+def test_the_loops_in_people_s_texts_are_told(outputs):
+    results = results_of("03_greedy_vs_top_k")
+    told = views.VIEWS["held_out_loops"](page_of(results, outputs))
+    assert "held-out texts that have a loop: 1 of 277 by this rule, 0 by Holtzman" in told
