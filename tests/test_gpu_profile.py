@@ -37,8 +37,14 @@ LESS = {
         "warm_repeats": 1,
     },
     "03_greedy_vs_top_k": {"num_examples": 832, "num_openings": 4},
-    "04_tang_poetry": {"num_steps": 12, "held_out_examples": 32, "num_samples": 2, "warm_repeats": 1},
-    "05_from_scratch": {"num_layers": 2, "hidden_dim": 48, "num_samples": 2, "warm_repeats": 1},
+    "04_tang_poetry": {
+        "num_steps": 12,
+        "held_out_examples": 32,
+        "num_samples": 2,
+        "num_runs": 2,
+        "warm_repeats": 1,
+    },
+    "05_from_scratch": {"num_layers": 2, "hidden_dim": 48, "num_samples": 2, "num_runs": 2, "warm_repeats": 1},
 }
 PARTS = ("春花秋月夜", "處處聞啼鳥", "夜來風雨聲", "花落知多少", "白日依山盡", "黃河入海流", "更上一層樓", "明月松間照")
 

@@ -20,7 +20,7 @@ from pydantic import BeforeValidator, ConfigDict, SerializeAsAny
 
 from lib.core.errors import UserError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Maybe = Annotated[float | None, BeforeValidator(lambda value: None if _is_nan(value) else value)]
 """A number, or None where there was nothing to measure: JSON has no NaN."""

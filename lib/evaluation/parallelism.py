@@ -4,8 +4,9 @@ In the middle couplets of regulated verse the two lines answer each other charac
 oblique, and each word against one of its own class (Wang Li, 漢語詩律學, 1958). The first demand is looked up
 (`opposite_tones`). For the second, no list of word classes is needed: characters of a class have the same neighbours,
 so the vectors of their neighbours are alike (Harris, Distributional Structure, 1954; Turney and Pantel, From Frequency
-to Meaning, 2010). Whether a couplet is parallel is told by how much more alike its lines are than lines put together at
-random (`Parallelism.percentile`).
+to Meaning, 2010). Whether a couplet is parallel is told by how much more alike its lines are than if its second line
+came from another poem by the same writer (`Parallelism.percentiles`). The writer must be the same: a model that writes
+不 and 無 over and over has lines that are all alike, whatever they stand beside.
 """
 
 import itertools
@@ -23,15 +24,23 @@ from lib.evaluation import prosody, statistics
 
 DIMENSIONS = 50  # of the vectors
 FEWEST = 30  # a character that occurs less often in the training poems has no vector
+TIE = 1e-9  # likenesses that differ by less are the same
 TOLERANCE = 0.01  # of the decomposition, relative to a singular value
-SECOND_LINES = 500  # the most lines of a length that a couplet's second line is held against
+SECOND_LINES = 500  # the most lines that a couplet's second line is held against
 REGULATED = 300  # the most poems of regulated verse that are judged
 SHARES = ("parallel_tones", "parallel_words")  # percent, see `summary`
 
 
-def couplets(poem: str) -> list[tuple[str, str]]:
-    """Return the couplets of a poem: lines 1 and 2, 3 and 4, and so on, both regular and of equal length."""
+def couplets(poem: str, given: int = 0) -> list[tuple[str, str]]:
+    """Return the couplets of a poem: lines 1 and 2, 3 and 4, and so on, both regular and of equal length.
+
+    Args:
+        poem: The poem.
+        given: Characters at its beginning that its author did not choose. Couplets that they begin are left out.
+    """
     lines = chinese.clauses(poem)
+    skipped = len(chinese.clauses(poem[:given]))
+    lines = lines[skipped + skipped % 2 :]
     return [
         (first, second)
         for first, second in zip(lines[::2], lines[1::2], strict=False)
@@ -64,22 +73,12 @@ class Parallelism:
 
     Args:
         training: Poems that the vectors are learned from, none of them held out.
-        held_out: Poems whose second lines are put in the place of a couplet's own.
-        seed: Seed of the decomposition's start and of the choice of second lines.
+        seed: Seed of the decomposition's start, and of the choice of second lines.
     """
 
-    def __init__(self, training: Iterable[str], held_out: Iterable[str], seed: int):
+    def __init__(self, training: Iterable[str], seed: int):
         self._vectors = _learned([line for poem in training for line in chinese.clauses(poem)], seed)
-        pools = defaultdict(dict)
-        for poem in held_out:
-            for _, second in couplets(poem):
-                pools[len(second)][second] = None
-        random = np.random.default_rng(seed)
-        self._lines = {
-            length: [str(line) for line in random.permutation(list(pool))[:SECOND_LINES]]
-            for length, pool in sorted(pools.items())
-        }
-        self._pools = {length: self._of_lines(lines) for length, lines in self._lines.items()}
+        self._seed = seed
 
     def likeness(self, first: str, second: str) -> float | None:
         """Return the mean cosine of the characters at the same place of two lines of equal length.
@@ -92,21 +91,46 @@ class Parallelism:
         value = float(self._against(first, *self._of_lines([second]))[0])
         return None if np.isnan(value) else value
 
-    def percentile(self, first: str, second: str) -> float | None:
-        """Return the share of other second lines, in percent, that are less like the first one than its own is.
+    def percentiles(self, groups: list[list[tuple[str, str]]]) -> list[list[float]]:
+        """Return, for each couplet, the share of second lines of other poems that are less like its first line.
 
-        Lines as like as its own count half. Lines put together at random come to 50 on average.
+        The first couplet of a poem is held against the second lines of first couplets, the others against those of
+        others, of the same length; at most `SECOND_LINES` of them, drawn at random. Lines as like as its own count
+        half. So lines that are put together at random come to 50 percent on average, whoever wrote them; and so do
+        couplets that all have the same first line, such as a prompt, which therefore cannot be judged.
+
+        Args:
+            groups: The couplets of each poem, all poems by the same writer.
 
         Returns:
-            None if the couplet's likeness is not known, or there is no other line of this length.
+            Percent, for each poem. A couplet whose likeness is not known, or that no other line can be held against, is
+            left out.
         """
+        pools = defaultdict(list)
+        for number, pairs in enumerate(groups):
+            for place, (_, second) in enumerate(pairs):
+                pools[len(second), place > 0].append((number, second))
+        random = np.random.default_rng(self._seed)
+        drawn = {}
+        for kind, pool in sorted(pools.items()):
+            chosen = [pool[index] for index in random.permutation(len(pool))[:SECOND_LINES]]
+            drawn[kind] = np.array([number for number, _ in chosen]), *self._of_lines([line for _, line in chosen])
+        return [
+            [
+                value
+                for place, (first, second) in enumerate(pairs)
+                if (value := self._percentile(first, second, number, *drawn[len(first), place > 0])) is not None
+            ]
+            for number, pairs in enumerate(groups)
+        ]
+
+    def _percentile(self, first: str, second: str, number: int, numbers, vectors, codes) -> float | None:
         own = self.likeness(first, second)
-        if own is None or len(first) not in self._pools:
-            return None
-        others = self._against(first, *self._pools[len(first)])
-        others = others[[line != second for line in self._lines[len(first)]]]
+        others = self._against(first, vectors, codes)[numbers != number]
         others = others[~np.isnan(others)]
-        return 100 * float(np.mean((others < own) + 0.5 * (others == own))) if len(others) else None
+        if own is None or not len(others):
+            return None
+        return 100 * float(np.mean((others < own - TIE) + 0.5 * (np.abs(others - own) <= TIE)))
 
     def _of_lines(self, lines: list[str]) -> tuple[np.ndarray, np.ndarray]:
         """Return the vectors of the characters of lines of equal length, 0 if unknown, and their code points."""
@@ -157,27 +181,30 @@ def _ppmi(counts):
     return scipy.sparse.csr_array((values, (found.row, found.col)), shape=counts.shape)
 
 
-def counted(pairs: Iterable[tuple[str, str]], parallelism: Parallelism | None) -> dict[str, float]:
-    """Count the parallelism of a poem's couplets.
+def counted(groups: list[list[tuple[str, str]]], parallelism: Parallelism | None) -> list[dict[str, float]]:
+    """Count the parallelism of poems by the same writer.
 
     Args:
-        pairs: The couplets.
+        groups: The couplets of each poem.
         parallelism: What tells the likeness; None leaves it out.
 
     Returns:
-        `tone_places` (places where both tones are known), `opposite` (those where they are opposite), `couplets` (those
-        whose likeness is known), `likeness` (the sum of their percentiles, as fractions).
+        For each poem `tone_places` (places where both tones are known), `opposite` (those where they are opposite),
+        `couplets` (those whose likeness can be judged), `likeness` (the sum of their percentiles, as fractions).
     """
-    pairs = list(pairs)
-    tones = [known for pair in pairs for known in opposite_tones(*pair) if known is not None]
-    percentiles = [parallelism.percentile(*pair) for pair in pairs] if parallelism else []
-    percentiles = [value / 100 for value in percentiles if value is not None]
-    return {
-        "tone_places": len(tones),
-        "opposite": sum(tones),
-        "couplets": len(percentiles),
-        "likeness": sum(percentiles),
-    }
+    percentiles = parallelism.percentiles(groups) if parallelism else [[]] * len(groups)
+    rows = []
+    for pairs, likeness in zip(groups, percentiles, strict=True):
+        tones = [known for pair in pairs for known in opposite_tones(*pair) if known is not None]
+        rows.append(
+            {
+                "tone_places": len(tones),
+                "opposite": sum(tones),
+                "couplets": len(likeness),
+                "likeness": sum(likeness) / 100,
+            }
+        )
+    return rows
 
 
 def shares(counts: pd.DataFrame) -> dict[str, Estimate]:
@@ -192,14 +219,14 @@ def shares(counts: pd.DataFrame) -> dict[str, Estimate]:
 
 
 def summary(groups: list[list[tuple[str, str]]], parallelism: Parallelism) -> CoupletForm:
-    """Summarize couplets that are grouped by poem.
+    """Summarize couplets that are grouped by poem, all by the same writer.
 
     `parallel_tones`: percent of the places two, four and six at which the tones of the two lines are opposite, where
     both are known. `parallel_words`: the mean percentile of the likeness of the two lines. Both are resampled by poem.
     """
-    rows = [counted(pairs, parallelism) for pairs in groups if pairs]
-    counts = pd.DataFrame(rows, columns=list(counted([], None)))
-    return CoupletForm(poems=len(rows), couplets=int(counts["couplets"].sum()), shares=shares(counts))
+    groups = [pairs for pairs in groups if pairs]
+    counts = pd.DataFrame(counted(groups, parallelism), columns=list(counted([[]], None)[0]))
+    return CoupletForm(poems=len(groups), couplets=int(counts["couplets"].sum()), shares=shares(counts))
 
 
 def regulated(poems: Iterable[str]) -> tuple[list[list[tuple[str, str]]], list[list[tuple[str, str]]]]:

@@ -45,10 +45,11 @@ def judge(
     漢語詩律學, 1958); see `prosody.rhyming` and `prosody.alternations` for what counts.
 
     Args:
-        poems: The poems.
+        poems: The poems, all by the same writer: whether couplets are parallel is told by the writer's other lines.
         training: Poems that they may have copied from.
         given: Characters at the beginning of each poem that its author did not choose, such as a prompt's. They do not
-            count as copied, and whether the tones of the lines that they begin alternate is not judged.
+            count as copied; whether the tones of the lines that they begin alternate is not judged, nor is the
+            parallelism of the couplets that they begin.
         couplets: What tells how alike the lines of a couplet are; None leaves that out.
 
     Returns:
@@ -62,16 +63,17 @@ def judge(
         the Chinese characters: distinct / all); `copied` (characters, marks left out: the longest span that is in a
         training poem; nan without training poems).
     """
-    rows = [_judged(poem, given, couplets) for poem in poems]
+    pairs = parallelism.counted([parallelism.couplets(poem, given) for poem in poems], couplets)
+    rows = [_judged(poem, given, counts) for poem, counts in zip(poems, pairs, strict=True)]
     copied = [float("nan")] * len(rows)
     if len(training):
         own = ["".join(chinese.clauses(poem[given:])) for poem in poems]
         copied = metrics.longest_copied_spans(own, ["".join(chinese.clauses(poem)) for poem in training])
-    columns = list(_judged("", given, couplets))
+    columns = list(_judged("", given, *parallelism.counted([[]], None)))
     return pd.DataFrame(rows, columns=columns).assign(copied=copied)
 
 
-def _judged(poem: str, given: int, couplets: parallelism.Parallelism | None) -> dict:
+def _judged(poem: str, given: int, couplets: dict[str, float]) -> dict:
     parts = chinese.clauses(poem)
     characters = "".join(parts)
     han = chinese.characters(characters)
@@ -91,7 +93,7 @@ def _judged(poem: str, given: int, couplets: parallelism.Parallelism | None) -> 
         "tone_pairs": len(pairs) - pairs.count(None),
         "alternating": pairs.count(True),
         "tone_unknown": pairs.count(None),
-        **parallelism.counted(parallelism.couplets(poem), couplets),
+        **couplets,
         "distinct": _percent(len(set(han)), len(han)),
     }
 

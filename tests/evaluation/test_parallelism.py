@@ -1,5 +1,3 @@
-import itertools
-
 import numpy as np
 import pytest
 
@@ -22,20 +20,15 @@ def poems(number, seed=0):
 
 @pytest.fixture(scope="module")
 def learned():
-    """The likeness of that language, and of lines in which the classes stand in another order."""
-    others = ["".join(line[at] for at in order) for line, order in zip(LINES, ORDERS, strict=True)]
-    pool = [f"山見水青花，{line}。" for line in (*LINES, *others)]
-    return parallelism.Parallelism(poems(600), pool, seed=1)
-
-
-LINES = [poems(1, seed)[0][:5] for seed in range(100, 120)]
-ORDERS = list(itertools.islice((order for order in itertools.permutations(range(5)) if order[1] in (0, 2, 3)), 20))
+    """The likeness of that language."""
+    return parallelism.Parallelism(poems(600), seed=1)
 
 
 def test_couplets_are_pairs_of_regular_lines_of_equal_length():
     poem = "白日依山盡，黃河入海流。欲窮千里目，更上一樓。兩個黃鸝鳴翠柳，一行白鷺上青天。"
     poem += "春眠不覺曉，一行白鷺上青天。欲窮千里目，"
     assert parallelism.couplets(poem) == [("白日依山盡", "黃河入海流"), ("兩個黃鸝鳴翠柳", "一行白鷺上青天")]
+    assert parallelism.couplets(poem, given=5) == parallelism.couplets(poem, given=12) == parallelism.couplets(poem)[1:]
     assert parallelism.couplets("") == parallelism.couplets("My trip was, to a lake.") == []
 
 
@@ -61,8 +54,6 @@ def test_characters_of_a_class_are_alike(learned):
     alike = learned.likeness("山見水青花", "月聞風白鳥")
     other = learned.likeness("山見水青花", "聞月白風上")
     assert alike > 0.5 > other
-    assert learned.percentile("山見水青花", "月聞風白鳥") > 60
-    assert learned.percentile("山見水青花", "聞月白風上") < 40
 
 
 def test_a_repeated_character_counts_as_unlike(learned):
@@ -76,30 +67,63 @@ def test_either_script_is_the_same(learned):
 
 def test_places_without_a_vector_are_left_out(learned):
     assert learned.likeness("山見水青花", "囗囗囗囗囗") is None
-    assert learned.percentile("山見水青花", "囗囗囗囗囗") is None
-    assert learned.likeness("山見水青花", "月囗囗囗囗") == pytest.approx(learned.likeness("山囗囗囗囗", "月聞風白鳥"))
+    assert learned.percentiles([[("山見水青花", "囗囗囗囗囗")], [("山見水青花", "月聞風白鳥")]]) == [[], []]
+    alone = learned.likeness("山囗囗囗囗", "月聞風白鳥")
+    assert learned.likeness("山見水青花", "月囗囗囗囗") == pytest.approx(alone)
 
 
-def test_there_is_no_percentile_without_lines_of_the_length(learned):
-    assert learned.likeness("山見水青花見水", "月聞風白鳥聞風") is not None
-    assert learned.percentile("山見水青花見水", "月聞風白鳥聞風") is None
+def writers_poems(number, seed, parallel):
+    """Poems whose lines have one of two orders of classes; the lines of a couplet have the same one if parallel."""
+    random = np.random.default_rng(seed)
+    lines = [line for poem in poems(2 * number, seed) for line in poem.replace("。", "，").split("，")[:2]]
+    turned = [line[1] + line[0] + line[3] + line[2] + line[1] for line in lines]
+    written = []
+    for _ in range(number):
+        kinds = random.integers(2, size=2)
+        if parallel:
+            kinds[1] = kinds[0]
+        first, second = (str(random.choice((lines, turned)[kind])) for kind in kinds)
+        written.append([(first, second)])
+    return written
 
 
-def test_lines_put_together_at_random_come_to_fifty(learned):
-    random = np.random.default_rng(3)
-    pool = learned._lines[5]
-    told = [learned.percentile("山見水青花", str(line)) for line in random.choice(pool, 40)]
-    assert np.mean(told) == pytest.approx(50, abs=12)
+def test_parallel_couplets_are_above_fifty_and_others_are_not(learned):
+    parallel = parallelism.summary(writers_poems(60, 1, parallel=True), learned).shares["parallel_words"]
+    other = parallelism.summary(writers_poems(60, 2, parallel=False), learned).shares["parallel_words"]
+    assert parallel.low > 60 and other.low < 50 < other.high
+
+
+def test_a_writer_whose_lines_are_all_alike_is_not_parallel_for_that(learned):
+    # Nouns only: any two lines are alike, and a couplet is no more so than lines of two poems.
+    random = np.random.default_rng(4)
+    lines = ["".join(random.choice(list(NOUNS), 5)) for _ in range(120)]
+    groups = [[pair] for pair in zip(lines[::2], lines[1::2], strict=True)]
+    assert learned.likeness(*groups[0][0]) > 0.3
+    told = parallelism.summary(groups, learned).shares["parallel_words"]
+    assert told.low < 50 < told.high
+
+
+def test_couplets_with_the_same_first_line_come_to_fifty(learned):
+    groups = [[("山見水青花", second)] for ((_, second),) in writers_poems(30, 5, parallel=True)]
+    assert parallelism.summary(groups, learned).shares["parallel_words"].value == pytest.approx(50)
+
+
+def test_a_couplet_is_held_against_second_lines_of_other_poems_at_its_place(learned):
+    one, other, far = ("山見水青花", "月聞風白鳥"), ("月聞風白鳥", "雲照雨長江"), ("山見水青花", "聞月白風上")
+    # The second poem's first couplet is the only one that the first poem's is held against, and the other way round.
+    assert learned.percentiles([[one, far], [far]]) == [[100.0], [0.0]]
+    assert learned.percentiles([[one]]) == [[]]
+    assert learned.percentiles([[one], [one]]) == [[50.0], [50.0]]  # as like as each other
+    assert learned.percentiles([[other], [("山見水青花見水", "月聞風白鳥聞風")]]) == [[], []]  # another length
 
 
 def test_the_vectors_depend_on_the_seed_alone(learned):
-    pool = ["山見水青花，月聞風白鳥。"]
-    one, other = (parallelism.Parallelism(poems(600), pool, seed=1) for _ in range(2))
+    one, other = (parallelism.Parallelism(poems(600), seed=1) for _ in range(2))
     assert one.likeness("山見水青花", "月聞風白鳥") == other.likeness("山見水青花", "月聞風白鳥")
 
 
 def test_few_poems_have_no_vectors_and_stop_nothing():
-    few = parallelism.Parallelism(["春眠不覺曉，處處聞啼鳥。"], [], seed=1)
+    few = parallelism.Parallelism(["春眠不覺曉，處處聞啼鳥。"], seed=1)
     assert few.likeness("春眠不覺曉", "處處聞啼鳥") is None
     told = parallelism.summary([[("春眠不覺曉", "處處聞啼鳥")]], few)
     assert (told.poems, told.couplets, told.shares["parallel_words"]) == (1, 0, Estimate(value=None))
@@ -109,12 +133,12 @@ def test_few_poems_have_no_vectors_and_stop_nothing():
 
 
 def test_the_shares_weigh_by_places_and_couplets():
-    class Half:
-        def percentile(self, first, second):
-            return 25.0 if first == "白日依山盡" else None
+    class Known:
+        def percentiles(self, groups):
+            return [[20.0, 30.0], []]
 
     groups = [[("白日依山盡", "黃河入海流"), ("白日依山盡", "白日依山盡")], [("春眠不覺曉", "處處聞啼鳥")], []]
-    told = parallelism.summary(groups, Half())
+    told = parallelism.summary(groups, Known())
     assert (told.poems, told.couplets) == (2, 2)
     assert told.shares["parallel_tones"].value == pytest.approx(100 * 3 / 5)
     assert told.shares["parallel_words"].value == 25

@@ -125,6 +125,11 @@ def test_tones_of_the_line_that_was_given_are_not_judged():
     assert row(SPRING, given=7)["tone_unknown"] == 0  # the second line was begun
 
 
+def test_the_couplet_that_was_given_is_not_judged():
+    assert (row(SPRING)["tone_places"], row(SPRING, given=5)["tone_places"]) == (3, 2)
+    assert row(SPRING, given=13)["tone_places"] == 0  # the second couplet was begun
+
+
 def test_copied_is_the_longest_span_without_marks_and_without_what_was_given():
     training = ["春眠不覺曉，處處。", "聞啼鳥，夜來風。"]
     assert row(SPRING, training)["copied"] == 7  # 春眠不覺曉處處, across a mark but not across poems
