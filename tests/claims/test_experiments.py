@@ -42,7 +42,7 @@ def test_results_of_another_version_say_how_to_get_new_ones(outputs):
     content = json.loads(file.read_text(encoding="utf-8"))
     file.write_text(json.dumps(content | {"schema_version": 99}), encoding="utf-8")
     anew = r"Run `make report NOTEBOOK=02_reddit_finetune PROFILE=cpu` anew\."
-    with pytest.raises(UserError, match=f"has schema_version 99; this code reads version 1. {anew}"):
+    with pytest.raises(UserError, match=f"has schema_version 99; this code reads version 2. {anew}"):
         experiments.load("cpu")
     del content["schema_version"]
     file.write_text(json.dumps(content), encoding="utf-8")

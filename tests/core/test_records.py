@@ -64,7 +64,7 @@ def written(tmp_path, change):
             lambda content: content.pop("schema_version"),
             "01_baseline/results.json has no schema_version; this code reads",
         ),
-        (lambda content: content.update(schema_version=99), "has schema_version 99; this code reads version 1"),
+        (lambda content: content.update(schema_version=99), "has schema_version 99; this code reads version 2"),
         (lambda content: content["measured"].pop("english"), "is damaged: measured.english: field required"),
         (
             lambda content: content["measured"]["as_in_post"].update(first_call_seconds="soon"),

@@ -98,8 +98,8 @@ def with_words_for_a_number(content):
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        (older, "has no schema_version; this code reads version 1"),
-        (of_version_0, "has schema_version 0; this code reads version 1"),
+        (older, "has no schema_version; this code reads version 2"),
+        (of_version_0, "has schema_version 0; this code reads version 2"),
         (without_likelihood, "is damaged: measured.likelihood: field required"),
         (without_the_one_after, "is damaged: measured.likelihood.after: field required"),
         (with_words_for_a_number, "is damaged: measured.timing.first_call_seconds: input should be a valid number"),

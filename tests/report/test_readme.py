@@ -51,8 +51,8 @@ def summary(**changes):
 def test_the_finding_is_what_the_summary_answers(outputs):
     for language in wording.LANGUAGES:
         assert readme.finding_block(language) == phrases.answer(summary(), language)
-    assert readme.finding_block().startswith("Of the post's 7 claims")
-    assert readme.finding_block("zh").startswith("博客的 7 个说法中")
+    assert readme.finding_block().startswith("The post's 7 testable statements")
+    assert readme.finding_block("zh").startswith("博客有 7 个可以检验的说法")
 
 
 @pytest.mark.parametrize("language", wording.LANGUAGES)
@@ -62,7 +62,7 @@ def test_the_results_tell_claims_figures_samples_and_minutes(outputs, language):
     assert "Test CPU, 2 cores" in first and "jax, float32" in first and "2026-01-01" in first
     assert first.count({"en": "a in place of b", "zh": "以 a 代替 b"}[language]) == 1
     tables = [len(re.findall(r"^\| .* \|$", table, re.M)) - 2 for table in re.findall(r"(?:^\|.*\n?)+", told, re.M)]
-    assert tables == [7, 14, len(made_records.RECORDED)]
+    assert tables == [7, 16, len(made_records.RECORDED)]
     assert wording.say("verdict_holds", language) in told and "22.81" in told
     assert f"| [{phrases.title('04_tang_poetry', language)}](outputs/cpu/04_tang_poetry/report.html) | 3.5 |" in told
     for name in ("speed", "bits"):

@@ -1,4 +1,5 @@
 import copy
+import html
 import re
 import shutil
 
@@ -6,12 +7,12 @@ import made_records
 import nbformat
 import pytest
 
-from lib.claims import judgement
+from lib.claims import judgement, post
 from lib.core import paths, records
 from lib.core.errors import UserError
 from lib.report import executed, phrases, recorder, site, views, wording
 
-CLAIMS = ["speed", "gibberish", "style", "loops", "form", "rhyme", "scratch"]
+CLAIMS = list(post.rules())
 HOSTILE = "</p></main><script>alert(1)</script>\x1b\u202e"
 SOURCE = [
     nbformat.v4.new_markdown_cell("# One < two\n\n**Question.** What?"),
@@ -274,7 +275,7 @@ def test_without_any_report_the_command_that_makes_them_is_told(outputs, capsys)
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", '{"metrics": {}}', '{"schema_version": 1}', '{"schema_version": 99}']
+    "content", ["", "{", "[]", '{"metrics": {}}', '{"schema_version": 2}', '{"schema_version": 99}']
 )
 def test_results_that_cannot_be_read_are_told_in_a_line_with_the_command(outputs, capsys, content):
     folder = put(outputs, results_of())
@@ -345,7 +346,7 @@ def test_the_card_of_the_summary_leaves_its_findings_to_the_tables(outputs):
     put_all(outputs)
     index = html_of(site.render_index("small"))
     card = index[index.index("00_summary/report.html") : index.index("01_baseline/report.html")]
-    assert "Of the post&#39;s 7 claims" in card and "Later calls took" not in card
+    assert "The post&#39;s 7 testable statements" in card and "falls into an endless loop" not in card
 
 
 def test_the_card_of_a_reader_s_own_notebook_has_its_own_title_and_answer(outputs):
@@ -371,9 +372,9 @@ def test_claims_and_figures_beside_the_post_s_are_told_once_all_notebooks_have_r
     for language in wording.LANGUAGES:
         index = html_of(outputs / site.index_name(language))
         rows = re.findall('<tr><th scope="row">(.*?)</th><td data-label="[^"]*">(.*?)</td>', index)
-        told = [phrases.claim(claim, language) for claim in judged.claims]
+        told = [phrases.claim(claim, language) for claim in judged.testable]
         beside = [phrases.beside(row, language) for row in judged.beside_post]
-        expected = [(one["says"], f"<b>{one['verdict']}</b>") for one in told]
+        expected = [(html.escape(one["says"]), f"<b>{one['verdict']}</b>") for one in told]
         expected += [(row["what"], row["post"]) for row in beside]
         assert rows == expected
 
