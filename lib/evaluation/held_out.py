@@ -48,6 +48,7 @@ class HeldOut:
         characters: int | None = None,
     ):
         self.causal_lm, self.texts, self.context, self.characters = causal_lm, texts, context, characters
+        self.scorer = likelihood.scorer(causal_lm)
         self.judge = packing.trainee(causal_lm, sequence_length)
         self.judge.compile(optimizer="sgd", **compile_options())  # never trained; Adam would copy the weights twice
         self.batches = packing.evaluation_batches(self.judge, texts, batch_size)
@@ -64,7 +65,9 @@ class HeldOut:
 
     def likelihood(self) -> Likelihood:
         """Evaluate the likelihood alone, see `measure`."""
-        return likelihood.held_out(self.causal_lm, self.texts, self.context, characters=self.characters)
+        return likelihood.held_out(
+            self.causal_lm, self.texts, self.context, characters=self.characters, model=self.scorer
+        )
 
 
 def record(measured: FineTuning, before: tuple[HeldOutLoss, Likelihood], after: tuple[HeldOutLoss, Likelihood]) -> None:

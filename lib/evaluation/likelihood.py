@@ -24,18 +24,25 @@ class _Nats(keras.Model):
         return keras.ops.sparse_categorical_crossentropy(inputs["token_ids"][:, 1:], logits, from_logits=True)
 
 
-def nats(causal_lm, rows: list) -> list[np.ndarray]:
+def scorer(causal_lm) -> keras.Model:
+    """Make the model that `nats` compiles, for several calls while the weights change."""
+    model = _Nats(causal_lm)
+    model.compile(jit_compile=backends.selected.xla if backends.selected else "auto")
+    return model
+
+
+def nats(causal_lm, rows: list, model: keras.Model | None = None) -> list[np.ndarray]:
     """Compute the negative log-likelihood of every token after the first, given those before it.
 
     Args:
         causal_lm: A `keras_nlp.models.CausalLM`.
         rows: The token ids of each text, including a start token if the model has one.
+        model: The result of `scorer`; None makes one.
 
     Returns:
         For each text, the nats of its tokens from the second one on.
     """
-    model = _Nats(causal_lm)
-    model.compile(jit_compile=backends.selected.xla if backends.selected else "auto")
+    model = model or scorer(causal_lm)
     length = max([2, *map(len, rows)])  # the same for all batches, so that the model is compiled once
     results = []
     for start in range(0, len(rows), ROWS):
@@ -81,7 +88,14 @@ def prompt_tokens(causal_lm, text: str) -> list[int]:
     return np.asarray(inputs["token_ids"])[0][np.asarray(inputs["padding_mask"])[0].astype(bool)].tolist()
 
 
-def held_out(causal_lm, texts: list[str], max_length: int, given: int = 1, characters: int | None = None) -> Likelihood:
+def held_out(
+    causal_lm,
+    texts: list[str],
+    max_length: int,
+    given: int = 1,
+    characters: int | None = None,
+    model: keras.Model | None = None,
+) -> Likelihood:
     """Measure how well a model predicts texts that it was not trained on.
 
     The first characters are given and not counted, since only some models begin with a start token. A token that begins
@@ -95,6 +109,7 @@ def held_out(causal_lm, texts: list[str], max_length: int, given: int = 1, chara
         max_length: The context: the number of tokens to which a text is cut, including a start token.
         given: The number of characters at the beginning of each text that are not counted.
         characters: The number of characters to which a text is cut, so that all tokenizers see the same part.
+        model: The result of `scorer`; None makes one.
 
     Returns:
         The figures of all texts together, and each text's bits per character.
@@ -107,7 +122,7 @@ def held_out(causal_lm, texts: list[str], max_length: int, given: int = 1, chara
     texts = [text[:characters] for text in texts]
     rows = [prompt_tokens(causal_lm, text)[:max_length] for text in texts]
     total, tokens, counted_characters, by_text = 0.0, 0, 0, []
-    for text, row, own in zip(texts, rows, nats(causal_lm, rows), strict=True):
+    for text, row, own in zip(texts, rows, nats(causal_lm, rows, model), strict=True):
         beginning = len(text[:given].encode())
         pieces = [byte_level.token_bytes([token], tokenizer) for token in row]
         begins = np.cumsum([0] + [len(piece) for piece in pieces[:-1]])
