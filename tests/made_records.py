@@ -439,6 +439,7 @@ def text_ends(probability=None, lengths=None, **changes):
         "training": {"texts": 4, "cut": 1, "tokens": [100, 105, 110, 128], "median_tokens": 107.5, "sentences": 20},
         "probability": likely | (probability or {}),
         "lengths": {"before": longer, "after": text_lengths(), "without": longer, "cut": longer} | (lengths or {}),
+        "texts": 2,
         "cut_texts": 4,
         "bits_without_minus_after": estimate(-0.001, -0.01, 0.01),
     }

@@ -670,6 +670,8 @@ class TextEnds(Record):
     """Where the model ends its texts, and why."""
 
     training: TrainingTexts
+    texts: int
+    """Held-out texts in which the probability is measured."""
     probability: ByTraining[EndProbability]
     lengths: ByTraining[TextLengths]
     cut_texts: int

@@ -48,6 +48,7 @@ class HeldOut:
         characters: int | None = None,
     ):
         self.causal_lm, self.texts, self.context, self.characters = causal_lm, texts, context, characters
+        self.scorer = likelihood.scorer(causal_lm)
         self.judge = packing.trainee(causal_lm, sequence_length)
         self.judge.compile(optimizer="sgd", **compile_options())  # never trained; Adam would copy the weights twice
         self.scorer = likelihood.scorer(causal_lm)

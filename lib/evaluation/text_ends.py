@@ -16,6 +16,7 @@ from lib.training import packing
 
 SENTENCE_END = re.compile(r"[.!?][\"'”’)]*(?=\s|$)")
 ROWS = 4  # texts at a time, see `likelihood.ROWS`
+MOST = 32  # texts in which the end token is measured
 
 
 class _EndProbability(keras.Model):
@@ -41,13 +42,13 @@ class EndToken:
 
     Args:
         causal_lm: The model.
-        texts: The texts, which the model was not trained on.
+        texts: The texts, which the model was not trained on. The first `MOST` are taken.
         max_length: The number of tokens to which a text is cut.
         k: The number of tokens that top-k sampling chooses from.
     """
 
     def __init__(self, causal_lm, texts: list[str], max_length: int, k: int):
-        self.causal_lm, self.texts, self.max_length = causal_lm, texts, max_length
+        self.causal_lm, self.texts, self.max_length = causal_lm, texts[:MOST], max_length
         self.model = _EndProbability(causal_lm, min(k, causal_lm.backbone.vocabulary_size))
         self.model.compile(jit_compile=backends.selected.xla if backends.selected else "auto")
 

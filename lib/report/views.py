@@ -256,7 +256,7 @@ def text_ends(page: Page) -> str:
     """Why the texts end where they do."""
     measured = page.measured
     told = html.paragraph(phrases.text_ends(measured, page.results.parameters["k"], page.language))
-    caption = page.say("table_ends", texts=measured.held_out_texts)
+    caption = page.say("table_ends", texts=measured.ends.texts)
     return html.table(tables.end_probabilities(measured.ends), caption) + told
 
 

@@ -23,6 +23,15 @@ def test_a_model_is_judged_by_loss_per_token_and_by_likelihood(tiny_lm, monkeypa
     assert 0 <= losses.accuracy <= 1
 
 
+def test_the_likelihood_is_that_of_the_weights_of_the_moment(tiny_lm, monkeypatch):
+    monkeypatch.setattr(backends, "selected", backends.Settings("tensorflow", "float32", False, False, False))
+    judge = held_out.HeldOut(tiny_lm, TEXTS, 2, 32, context=32)
+    before = judge.likelihood()
+    tiny_lm.set_weights([2 * values for values in tiny_lm.get_weights()])
+    after = judge.likelihood()
+    assert after != before and after == likelihood.held_out(tiny_lm, TEXTS, 32)
+
+
 def test_what_was_measured_before_and_after_is_recorded_with_the_change_of_bits():
     measured = made_records.reddit()
     sides = {}
