@@ -34,15 +34,15 @@ def verdict(effects: list[Effect]) -> Verdict:
 def speed(ratio: Estimate) -> SpeedVerdict:
     """Judge by the interval of the time before over the time after whether later calls got faster.
 
-    They are the same if the whole interval is a change by less than a tenth.
+    They are the same if the whole interval is a change by less than a tenth, else faster or slower if it is clear of 1.
     """
     if not ratio.has_interval:
         return SpeedVerdict.UNDECIDED
-    if ratio.low > NOTICEABLE:
+    if ratio.low > 1 / NOTICEABLE and ratio.high < NOTICEABLE:
+        return SpeedVerdict.SAME
+    if ratio.low > 1:
         return SpeedVerdict.FASTER
-    if ratio.high < 1 / NOTICEABLE:
-        return SpeedVerdict.SLOWER
-    return SpeedVerdict.SAME if ratio.low > 1 / NOTICEABLE and ratio.high < NOTICEABLE else SpeedVerdict.UNDECIDED
+    return SpeedVerdict.SLOWER if ratio.high < 1 else SpeedVerdict.UNDECIDED
 
 
 def better(first_minus_second: Estimate, lower_is_better: bool) -> Winner:

@@ -689,7 +689,7 @@ def text_ends(measured: RedditFinetune, k: int, language: str = "en") -> str:
         )
     )
     parts.append(say("ends_bits", language, bits=_bits(ends.bits_without_minus_after, language)))
-    return _sentences(parts, language)
+    return _joined(parts, language)
 
 
 def _median(lengths: TextLengths, language: str, interval: bool = True) -> str:
@@ -724,7 +724,8 @@ def _apart(lower: Estimate, higher: Estimate) -> bool:
     return lower.has_interval and higher.has_interval and lower.high < higher.low
 
 
-def _sentences(parts: list[str], language: str) -> str:
+def _joined(parts: list[str], language: str) -> str:
+    """Put sentences one after another."""
     return (" " if language == "en" else "").join(part.strip() for part in parts)
 
 
@@ -762,7 +763,7 @@ def style(measured: RedditFinetune, language: str = "en") -> str:
                 floor=_signed(floor, language),
             )
         )
-    return _sentences(parts, language)
+    return _joined(parts, language)
 
 
 def _signed(estimate: Estimate, language: str) -> str:
@@ -790,7 +791,7 @@ def learning_curve(measured: RedditFinetune, language: str = "en") -> str:
     if others:
         steps += say("full_stop", language)
     told = say("curve_told", language, trainings=len(curve.points), texts=len(first.by_text), steps=steps)
-    return _sentences([told, _from_500(measured, language)], language)
+    return _joined([told, _from_500(measured, language)], language)
 
 
 def _from_500(measured: RedditFinetune, language: str) -> str:

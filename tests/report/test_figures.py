@@ -29,7 +29,7 @@ LABELS = {  # some of the texts of each kind of figure
     "repetition": ["greedy", "people", "perplexity to the model (log scale)"],
     "repeated": ["a sentence, written again", "loops of greedy decoding", "probability of a token", "3"],
     "speed": ["Here", "before", "after", "first call: compiles"],
-    "form": ["before", f"after, {POEM}", "Tang poets", "well formed", "%"],
+    "form": ["before", f"after, {POEM}", "well formed", "%"],
     "gibberish": ["Chinese: letters in words", "English: looped", "people, Chinese declaration"],
     "bits": ["stories", POEM, "1.25", "9.50"],
 }

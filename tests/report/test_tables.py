@@ -50,9 +50,9 @@ def test_tables_of_texts_show_intervals_and_a_dash_where_there_is_nothing():
     assert [row["texts by"] for row in repetition] == ["greedy", "people"]
     assert [row["texts"] for row in repetition] == [4, 4]
     assert repetition[0]["words"] == 36.5
-    assert repetition[0]["rep-4 %"] == "5.00 (4.50–5.50)"
+    assert repetition[0]["rep-4 %"] == "5.0 (4.5–5.5)"
     variety = tables.text_groups(groups, metrics.Table.VARIETY)
-    assert [row["perplexity"] for row in variety] == ["4.00 (2.00–8.00)", "2.00"]
+    assert [row["perplexity"] for row in variety] == ["4.0 (2.0–8.0)", "2.00"]
     assert [row["longest copied span (words)"] for row in variety] == ["–", "–"]
     assert variety[0]["distinct-1"] == 0.5 and "texts" not in variety[0]
 
@@ -69,7 +69,7 @@ def test_the_form_of_poems_has_a_row_for_each_group_and_a_column_for_each_share(
     groups = {"after": made_records.poem_form(alternating=None), "Tang poets": made_records.poem_form(95.0)}
     after, poets = tables.poem_forms(groups)
     assert (after["poems by"], poets["poems by"]) == ("after", "Tang poets")
-    assert after["alternating tones %"] == "–" and poets["regular lines %"] == "90.0 (85.0–95.0)"
+    assert after["alternating tones %"] == "–" and poets["regular lines %"] == "90 (85–95)"
     assert (after["pairs for rhyme"], after["rhyme not known %"]) == (12, 4.0)
     assert (after["pairs for tones"], after["tones not known %"]) == (40, 20.0)
     assert after["longest copied"] == 6.0 and after["couplets"] == 16
@@ -79,8 +79,8 @@ def test_the_three_demands_have_a_column_each_and_a_dash_where_a_group_has_no_fi
     form, couplets = made_records.poem_form(rhyme=None), made_records.couplet_form(95.0, 90.0)
     poems, middle = tables.poem_demands([("a", "its poems", form.shares), ("b", "poems", couplets.shares)])
     assert (poems["poems by"], poems["interval over"]) == ("a", "its poems")
-    assert poems["form: well formed %"] == "60.0 (55.0–65.0)" and poems["rhyme: pairs %"] == "–"
-    assert poems["rhyme by a secondary reading only %"] == "6.00 (1.00–11.0)"
+    assert poems["form: well formed %"] == "60 (55–65)" and poems["rhyme: pairs %"] == "–"
+    assert poems["rhyme by a secondary reading only %"] == "6 (1–11)"
     assert middle["parallel: opposite tones %"] == "95.0 (93.0–97.0)" and middle["form: well formed %"] == "–"
     assert middle["parallel: words of a kind, percentile"] == "90.0 (88.0–92.0)"
 
@@ -154,7 +154,7 @@ def test_what_the_prompts_led_to_stands_beside_people():
     assert [row["texts"] for row in rows] == [2, 2, 3, 2, 2, 2, 2]
     assert rows[2]["text by"] == "the model, Chinese prompt" and rows[5]["text by"] == "people, Chinese declaration"
     assert (rows[2]["in English"], rows[2]["in Chinese"]) == (1, 2)
-    assert rows[2]["letters in words %"].startswith("46.7 (") and rows[5]["letters in words %"] == "78.0 (76.0–80.0)"
+    assert rows[2]["letters in words %"].startswith("47 (") and rows[5]["letters in words %"] == "78.0 (76.0–80.0)"
     assert rows[6]["broken bytes %"] == rows[6]["looped %"] == DASH
     assert rows[2]["tokens per character"] == pytest.approx(100 / 60)
 

@@ -110,7 +110,7 @@ FAMILIES = {
 }
 # By the variables that hold such a name: those that it can be.
 VARIABLES = {
-    "tally": family(["tally_"], lower(Verdict)) | family(["tally_"], lower(Verdict), ["one"]),
+    "tally": {f"tally_{verdict}{one}" for verdict in lower(Verdict) if verdict != "not_judged" for one in ("", "_one")},
     "row": family(["what_", "post_", "here_", "why_"], ROWS),
     "subject": set(("stories", "poems")),
     "caption": {
