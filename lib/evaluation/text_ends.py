@@ -29,11 +29,13 @@ class _EndProbability(keras.Model):
 
     def call(self, inputs):
         logits = keras.ops.cast(self.causal_lm(inputs), "float32")
-        probabilities = keras.ops.softmax(logits)
-        ends = probabilities[..., self.end_token_id]
-        likeliest = keras.ops.top_k(probabilities, self.k)[0]
-        chosen_from = keras.ops.sum(likeliest, axis=-1)
-        among = keras.ops.where(ends >= likeliest[..., -1], ends / chosen_from, keras.ops.zeros_like(ends))
+        end = logits[..., self.end_token_id]
+        # Of logits in a matrix. XLA on a CPU takes 40 times as long for the probabilities of a stack of texts.
+        rows = keras.ops.reshape(logits, (-1, logits.shape[-1]))
+        likeliest = keras.ops.reshape(keras.ops.top_k(rows, self.k)[0], (*logits.shape[:2], self.k))
+        ends = keras.ops.exp(end - keras.ops.logsumexp(logits, axis=-1))
+        among = keras.ops.exp(end - keras.ops.logsumexp(likeliest, axis=-1))
+        among = keras.ops.where(end >= likeliest[..., -1], among, keras.ops.zeros_like(among))
         return keras.ops.stack([ends, among], axis=-1)
 
 
