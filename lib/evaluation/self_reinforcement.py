@@ -17,6 +17,7 @@ from lib.models import byte_level
 
 SENTENCE = re.compile(r"\S[^.?!]*[.?!]+[\"'”’)]*(?=\s|$)")
 FEWEST_TOKENS = 5  # of a sentence: "Yes." is none to be said eight times
+MOST_TOKENS = 32  # so that the logits of all rounds of four texts stay below 250 MB
 WHOLE_ROUNDS = 3  # of a loop that greedy decoding fell into, so that its third round can be compared with its first
 FEWEST_TEXTS = 3  # that a round's figures are given of
 
@@ -80,8 +81,8 @@ def measure(
 def sentences(tokenizer, stories: list[str], count: int, rounds: int, limit: int) -> list[tuple[list[int], list[int]]]:
     """Choose a sentence from each story that is long enough for all rounds of it.
 
-    It is the first sentence of at least `FEWEST_TOKENS` tokens that fits as often as it is asked for, or, if none does,
-    the beginning of the story.
+    It is the first sentence of `FEWEST_TOKENS` to `MOST_TOKENS` tokens that fits as often as it is asked for, or, if
+    none does, the beginning of the story.
 
     Args:
         tokenizer: The model's tokenizer.
@@ -95,9 +96,11 @@ def sentences(tokenizer, stories: list[str], count: int, rounds: int, limit: int
     """
     chosen = []
     for text in stories:
+        if len(chosen) == count:
+            break
         story = np.asarray(tokenizer(text)).tolist()
-        most = min(len(story), limit) // rounds
-        if most < FEWEST_TOKENS or len(chosen) == count:
+        most = min(MOST_TOKENS, min(len(story), limit) // rounds)
+        if most < FEWEST_TOKENS:
             continue
         found = (np.asarray(tokenizer(f" {match[0]}")).tolist() for match in SENTENCE.finditer(text))
         chosen.append((story, next((one for one in found if FEWEST_TOKENS <= len(one) <= most), story[:most])))

@@ -29,6 +29,7 @@ def test_the_first_sentence_that_fits_is_chosen_with_a_space_before_it():
     assert chosen([STORY.replace("I saw it.", "No!")], 3) == [" The man went home."]  # "No!" is too short
     assert chosen([STORY], 9) == [" I saw it."] and chosen([STORY], 11) == ["I saw it. "[:9]]
     assert chosen([STORY], 3, limit=24) == ["I saw it"]  # none fits: the story's beginning
+    assert chosen([f"{STORY[29:]} I saw it."], 1) == [" I saw it."]  # that before it has more than `MOST_TOKENS`
     assert chosen([STORY], 50) == []  # two tokens are no sentence
     assert chosen([STORY] * 3, 3, count=2) == [" I saw it."] * 2
 
