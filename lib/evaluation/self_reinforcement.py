@@ -27,6 +27,8 @@ def measure(
 ) -> SelfReinforcement:
     """Measure the probability of a sentence's tokens the first, the second, … time.
 
+    Special tokens, which end a text, are suppressed, as they are where the texts of `greedy` are generated.
+
     Args:
         causal_lm: The model.
         stories: People's texts that the model was not trained on. A sentence is taken from each of the first ones.
@@ -57,10 +59,11 @@ def measure(
             prompt = likelihood.prompt_tokens(causal_lm, row.prompt)
             rows.append([*prompt, *row.token_ids])
             places.append([(len(prompt) + begin, len(prompt) + end) for begin, end in found])
+    special = causal_lm.preprocessor.tokenizer.special_token_ids
     progress.note(f"probabilities of {len(rows)} texts, round by round")
     told = [
         [own[begin - 1 : end - 1] for begin, end in here]
-        for own, here in zip(likelihood.choices(causal_lm, rows, k), places, strict=True)
+        for own, here in zip(likelihood.choices(causal_lm, rows, k, special), places, strict=True)
     ]
     written, people = condense(told[0 : 2 * count : 2]), condense(told[1 : 2 * count : 2])
     changes = [[own[2] - own[0] for own in line.by_text if len(own) > 2] for line in (written, people)]
