@@ -760,7 +760,7 @@ class RedditFinetune(FineTuning):
 class Rounds(Record):
     """How probable the tokens of texts are to the model, round by round. The n-th figure is of the n-th round.
 
-    All intervals vary over the texts.
+    Special tokens are suppressed, as in all texts of 03. All intervals vary over the texts.
     """
 
     texts: list[int]

@@ -1,6 +1,6 @@
 """Score given texts with a model: nats of each token, perplexity, bits per character."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
@@ -59,13 +59,15 @@ def nats(causal_lm, rows: list, model=None) -> list[np.ndarray]:
     return [own.astype("float64") for own in _predicted(model or scorer(causal_lm), rows)]
 
 
-def choices(causal_lm, rows: list, k: int) -> list[np.ndarray]:
+def choices(causal_lm, rows: list, k: int, suppressed: Sequence[int] = ()) -> list[np.ndarray]:
     """Compute how greedy decoding and top-k sampling would choose every token after the first.
 
     Args:
         causal_lm: A `keras_nlp.models.CausalLM`.
         rows: The token ids of each text, including a start token if the model has one.
         k: The number of tokens that top-k sampling draws from.
+        suppressed: Tokens that are never chosen, as in `generate_samples(keep_going=True)`. The others share their
+            probability.
 
     Returns:
         For each text float `(tokens - 1, 3)`: the token's probability; 1 if no token is more probable, else 0; the
@@ -73,6 +75,8 @@ def choices(causal_lm, rows: list, k: int) -> list[np.ndarray]:
     """
     results = []
     for row, logits in zip(rows, _predicted(_compiled(_Logits(causal_lm)), rows), strict=True):
+        logits = np.array(logits)  # a copy that can be written to
+        logits[:, list(suppressed)] = -np.inf
         chosen = np.take_along_axis(logits, np.array(row[1:], int)[:, None], axis=-1)[:, 0]
         others = logits.shape[-1] - min(k, logits.shape[-1])
         best = np.partition(logits, others, axis=-1)[:, others:]  # NumPy does not sort, and is faster than XLA on a CPU

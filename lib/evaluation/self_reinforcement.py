@@ -17,6 +17,7 @@ from lib.models import byte_level
 
 SENTENCE = re.compile(r"\S[^.?!]*[.?!]+[\"'”’)]*(?=\s|$)")
 FEWEST_TOKENS = 5  # of a sentence: "Yes." is none to be said eight times
+MOST_TOKENS = 32  # so that the logits of all rounds of four texts stay below 250 MB
 WHOLE_ROUNDS = 3  # of a loop that greedy decoding fell into, so that its third round can be compared with its first
 FEWEST_TEXTS = 3  # that a round's figures are given of
 
@@ -25,6 +26,8 @@ def measure(
     causal_lm, stories: list[str], greedy: pd.DataFrame, k: int, count: int = 16, rounds: int = 8
 ) -> SelfReinforcement:
     """Measure the probability of a sentence's tokens the first, the second, … time.
+
+    Special tokens, which end a text, are suppressed, as they are where the texts of `greedy` are generated.
 
     Args:
         causal_lm: The model.
@@ -56,10 +59,11 @@ def measure(
             prompt = likelihood.prompt_tokens(causal_lm, row.prompt)
             rows.append([*prompt, *row.token_ids])
             places.append([(len(prompt) + begin, len(prompt) + end) for begin, end in found])
+    special = causal_lm.preprocessor.tokenizer.special_token_ids
     progress.note(f"probabilities of {len(rows)} texts, round by round")
     told = [
         [own[begin - 1 : end - 1] for begin, end in here]
-        for own, here in zip(likelihood.choices(causal_lm, rows, k), places, strict=True)
+        for own, here in zip(likelihood.choices(causal_lm, rows, k, special), places, strict=True)
     ]
     written, people = condense(told[0 : 2 * count : 2]), condense(told[1 : 2 * count : 2])
     changes = [[own[2] - own[0] for own in line.by_text if len(own) > 2] for line in (written, people)]
@@ -80,8 +84,8 @@ def measure(
 def sentences(tokenizer, stories: list[str], count: int, rounds: int, limit: int) -> list[tuple[list[int], list[int]]]:
     """Choose a sentence from each story that is long enough for all rounds of it.
 
-    It is the first sentence of at least `FEWEST_TOKENS` tokens that fits as often as it is asked for, or, if none does,
-    the beginning of the story.
+    It is the first sentence of `FEWEST_TOKENS` to `MOST_TOKENS` tokens that fits as often as it is asked for, or, if
+    none does, the beginning of the story.
 
     Args:
         tokenizer: The model's tokenizer.
@@ -95,9 +99,11 @@ def sentences(tokenizer, stories: list[str], count: int, rounds: int, limit: int
     """
     chosen = []
     for text in stories:
+        if len(chosen) == count:
+            break
         story = np.asarray(tokenizer(text)).tolist()
-        most = min(len(story), limit) // rounds
-        if most < FEWEST_TOKENS or len(chosen) == count:
+        most = min(MOST_TOKENS, min(len(story), limit) // rounds)
+        if most < FEWEST_TOKENS:
             continue
         found = (np.asarray(tokenizer(f" {match[0]}")).tolist() for match in SENTENCE.finditer(text))
         chosen.append((story, next((one for one in found if FEWEST_TOKENS <= len(one) <= most), story[:most])))

@@ -6,6 +6,7 @@ import pytest
 
 from lib.core.errors import UserError
 from lib.evaluation import likelihood
+from lib.models import generation, samplers
 
 
 def by_hand(causal_lm, row):
@@ -38,6 +39,17 @@ def test_choices_are_those_of_greedy_decoding_and_of_top_k_sampling(tiny_lm):
             drawn = dict(zip(best.tolist(), weights / weights.sum(), strict=True)).get(token, 0.0)
             assert told[place, 1] == (token == best[0])
             assert told[place, 2] == pytest.approx(drawn, rel=1e-4)
+
+
+def test_a_suppressed_token_is_not_chosen_and_leaves_its_probability_to_the_others(tiny_lm):
+    start = likelihood.prompt_tokens(tiny_lm, "I")
+    inputs = {"token_ids": np.array([start]), "padding_mask": np.ones((1, len(start)), int)}
+    logits = np.asarray(tiny_lm(inputs), "float64")[0, -1]
+    best, second = np.argsort(-logits)[:2].tolist()
+    chances = np.exp(logits) / np.exp(logits).sum()
+    told = [own[-1] for own in likelihood.choices(tiny_lm, [[*start, best], [*start, second]], 1, [best])]
+    assert told[0].tolist() == [0, 0, 0]
+    assert told[1] == pytest.approx([chances[second] / (1 - chances[best]), 1, 1], rel=1e-4)
 
 
 def test_the_most_probable_token_is_chosen_by_greedy_decoding_and_most_often_by_top_k_sampling(tiny_lm):
@@ -94,3 +106,14 @@ def test_texts_without_anything_to_predict_are_refused(tiny_lm):
 def test_a_text_all_of_one_character_counts_each_of_them(tiny_lm):
     assert likelihood.held_out(tiny_lm, ["aaaa"], 32).characters == 3
     assert likelihood.held_out(tiny_lm, ["春春春春"], 32).characters == 3
+
+
+def test_what_greedy_decoding_writes_is_always_the_most_probable_token(tiny_lm):
+    texts = generation.generate_samples(
+        tiny_lm, ["I", "We", "The man"], samplers.make_sampler("greedy", 0), 32, label="greedy", keep_going=True
+    )
+    prompts = [likelihood.prompt_tokens(tiny_lm, prompt) for prompt in texts["prompt"]]
+    rows = [[*prompt, *new] for prompt, new in zip(prompts, texts["token_ids"], strict=True)]
+    special = tiny_lm.preprocessor.tokenizer.special_token_ids
+    for prompt, told in zip(prompts, likelihood.choices(tiny_lm, rows, 3, special), strict=True):
+        assert len(told) == 31 and told[len(prompt) - 1 :, 1].all()

@@ -29,6 +29,7 @@ def test_the_first_sentence_that_fits_is_chosen_with_a_space_before_it():
     assert chosen([STORY.replace("I saw it.", "No!")], 3) == [" The man went home."]  # "No!" is too short
     assert chosen([STORY], 9) == [" I saw it."] and chosen([STORY], 11) == ["I saw it. "[:9]]
     assert chosen([STORY], 3, limit=24) == ["I saw it"]  # none fits: the story's beginning
+    assert chosen([f"{STORY[29:]} I saw it."], 1) == [" I saw it."]  # that before it has more than `MOST_TOKENS`
     assert chosen([STORY], 50) == []  # two tokens are no sentence
     assert chosen([STORY] * 3, 3, count=2) == [" I saw it."] * 2
 
@@ -90,15 +91,16 @@ def test_the_figures_are_those_of_the_repeated_sentence_and_of_the_story(tiny_lm
     sentence = likelihood.prompt_tokens(tiny_lm, " Al went home.")[len(start) :]
     story = likelihood.prompt_tokens(tiny_lm, stories[0])[len(start) :]
     length = len(sentence)
+    special = tiny_lm.preprocessor.tokenizer.special_token_ids
     for line, tokens in ((measured.written, sentence * 3), (measured.people, story[: 3 * length])):
-        (nats,) = likelihood.nats(tiny_lm, [[*start, *tokens]])
-        by_round = np.exp(-nats[len(start) - 1 :]).reshape(3, length).mean(axis=1)
+        (choices,) = likelihood.choices(tiny_lm, [[*start, *tokens]], 3, special)
+        by_round = choices[len(start) - 1 :, 0].reshape(3, length).mean(axis=1)
         assert line.by_text[0] == pytest.approx(by_round.tolist(), rel=1e-4)
     changes = [[own[2] - own[0] for own in line.by_text] for line in (measured.written, measured.people)]
     assert measured.written_minus_people == statistics.mean_difference(*changes)
     assert measured.greedy.texts == [] and len(measured.greedy.by_text) == 1  # the loop of a single text
-    (nats,) = likelihood.nats(tiny_lm, [[*likelihood.prompt_tokens(tiny_lm, "I"), *[5, 6, 7] * 4]])
-    assert measured.greedy.by_text[0] == pytest.approx(np.exp(-nats[-12:]).reshape(4, 3).mean(axis=1)[:3], rel=1e-4)
+    (choices,) = likelihood.choices(tiny_lm, [[*likelihood.prompt_tokens(tiny_lm, "I"), *[5, 6, 7] * 4]], 3, special)
+    assert measured.greedy.by_text[0] == pytest.approx(choices[-12:, 0].reshape(4, 3).mean(axis=1)[:3], rel=1e-4)
 
 
 def test_too_few_stories_are_refused(tiny_lm, stories):
