@@ -97,8 +97,12 @@ def scale(
 
 
 def over_runs(runs: list[PoemForm]) -> dict[str, Estimate]:
-    """Return the mean of each share over the runs, with Student's interval over them, cut at 0 and 100 percent."""
-    return {share: _within(statistics.over_runs(_values(runs, share)), 0.0) for share in poem_form.SHARES}
+    """Return the mean of each share over the runs, with Student's interval over them, cut at 0 and 100 percent.
+
+    There is no interval where all runs come to the same figure: that so few agree does not say that others would.
+    """
+    found = {share: _within(statistics.over_runs(_values(runs, share)), 0.0) for share in poem_form.SHARES}
+    return {share: one if _has_width(one) else Estimate(value=one.value) for share, one in found.items()}
 
 
 def difference(first: list[PoemForm], second: list[PoemForm], paired: bool = False) -> dict[str, Estimate]:

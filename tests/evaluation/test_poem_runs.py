@@ -17,6 +17,7 @@ def test_the_mean_over_runs_is_cut_at_what_is_possible():
     told = poem_runs.over_runs(forms(80.0, 100.0))["well_formed"]
     assert told.value == 90 and told.low == 0 and told.high == 100  # Student's with one degree of freedom
     assert poem_runs.over_runs(forms(80.0))["well_formed"] == estimate(80.0)
+    assert poem_runs.over_runs(forms(80.0, 80.0, 80.0))["well_formed"] == estimate(80.0)  # no interval of no width
     assert poem_runs.over_runs(forms(80.0, None, 70.0))["well_formed"].value == 75
 
 
