@@ -605,7 +605,7 @@ def parallelism(scale: PoemScale, language: str = "en") -> str:
                 high=number(difference.high),
             )
         )
-    return _capital(say("sentence_space", language).join(parts))
+    return say("sentence_space", language).join(map(_capital, parts))
 
 
 def trained_where(theirs: Machine, here: Machine, language: str = "en") -> str:
