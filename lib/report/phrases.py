@@ -911,7 +911,6 @@ def _answer_samplers(results: Results, language: str) -> dict:
         "third": repeated.written.probability[2].value,
         "people_first": repeated.people.probability[0].value,
         "people_third": repeated.people.probability[2].value,
-        "finding": finding(measured, language),
     }
 
 
@@ -940,7 +939,6 @@ def _answer_tang(results: Results, language: str) -> dict:
         "verdict": say("sentence_space", language).join(
             beside_chance(prompt, measured.after_minus_chance[prompt], language) for prompt in prompts
         ),
-        "tokens": measured.tokens_per_character,
         "bits_before": measured.likelihood.before.bits_per_character,
         "bits_after": _number_range([run.likelihood.bits_per_character for run in runs], language),
     }

@@ -671,11 +671,11 @@ def _profile(page: Page) -> str:
 
 @view
 def experiment_list(page: Page) -> str:
-    """Each experiment's finding and time."""
+    """Each experiment's finding, in a sentence, and time."""
     rows = [
         {
             "experiment": phrases.title(results.notebook, page.language),
-            "found": phrases.answer(results, page.language),
+            "found": phrases.headline(phrases.answer(results, page.language))[0],
             "minutes": results.minutes,
         }
         for results in experiments.every(_profile(page))

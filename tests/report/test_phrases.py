@@ -119,11 +119,11 @@ def test_the_demands_on_poems_are_told_for_each_prompt_beside_people_and_chance(
     measured = FOUND.tang.measured
     told = claim("poem")["because"]
     for prompt, after in measured.after_over_runs.items():
-        assert f"after {prompt}, regular form {with_interval(after['well_formed'])} %" in told
+        assert f"after {prompt}, {with_interval(after['well_formed'])} % of the poems have the regular form" in told
     for share in ("rhyme", "parallel_words"):
         assert with_interval(measured.form.ceiling(share)) in told
         assert f"by chance: {with_interval(measured.form.chance(share))}" in told
-    assert told.endswith("In the post's own poem 0 of 1 pairs rhymes")
+    assert told.endswith("In the post's own poem 0 of 1 pairs of even lines rhyme")
 
 
 @pytest.mark.parametrize(
