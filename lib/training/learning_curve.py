@@ -4,6 +4,7 @@ Each training has its own learning rate, which falls to 0. The held-out loss alo
 stories teach with where the learning rate stands.
 """
 
+import gc
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -65,6 +66,8 @@ def train(causal_lm, weights: list, texts: list[str], recipe: Recipe, label: str
         trainee.fit(train_batches, shuffle=False, callbacks=[log], verbose=0)
     finally:
         preprocessor.add_end_token = appends
+    del trainee, adam
+    gc.collect()  # Keras' models refer to themselves; the next training needs the memory of this one's moments
     return steps
 
 
