@@ -1,5 +1,7 @@
 """Estimate how much memory a model needs, before it is loaded. This module needs no Keras."""
 
+import ctypes
+import gc
 import json
 import os
 from dataclasses import dataclass
@@ -125,6 +127,18 @@ def estimate(shape: Shape, need: Need, precision: str = "float32", accumulating:
 def keeps_freed() -> bool:
     """Tell whether this process keeps the main memory that it frees (mallopt(3)), as the Makefile sets it."""
     return os.environ.get(MALLOC[0]) == "0"
+
+
+def release() -> None:
+    """Free what is no longer used, and give the freed memory back to the system where it is glibc's to give.
+
+    Where `make` has glibc keep freed memory, every compilation leaves holes in it, and a process that trains several
+    times would grow from one training to the next.
+    """
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)
 
 
 def needed(shape: Shape, need: Need, where: str, accumulating: bool = False) -> int:

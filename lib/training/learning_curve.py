@@ -4,7 +4,6 @@ Each training has its own learning rate, which falls to 0. The held-out loss alo
 stories teach with where the learning rate stands.
 """
 
-import gc
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import keras
 
 from lib.core import progress
 from lib.core.errors import UserError
+from lib.models import memory
 from lib.training import fitting, packing
 
 
@@ -67,7 +67,7 @@ def train(causal_lm, weights: list, texts: list[str], recipe: Recipe, label: str
     finally:
         preprocessor.add_end_token = appends
     del trainee, adam
-    gc.collect()  # the two refer to each other, and the optimizer holds two copies of the weights
+    memory.release()  # the two refer to each other, and the optimizer holds two copies of the weights
     return steps
 
 

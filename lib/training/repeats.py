@@ -1,12 +1,12 @@
 """Train a model anew several times, to see how much a result depends on the training run."""
 
-import gc
 from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
 
 from lib.core import progress
+from lib.models import memory
 
 
 def runs(causal_lm, num_runs: int, seed: int, fresh_weights: Callable[[], list] | None = None) -> Iterator[int]:
@@ -26,7 +26,7 @@ def runs(causal_lm, num_runs: int, seed: int, fresh_weights: Callable[[], list] 
     first = None
     for run in range(num_runs):
         if run:
-            gc.collect()  # the last run's optimizer, which holds two copies of the weights
+            memory.release()  # the last run's optimizer, which holds two copies of the weights
             progress.note(f"training run {run + 1} of {num_runs}")
             keras.utils.set_random_seed(seed + run)
             causal_lm.set_weights(begin if fresh_weights is None else fresh_weights())
