@@ -95,6 +95,9 @@ def _style(found: Experiments, figures: dict, post_texts: list[PostText]) -> tup
         "before": _told(style.auc.before),
         "after": _told(style.auc.after),
         "floor": _told(style.auc.people),
+        "words_before": _told(style.jsd.before),
+        "words_after": _told(style.jsd.after),
+        "words_floor": _told(style.jsd.people),
         "texts": style.texts,
     }
 
