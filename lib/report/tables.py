@@ -46,8 +46,8 @@ FORM = {
 RUNS = {
     "before": "before fine-tuning",
     "after": "after fine-tuning",
-    "without": "after it, without an end token",
-    "cut": "after it, on texts that are all cut",
+    "without": "the same training, no end token",
+    "cut": "the same training, texts all cut",
 }
 
 
@@ -93,13 +93,13 @@ def steps(training: Training) -> list[dict]:
         {
             "steps": training.steps,
             "texts per step": training.batch_size,
-            "at a time": training.texts_at_a_time,
+            "texts at a time": training.texts_at_a_time,
             "first step s": training.first_step_seconds,
             "later median ms": 1000 * later.median_seconds,
             "p90 ms": 1000 * later.p90_seconds,
             "MAD ms": 1000 * later.mad_seconds,
             "spread": phrases.spread(later.wide),
-            "positions per step": training.positions,
+            "positions computed per step": training.positions,
             "tokens per s padded": training.padded_tokens_per_second,
             "tokens per s useful": training.useful_tokens_per_second,
             "total s": training.seconds,
@@ -152,9 +152,9 @@ def end_probabilities(ends: TextEnds) -> list[dict]:
         {
             "model": name,
             "after a sentence %": with_interval(told.after_sentence),
-            "the same, in the top k %": with_interval(told.after_sentence_in_top_k),
+            "after a sentence, among the top k only %": with_interval(told.after_sentence_in_top_k),
             "where the text ends %": with_interval(told.after_text),
-            "elsewhere %": with_interval(told.elsewhere),
+            "after any other token %": with_interval(told.elsewhere),
         }
         for name, told in _runs(ends.probability)
     ]
@@ -238,7 +238,7 @@ def word_lists(lists: list[WordList], names: dict[str, str]) -> list[dict]:
             "its words occur at least": f"once in {number(1 / one.per_million, 1)} million words",
             "Chinese words": one.chinese_words,
             "English words": one.english_words,
-            **{f"{label}, letters in words %": one.words[name] for name, label in names.items()},
+            **{f"{label} %": one.words[name] for name, label in names.items()},
             "used": one.used,
         }
         for one in lists
@@ -400,10 +400,10 @@ def rounds(lines: dict[str, Rounds]) -> list[dict]:
             "round": place + 1,
             "texts": told.texts[place],
             "probability of a token": with_interval(told.probability[place]),
-            "tokens that are the most probable %": with_interval(told.most_probable_percent[place]),
+            "tokens that are the model's first choice %": with_interval(told.most_probable_percent[place]),
             "greedy writes the whole round %": with_interval(told.greedy_whole_percent[place]),
-            "top-k draws a token %": with_interval(told.top_k_percent[place]),
-            "top-k writes the whole round %": with_interval(told.top_k_whole_percent[place]),
+            "chance that top-k draws the token %": with_interval(told.top_k_percent[place]),
+            "chance that top-k writes the whole round %": with_interval(told.top_k_whole_percent[place]),
         }
         for name, told in lines.items()
         for place in dict.fromkeys((0, 1, 2, len(told.texts) - 1))
@@ -417,8 +417,8 @@ def published(rows: list[PublishedRow]) -> list[dict]:
         {
             "published": row.method,
             "here": row.here,
-            "loops percent published": row.loops_percent_published,
-            "loops percent here": row.loops_percent_here,
+            "ends in a loop %, published": row.loops_percent_published,
+            "ends in a loop %, here": row.loops_percent_here,
             "self-BLEU-4 published": row.self_bleu_4_published,
             "self-BLEU-4 here": row.self_bleu_4_here,
         }
