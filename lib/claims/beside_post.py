@@ -60,7 +60,7 @@ def _speed(found: Experiments, figures: dict) -> list[Beside]:
                 "step": own.after.step,
                 "speed": rules.speed(measured.speed_ratio),
             },
-            why={"times": own.before.first_call_seconds / after},
+            why={"first_before": own.before.first_call_seconds, "first_after": own.after.first_call_seconds},
         ),
     ]
 
@@ -211,14 +211,16 @@ def compiling(found: Experiments, figures: dict) -> dict[str, float | dict]:
     """Set the post's speed-up beside what compiling and fine-tuning change in the calls timed here.
 
     Returns:
-        `speed_up` of the post; `factor`, the first call of a model over a later one, here; `change`, the estimate of
-        the time of a later call before fine-tuning over that after it, here.
+        `speed_up` of the post; `first_before` and `first_after`, the seconds of the first call of a newly compiled
+        model before and after fine-tuning, here; `change`, the estimate of the time of a later call before fine-tuning
+        over that after it, here.
     """
-    timing = found.baseline.measured.as_in_post
+    measured = found.reddit.measured
     return {
         "speed_up": post.speed_up(figures),
-        "factor": timing.first_call_seconds / timing.later_calls.median_seconds,
-        "change": found.reddit.measured.speed_ratio.model_dump(),
+        "first_before": measured.timing.before.first_call_seconds,
+        "first_after": measured.timing.after.first_call_seconds,
+        "change": measured.speed_ratio.model_dump(),
     }
 
 

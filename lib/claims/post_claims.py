@@ -65,7 +65,8 @@ def _speed(found: Experiments, figures: dict, post_texts: list[PostText]) -> tup
         "ratio": _told(measured.speed_ratio),
         "pairs": min(before.later_calls.n, after.later_calls.n),
         "post_times": post.speed_up(figures),
-        "first_over_later": before.first_call_seconds / before.later_calls.median_seconds,
+        "first_before": before.first_call_seconds,
+        "first_after": after.first_call_seconds,
     }
 
 
@@ -79,6 +80,8 @@ def _gibberish(found: Experiments, figures: dict, post_texts: list[PostText]) ->
     }, {
         "texts": model.texts,
         "in_english": model.answers_in_english,
+        "with_loop": sum((one.looped or 0) > 0 for one in model.by_text),
+        "mostly_loop": sum((one.looped or 0) > 50 for one in model.by_text),
         "words": _told(model.shares["words"]),
         "people_words": _told(people.shares["words"]),
         "looped": _told(model.shares["looped"]),
@@ -87,7 +90,7 @@ def _gibberish(found: Experiments, figures: dict, post_texts: list[PostText]) ->
 
 
 def _style(found: Experiments, figures: dict, post_texts: list[PostText]) -> tuple[Effects, dict]:
-    style = found.reddit.measured.style
+    style, training = found.reddit.measured.style, found.reddit.measured.training
     return {
         ("nearer_to_people", ""): rules.minus(style.after_minus_before["auc"]),
         ("not_told_apart", ""): rules.minus(style.after_minus_floor["auc"]),
@@ -99,6 +102,8 @@ def _style(found: Experiments, figures: dict, post_texts: list[PostText]) -> tup
         "words_after": _told(style.jsd.after),
         "words_floor": _told(style.jsd.people),
         "texts": style.texts,
+        "stories": training.steps * training.batch_size,
+        "post_stories": figures["reddit"]["num_steps"] * figures["reddit"]["batch_size"],
     }
 
 

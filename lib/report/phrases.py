@@ -39,6 +39,7 @@ from lib.report.numbers import DASH, number, percent_range, signed, with_interva
 from lib.report.wording import say
 
 NOTICEABLE_SHARE = 5.0  # percentage points; a smaller difference of couplets is called small
+FAR = 1.5  # a smaller ratio of two first calls counts as alike: each is a single call
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])|(?<=[。！？])(?=.)")
 
 
@@ -265,7 +266,7 @@ def _why(row: Beside, language: str) -> dict:
     if "another_step" in values:
         values["step"] = say("another_step", language) if values.pop("another_step") else ""
     if row.name == "speed_up":
-        values["times"] = number(values["times"])
+        values = {name: number(seconds) for name, seconds in values.items()}
     if "token_loss" in values:
         values["token_loss"] = number(values["token_loss"], 4)
     return values
@@ -281,8 +282,8 @@ def compiling(compared: dict, figures: dict, timing: Timing, change: SpeedVerdic
         change: Whether fine-tuning made later calls faster in this run.
         language: One of `wording.LANGUAGES`.
     """
-    could_be = "hardly" if compared["factor"] < rules.NOTICEABLE else "could_be_part"
-    could_be = "could_be_all" if compared["factor"] >= compared["speed_up"] else could_be
+    first = compared["first_before"], compared["first_after"]
+    alike = change is SpeedVerdict.SAME and max(first) < FAR * min(first)
     return say(
         "compiling",
         language,
@@ -290,9 +291,10 @@ def compiling(compared: dict, figures: dict, timing: Timing, change: SpeedVerdic
         after=figures["reddit"]["seconds_after"],
         step=step(timing.step, language),
         verdict=speed(change, language),
-        suggests=say(f"compiling_{could_be}", language),
+        alike=say("compiling_alike", language) if alike else "",
+        first_before=first[0],
+        first_after=first[1],
         speed_up=compared["speed_up"],
-        factor=compared["factor"],
         change=with_interval(Estimate(**compared["change"])),
     )
 
@@ -859,8 +861,8 @@ def _answer_baseline(results: Results, language: str) -> dict:
 def _answer_reddit(results: Results, language: str) -> dict:
     measured = results.measured
     before, after = measured.timing.before, measured.timing.after
-    lengths, auc = measured.ends.lengths, measured.style.auc
-    groups = {"before": lengths.before, "after": lengths.after, "without": lengths.without}
+    lengths, auc, jsd = measured.ends.lengths, measured.style.auc, measured.style.jsd
+    groups = {name: getattr(lengths, name) for name in ("before", "after", "without", "cut")}
     told = {
         "lengths": say(
             "reddit_lengths",
@@ -873,6 +875,9 @@ def _answer_reddit(results: Results, language: str) -> dict:
             before=_or_nan(auc.before.value),
             after=_or_nan(auc.after.value),
             floor=_or_nan(auc.people.value),
+            jsd_before=_or_nan(jsd.before.value),
+            jsd_after=_or_nan(jsd.after.value),
+            jsd_floor=_or_nan(jsd.people.value),
         ),
         "curve": _from_500(measured, language),
         "speed": say(
@@ -881,8 +886,8 @@ def _answer_reddit(results: Results, language: str) -> dict:
             pairs=before.later_calls.n,
             ratio=with_interval(measured.speed_ratio),
             verdict=speed(rules.speed(measured.speed_ratio), language),
-            mixed=before.first_call_seconds / after.later_calls.median_seconds,
-            compiling=before.first_call_seconds / before.later_calls.median_seconds,
+            first_before=before.first_call_seconds,
+            first_after=after.first_call_seconds,
         ),
     }
     return told | {

@@ -58,7 +58,8 @@ def test_a_claim_is_told_in_the_post_s_words_and_translated():
 def test_a_claim_says_by_how_much_later_calls_differ(ratio, verdict, because):
     told = claim("speed", reddit=made_records.reddit(speed_ratio=ratio))
     assert told["verdict"] == verdict and because in told["because"]
-    assert "(3 pairs of calls)" in told["because"] and "3.5 times as long as a later one" in told["because"]
+    assert "(3 pairs of calls of the same number of tokens)" in told["because"]
+    assert "took 17.6 s before and 16.0 s after" in told["because"]
 
 
 def test_a_claim_counts_the_texts_that_loop():
@@ -78,7 +79,7 @@ def test_a_claim_about_gibberish_tells_words_loops_and_answers_in_english():
         and with_interval(measured.people_chinese.shares["looped"]) in told
     )
     count, texts = measured.chinese.answers_in_english, measured.chinese.texts
-    assert f"{count} of the {texts} texts answer in English" in told
+    assert f"of the {texts} texts contain a loop" in told and f"{count} are in English" in told
 
 
 def test_what_is_not_tested_says_what_would_test_it():
@@ -160,10 +161,10 @@ def test_the_claims_are_told_by_their_verdicts_without_opinions():
         one.name = name
     told = phrases.verdicts([*judged, judge()["poem"]])
     assert told == (
-        "Holds: generating is faster after fine-tuning; greedy decoding falls into an endless loop, so the sampler is "
-        "crucial. Does not hold: the style becomes that of the dataset."
+        "Holds: generating takes less time after fine-tuning; greedy decoding falls into an endless loop. "
+        "Does not hold: the style becomes that of the dataset."
     )
-    assert phrases.verdicts(judged, "zh").startswith("成立：微调后生成更快；")
+    assert phrases.verdicts(judged, "zh").startswith("成立：微调后生成用时更短；")
 
 
 @pytest.mark.parametrize(
@@ -207,14 +208,14 @@ def test_tokens_per_second_counts_new_tokens_and_says_what_the_post_counts():
 
 
 def test_the_speed_up_is_the_post_s_arithmetic_and_ours():
-    told = row("Speed-up")
+    told = row("Call after fine-tuning against")
     assert told["post"] == "2.53 times"
     ratio = with_interval(FOUND.reddit.measured.speed_ratio)
     assert told["here"].startswith(
         f"{ratio} times over 3 pairs of later calls (5.00 s before and 4.00 s after, both with"
     )
     assert told["here"].endswith("): faster after fine-tuning")
-    assert "a later one after makes 4.40 times" in told["why"]
+    assert "such first calls took 17.6 s before and 16.0 s after here" in told["why"]
 
 
 def test_calls_of_different_decoding_steps_are_not_set_against_each_other():
@@ -267,7 +268,7 @@ def test_loops_stand_beside_those_of_people():
 def test_words_after_the_chinese_prompt_stand_beside_people_s():
     quality = FOUND.baseline.measured.quality
     told = row("The Chinese prompt")["here"]
-    assert f"{number(quality.chinese.shares['words'].value)} % of the characters are in words" in told
+    assert f"{number(quality.chinese.shares['words'].value)} % of a text's letters form words" in told
     assert f"(people's Chinese: {number(quality.people_chinese.shares['words'].value)} %)" in told
 
 
@@ -330,22 +331,23 @@ def compiling(found, language="en"):
 
 
 @pytest.mark.parametrize(
-    ("first", "suggests", "chinese"),
+    ("ratio", "first_after", "alike"),
     [
-        (20.0, "compiling alone may account for the post's speed-up", "可能全部来自编译"),
-        (8.0, "compiling may account for part of the post's speed-up", "可能有一部分来自编译"),
-        (5.2, "these calls do not explain the post's speed-up", "解释不了博客的加速"),
+        (estimate(1.0, 0.95, 1.05), 16.0, True),
+        (estimate(1.25, 1.2, 1.3), 16.0, False),  # later calls got faster
+        (estimate(1.0, 0.95, 1.05), 7.0, False),  # first calls did
+        (estimate(1.0, 0.5, 2.0), 16.0, False),
     ],
 )
-def test_what_compiling_does_here_is_only_suggested_for_the_post(first, suggests, chinese):
-    timing = made_records.timing("as in the post", first, (4.9, 5.0, 5.1))
-    found = made_records.experiments(baseline=made_records.baseline(as_in_post=timing))
+def test_that_neither_compiling_nor_fine_tuning_matters_is_said_only_if_neither_does_here(ratio, first_after, alike):
+    after = made_records.timing("after", first_after, (4.9, 5.0, 5.1))
+    found = made_records.experiments(reddit=made_records.reddit(after=after, speed_ratio=ratio))
     told = compiling(found)
-    assert (
-        "2.53 times as fast, from 22.81 s to 9.0 s" in told and f"{first / 5:.2f} times as long as a later one" in told
-    )
-    assert suggests in told and chinese in compiling(found, "zh")
-    assert ("no measurement of the post's calls" in told) == (first > 5.5)
+    assert "2.53 times as fast, from 22.81 s to 9.0 s" in told
+    assert f"took 17.6 s before fine-tuning and {first_after:.1f} s after it" in told
+    assert ("neither compiling nor fine-tuning" in told) == alike
+    assert ("编译和微调都不会" in compiling(found, "zh")) == alike
+    assert "Nothing here measures the post's own calls." in told
     assert numbers(told) == numbers(compiling(found, "zh"))
 
 

@@ -108,8 +108,14 @@ def test_texts_without_letters_are_told():
 
 
 def test_a_difference_tells_both_ends_of_its_interval():
-    assert phrases.side(estimate(-50.0, -61.2, -38.4)) == "That is 38 to 61 points less than people's. "
-    assert phrases.side(estimate(50.0, 0.4, 61.2)) == "That is 0.4 to 61 points more than people's. "
+    assert (
+        phrases.side(estimate(-50.0, -61.2, -38.4))
+        == "The model's share is 38 to 61 points below people's (95 % interval). "
+    )
+    assert (
+        phrases.side(estimate(50.0, 0.4, 61.2))
+        == "The model's share is 0.4 to 61 points above people's (95 % interval). "
+    )
     assert "between 3 points less and 7 more than people's" in phrases.side(estimate(2.0, -3.0, 7.0))
     assert phrases.side(estimate(0.0, 0.0, 0.0)) == "That is the same in all texts, people's too. "
     assert phrases.side(estimate(2.0)) == "The texts are too few to tell it from people's. "
@@ -152,7 +158,7 @@ def test_a_share_is_none_or_all_only_if_it_is():
 def test_the_answer_tells_the_chinese_prompt_in_short():
     told = phrases.answer(of((90.0, 30.0, 21.0), (60.0, 40.0, 0.5), answers=[ENGLISH, CHINESE, NEITHER]))
     assert told.endswith(
-        "The model wrote 1 of the 3 texts after 我爱中国! in English and 1 in Chinese. On average, 47 % of a text's "
+        "Of the 3 texts after 我爱中国!, 1 are mostly Chinese characters and 1 are English. On average, 47 % of a text's "
         "letters form words that people use (people's Chinese: 78 %, its characters shuffled: 9 %), and 34 % of its "
         "characters only repeat in loops (people: 0.3 %)."
     )

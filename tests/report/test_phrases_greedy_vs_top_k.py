@@ -195,7 +195,7 @@ def test_greedy_against_top_k_answers_with_loops_differences_and_what_repeating_
     assert told.startswith(
         "Greedy decoding fell into a loop in 3 of 4 texts, top-k sampling (k=5) in 0 of 8, people in 0 of 4."
     )
-    assert "40 %, 5 % and 1 % had occurred before" in told
+    assert "40 %, 5 % and 1 % of a text's four-word phrases had occurred before" in told
     assert "the probability of its tokens goes from 0.10 to 0.80; in people's stories" in told
     assert "from 0.10 to 0.11." in told
     assert numbers(told) == numbers(answer("zh"))

@@ -95,7 +95,6 @@ FAMILIES = {
     "kind_{}": family(["kind_"], lower(ClaimKind)),
     "short_{}": family(["short_"], [name for name, rule in post.rules().items() if rule["kind"] != "opinion"]),
     "effect_{}": {f"effect_{effect['measure']}" for rule in post.rules().values() for effect in rule["effects"]},
-    "compiling_{}": family(["compiling_"], ["hardly", "could_be_part", "could_be_all"]),
     "title_{}": family(["title_"], NOTEBOOKS),
     "answer_{}": family(["answer_"], NOTEBOOKS),
     "bits_{}": family(["bits_"], beside_post.bits(FOUND)),
