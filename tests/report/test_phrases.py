@@ -269,7 +269,7 @@ def test_words_after_the_chinese_prompt_stand_beside_people_s():
     quality = FOUND.baseline.measured.quality
     told = row("The Chinese prompt")["here"]
     assert f"{number(quality.chinese.shares['words'].value)} % of a text's letters form words" in told
-    assert f"(people's Chinese: {number(quality.people_chinese.shares['words'].value)} %)" in told
+    assert f"(a Chinese legal text: {number(quality.people_chinese.shares['words'].value)} %)" in told
 
 
 def test_poems_are_told_for_each_prompt():

@@ -45,7 +45,7 @@ def test_the_answer_says_how_long_jax_compiled_where_jax_said_so():
     timed = made_records.timing(first_call_compiling_seconds=13.25)
     told = phrases.answer(results(as_in_post=timed, own_step=None))
     assert told.startswith(
-        "The first call here took 20.0 s, in 13.2 s of which JAX traced and compiled, and later calls"
+        "The first call here took 20.0 s, of which JAX spent 13.2 s on tracing and compiling, and later calls"
     )
     assert "own decoding step" not in told
     assert "（其中 JAX 追踪和编译占 13.2 秒）" in phrases.answer(results(as_in_post=timed), "zh")
@@ -75,19 +75,19 @@ def test_what_a_first_call_took_longer_is_put_down_to_compiling_only_where_that_
 def test_it_is_said_how_often_the_model_answers_in_english():
     told = phrases.gibberish_finding(of((90.0, 90.0, 30.0, 10.0), answers=[ENGLISH, ENGLISH, CHINESE, NEITHER]))
     assert told.startswith(
-        "The model wrote 2 of the 4 texts after 我爱中国! in English, 1 in Chinese and 1 in neither."
+        "Of the 4 texts after 我爱中国!, 1 are mostly Chinese characters, 2 are English and 1 are neither."
     )
     told = phrases.gibberish_finding(of((30.0, 10.0)))
     assert told.startswith(
-        "The model wrote 0 of the 2 texts after 我爱中国! in English, 2 in Chinese and 0 in neither."
+        "Of the 2 texts after 我爱中国!, 2 are mostly Chinese characters, 0 are English and 0 are neither."
     )
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ((30.0, 20.0, 25.0), "points less than people's."),
-        ((99.0, 98.0, 97.0), "points more than people's."),
+        ((30.0, 20.0, 25.0), "points below people's (95 % interval)."),
+        ((99.0, 98.0, 97.0), "points above people's (95 % interval)."),
         ((95.0, 60.0, 80.0), "so it can be none."),
         ((30.0,), "The texts are too few to tell it from people's."),
     ],
@@ -96,14 +96,21 @@ def test_words_are_fewer_than_people_s_only_if_the_interval_of_the_difference_sa
     told = phrases.gibberish_finding(of(words))
     sentence = told[told.index("letters form words") : told.index("only repeat in loops")]
     assert says in sentence
-    others = {"points less than people's.", "points more than people's.", "so it can be none."} - {says}
+    others = {
+        "points below people's (95 % interval).",
+        "points above people's (95 % interval).",
+        "so it can be none.",
+    } - {says}
     assert not any(other in sentence for other in others)
     assert "in people's Chinese it is 78 % (76–80), in people's characters shuffled 9 % (8–10)" in sentence
 
 
 def test_texts_without_letters_are_told():
     told = phrases.gibberish_finding(of((30.0, None, None), answers=[CHINESE, NEITHER, NEITHER]))
-    assert "Texts without any letters do not count in what is said of letters: 2. On average, 30 % of a text's" in told
+    assert (
+        "Without any letters, and so left out of the shares of letters, are 2 of them. On average, 30 % of a text's"
+        in told
+    )
     assert "without any letters" not in phrases.gibberish_finding(of((30.0, 20.0)))
 
 
@@ -128,7 +135,7 @@ def test_the_answers_in_chinese_are_told_apart_where_there_are_others():
     mixed = phrases.gibberish_finding(of((90.0, 95.0, 30.0, 20.0), answers=[ENGLISH, ENGLISH, CHINESE, CHINESE]))
     assert "In the answers in Chinese alone it is 25 % (20–30), in their own characters shuffled 9 %." in mixed
     sentence = mixed[mixed.index("In the answers in Chinese") : mixed.index("only repeat in loops")]
-    assert "points less than people's." in sentence
+    assert "points below people's (95 % interval)." in sentence
     for answers in ([CHINESE, CHINESE], [ENGLISH, ENGLISH]):
         assert "in Chinese alone" not in phrases.gibberish_finding(of((30.0, 20.0), answers=answers))
 
@@ -136,7 +143,7 @@ def test_the_answers_in_chinese_are_told_apart_where_there_are_others():
 @pytest.mark.parametrize(
     ("looped", "says"),
     [
-        ((60.0, 40.0, 50.0), "points more than people's."),
+        ((60.0, 40.0, 50.0), "points above people's (95 % interval)."),
         ((0.0, 0.0, 1.0), "so it can be none."),
         ((0.0, 0.0, 90.0), "so it can be none."),
     ],
@@ -158,8 +165,8 @@ def test_a_share_is_none_or_all_only_if_it_is():
 def test_the_answer_tells_the_chinese_prompt_in_short():
     told = phrases.answer(of((90.0, 30.0, 21.0), (60.0, 40.0, 0.5), answers=[ENGLISH, CHINESE, NEITHER]))
     assert told.endswith(
-        "Of the 3 texts after 我爱中国!, 1 are mostly Chinese characters and 1 are English. On average, 47 % of a text's "
-        "letters form words that people use (people's Chinese: 78 %, its characters shuffled: 9 %), and 34 % of its "
+        "Of the 3 texts after 我爱中国!, 1 are mostly Chinese characters and 1 are English. On average, 47 % of a "
+        "text's letters form words that people use (people's Chinese: 78 %, its characters shuffled: 9 %), and 34 % of its "
         "characters only repeat in loops (people: 0.3 %)."
     )
     assert "UTF-8" not in told  # that a text holds no broken bytes says nothing of gibberish

@@ -110,15 +110,18 @@ def test_the_probabilities_of_the_first_third_and_last_round_are_told():
 
 
 def test_the_loops_of_greedy_decoding_are_told_if_there_are_enough():
-    assert "in the 3 loops that greedy decoding fell into, 0.30 in round 1 and 0.70 in round 3." in why()
+    assert (
+        "in the 3 loops of greedy decoding, prompts included, that have three or more identical rounds, 0.30 in"
+        in why()
+    )
     none = made_records.rounds((), texts=0)
-    assert "loops that greedy" not in why(greedy=none) and "循环里" not in why("zh", greedy=none)
+    assert "loops of greedy" not in why(greedy=none) and "循环里" not in why("zh", greedy=none)
 
 
 @pytest.mark.parametrize(
     ("people", "difference", "english", "chinese"),
     [
-        ((0.1, 0.1, 0.14), (0.1, 0.2), "the context does not explain the rise", "并不能解释"),
+        ((0.1, 0.1, 0.14), (0.1, 0.2), "which shows no rise from the length of the context", "看不出上文变长"),
         ((0.1, 0.1, 0.16), (0.1, 0.2), "the context explains only a part of the rise", "只能解释这种上升的一部分"),
         ((0.1, 0.1, 0.16), (-0.1, 0.2), "the context may explain the rise", "也可能只是因为"),
     ],
@@ -178,8 +181,13 @@ def test_the_lesson_tells_how_often_each_sampler_stays_in_the_last_round():
 
 
 def test_the_lesson_names_the_samplers_without_a_loop():
-    assert lesson().endswith("Samplers without a loop in any of their 4 texts: top-k.")
-    assert lesson(loops=(3, 0, 0)).endswith(": top-k, top-p.")
+    assert lesson().endswith(
+        "No loop was seen in 4 texts each of top-k; so few texts do not set these apart from a sampler with a "
+        "single loop."
+    )
+    assert lesson(loops=(3, 0, 0)).endswith(
+        "each of top-k, top-p; so few texts do not set these apart from a sampler with a single loop."
+    )
     assert "without a loop" not in lesson(loops=(3, 1, 1)) and "没有一次" not in lesson("zh", loops=(3, 1, 1))
 
 
@@ -193,7 +201,7 @@ def answer(language="en", **changes):
 def test_greedy_against_top_k_answers_with_loops_differences_and_what_repeating_does():
     told = answer()
     assert told.startswith(
-        "Greedy decoding fell into a loop in 3 of 4 texts, top-k sampling (k=5) in 0 of 8, people in 0 of 4."
+        "Greedy decoding fell into a loop in 3 of 4 texts, top-k sampling (k=5) in 0 of 8, and people in 0 of 4."
     )
     assert "40 %, 5 % and 1 % of a text's four-word phrases had occurred before" in told
     assert "the probability of its tokens goes from 0.10 to 0.80; in people's stories" in told
@@ -204,8 +212,9 @@ def test_greedy_against_top_k_answers_with_loops_differences_and_what_repeating_
 @pytest.mark.parametrize(("points", "told"), [(75.0, "+75 (+55 – +95)"), (-10.0, "-10 (-30 – +10)")])
 def test_the_answer_tells_the_paired_differences_with_their_sign(points, told):
     of_loops = made_records.differences(0.0, loop=points)
-    assert f"paired by beginning: {told} percentage points of the texts, +0 (-20 – +20)" in answer(
-        greedy_minus_top_k=of_loops
+    assert (
+        f"differs from top-k by {told} percentage points in the share of texts with a loop, and by +0 (-20 – +20)"
+        in answer(greedy_minus_top_k=of_loops)
     )
     assert f"陷入循环的文本 {told} 个百分点" in answer("zh", greedy_minus_top_k=of_loops)
 

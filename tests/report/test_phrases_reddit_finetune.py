@@ -58,7 +58,7 @@ def test_the_end_token_is_the_cause_where_it_got_likelier_and_texts_are_longer_w
     told = phrases.text_ends(measured(), 5)
     assert "an end token follows 15 % of the sentence ends" in told  # 3 of 4 texts are whole, with 20 sentences
     assert "0.40 (0.36–0.44) % before fine-tuning and 20 (18–22) % after it" in told
-    assert "(15, 20, 25, – % in the four quarters" in told
+    assert "15, 20, 25, – % in the first to the last quarter" in told
     assert "among 5 tokens only, which makes that 30 (27–33) %" in told
     assert "half of the texts end within 2 sentences, if their" in told  # 1 - 0.7 ** 2 = 0.51
     assert "So the end token behind these training texts is what makes the model's texts short" in told
@@ -89,7 +89,7 @@ def test_how_soon_half_of_the_texts_end_is_told_by_the_probability_in_the_top_k(
 
 def test_whether_the_model_tells_the_end_of_a_text_is_told_by_the_intervals():
     alike = phrases.text_ends(ends({"after": made_records.end_probability(20.0, 30.0, 23.0)}), 5)
-    assert "it does not tell the end of a text from the end of a sentence" in alike
+    assert "these figures do not show that the model tells the end of a text from the end of a sentence" in alike
     knows = phrases.text_ends(ends({"after": made_records.end_probability(20.0, 30.0, 60.0)}), 5)
     assert "gives it 60 (54–66) %, which is more." in knows and "does not tell" not in knows
 
@@ -196,9 +196,12 @@ def test_calls_got_faster_by_the_interval_of_the_ratio_of_pairs(ratio, told):
 def test_the_answer_tells_bits_lengths_style_and_speed():
     told = phrases.answer(results())
     assert told.startswith("After 4 steps of 4 stories, held-out texts take 0.10 to 0.20 fewer bits per character")
-    assert "30 new tokens in the median (197 or more before fine-tuning), and 197 or more if the training" in told
-    assert "AUC of 0.80 (0.90 before; people's from other people's: 0.50)" in told
-    assert "here that ratio is 4.4" in told
+    assert (
+        "30 new tokens in the median (197 or more before fine-tuning). After the same training without an end token"
+        in told
+    )
+    assert "AUC of 0.800 after fine-tuning and 0.900 before, and people's from other people's with 0.50" in told
+    assert "took 17.6 s before and 16.0 s after" in told
     worse = phrases.answer(results(bits_before=(1.2, 1.3), bits_after=(1.3, 1.5)))
     assert "take 0.10 to 0.20 more bits per character than before" in worse
 
@@ -237,7 +240,7 @@ def test_the_pictures_say_their_figures(name, tmp_path):
     page.results.parameters |= {"sequence_length": 128, "k": 5, "warm_repeats": 3}
     _, alt = views.FIGURES[name](page)
     expected = {
-        "survival": "fine-tuning 30; after it, without an end token 197; after it, on texts that are all cut 197;",
+        "survival": "fine-tuning 30; the same training, no end token 197; the same training, texts all cut 197;",
         "style": "classifier, AUC, after fine-tuning: 0.80; classifier, AUC, other people: 0.50",
         "learning_curve": "Before training 1.450; 8 stories 1.400; 120 stories 1.250",
     }

@@ -137,7 +137,7 @@ def test_the_bench_tells_its_ratios_and_targets(outputs):
 def test_only_what_stands_between_the_marks_is_replaced(outputs, monkeypatch, tmp_path):
     monkeypatch.setattr(readme.paths, "ROOT", tmp_path)
     for language, name in readme.FILES.items():
-        blocks = "\n\nbetween\n\n".join(
+        blocks = "\n\nin the middle\n\n".join(
             f"{begin}\n\nold\n\n{end}" for begin, end in map(readme.marks, readme.BLOCKS[language])
         )
         (tmp_path / name).write_text(f"before\n\n{blocks}\n\nafter\n", encoding="utf-8")
@@ -145,7 +145,7 @@ def test_only_what_stands_between_the_marks_is_replaced(outputs, monkeypatch, tm
     for language, name in readme.FILES.items():
         text = (tmp_path / name).read_text(encoding="utf-8")
         assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text.splitlines()
-        assert text.count("between") == len(readme.BLOCKS[language]) - 1
+        assert text.count("in the middle") == len(readme.BLOCKS[language]) - 1
         assert phrases.answer(summary(), language) in text
     once = [(tmp_path / name).read_bytes() for name in readme.FILES.values()]
     readme.main()
