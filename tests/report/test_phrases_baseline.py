@@ -166,8 +166,8 @@ def test_the_answer_tells_the_chinese_prompt_in_short():
     told = phrases.answer(of((90.0, 30.0, 21.0), (60.0, 40.0, 0.5), answers=[ENGLISH, CHINESE, NEITHER]))
     assert told.endswith(
         "Of the 3 texts after 我爱中国!, 1 are mostly Chinese characters and 1 are English. On average, 47 % of a "
-        "text's letters form words that people use (people's Chinese: 78 %, its characters shuffled: 9 %), and 34 % of its "
-        "characters only repeat in loops (people: 0.3 %)."
+        "text's letters form words that people use (people's Chinese: 78 %, its characters shuffled: 9 %), and 34 % of "
+        "its characters only repeat in loops (people: 0.3 %)."
     )
     assert "UTF-8" not in told  # that a text holds no broken bytes says nothing of gibberish
 

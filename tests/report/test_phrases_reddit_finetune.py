@@ -59,7 +59,7 @@ def test_the_end_token_is_the_cause_where_it_got_likelier_and_texts_are_longer_w
     assert "an end token follows 15 % of the sentence ends" in told  # 3 of 4 texts are whole, with 20 sentences
     assert "0.40 (0.36–0.44) % before fine-tuning and 20 (18–22) % after it" in told
     assert "15, 20, 25, – % in the first to the last quarter" in told
-    assert "among 5 tokens only, which makes that 30 (27–33) %" in told
+    assert "among 5 tokens only, which makes that probability 30 (27–33) %" in told
     assert "half of the texts end within 2 sentences, if their" in told  # 1 - 0.7 ** 2 = 0.51
     assert "So the end token behind these training texts is what makes the model's texts short" in told
 
