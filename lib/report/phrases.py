@@ -148,7 +148,6 @@ def _of_claim(judged: Claim, language: str) -> dict:
             for prompt, shares in values["demands"].items()
         )
     elif judged.name == "poem":
-        values["listed"] = demands(values["demands"], language)
         values["post"] = say("pairs", language, count=values["post_rhymes"], all=values["post_pairs"])
     return values
 
@@ -157,7 +156,7 @@ ESTIMATE = set(Estimate.model_fields)
 
 
 def demands(by_prompt: dict, language: str = "en") -> str:
-    """Say how far the poems meet the demands that the post names, prompt by prompt.
+    """Say in short how far the poems meet the demands that the post names, prompt by prompt.
 
     Args:
         by_prompt: The result of `post_claims.demands`.
@@ -166,15 +165,31 @@ def demands(by_prompt: dict, language: str = "en") -> str:
     told = []
     for prompt, shares in by_prompt.items():
         values = {}
-        for share in ("well_formed", "rhyme", "parallel_words"):
+        for share in DEMANDS:
             of_share = _demand(shares, share)
-            values |= {
-                share: of_share["after"],
-                f"tang_{share}": of_share["tang"],
-                f"chance_{share}": of_share["chance"],
-            }
+            values |= {share: of_share["after"], f"tang_{share}": of_share["tang"]}
         told.append(say("because_poem_one", language, prompt=prompt, **values))
     return say("between", language).join(told)
+
+
+def demand_rows(by_prompt: dict, language: str = "en") -> list[dict[str, str]]:
+    """List the demands on poems that the post names, a row a prompt, with Tang poets and chance below.
+
+    Args:
+        by_prompt: The result of `post_claims.demands`.
+        language: One of `wording.LANGUAGES`.
+    """
+    groups = [(say("poems_after", language, prompt=prompt), shares, "after") for prompt, shares in by_prompt.items()]
+    shares = next(iter(by_prompt.values()))
+    groups += [(say(f"poems_{name}", language), shares, name) for name in ("tang", "chance")]
+    return [
+        {say("heading_group", language): told}
+        | {say(heading, language): _demand(shares, share)[group] for share, heading in DEMANDS.items()}
+        for told, shares, group in groups
+    ]
+
+
+DEMANDS = {"well_formed": "heading_form", "rhyme": "heading_rhyme", "parallel_words": "heading_parallel"}
 
 
 def _demand(shares: dict, share: str) -> dict[str, str]:

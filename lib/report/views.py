@@ -699,7 +699,11 @@ def claims(page: Page, opinions: bool = False) -> str:
             "name": claim.name,
             "quote": claim.quote,
             "heading": claim.heading,
-            "effects": html.table(phrases.effects(claim, page.language)),
+            "effects": html.table(
+                phrases.demand_rows(claim.evidence["demands"], page.language)
+                if opinions and "demands" in claim.evidence
+                else phrases.effects(claim, page.language)
+            ),
             "rule": {} if opinions else phrases.rule(claim, page.language),
         }
         for claim in shown

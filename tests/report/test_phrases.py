@@ -8,7 +8,7 @@ from lib.claims import beside_post, head_to_head, judgement, post, post_claims, 
 from lib.core import records
 from lib.core.records import CallState, DecodingStep, PeakMemoryOf, SpeedVerdict, Verdict, Winner
 from lib.report import phrases, site, wording
-from lib.report.numbers import number, with_interval
+from lib.report.numbers import DASH, number, with_interval
 
 POST = post.blog_post()
 FOUND = made_records.experiments()
@@ -105,7 +105,7 @@ def test_a_rule_is_told_with_the_effect_that_was_measured():
             "reached": "yes",
         }
     ]
-    assert list(phrases.rule(judged)) == ["Compared", "Interval", "Enough texts?"]
+    assert list(phrases.rule(judged)) == ["Compared", "Interval", "Sample size"]
     samplers.greedy_minus_top_k["loop"] = estimate(25.0, 10.0, 40.0)
     (row,) = phrases.effects(judge(samplers=samplers)["loops"], "zh")
     assert list(row.values())[-1] == "区间说明不了"
@@ -113,18 +113,23 @@ def test_a_rule_is_told_with_the_effect_that_was_measured():
 
 def test_a_small_model_is_said_to_be_no_test_of_a_large_one():
     told = claim("scratch")
-    assert told["verdict"] == "not tested here" and "a model of 3.3 million parameters" in told["because"]
+    assert told["verdict"] == "not tested here" and "A model of 3.3 million parameters" in told["because"]
 
 
 def test_the_demands_on_poems_are_told_for_each_prompt_beside_people_and_chance():
     measured = FOUND.tang.measured
-    told = claim("poem")["because"]
-    for prompt, after in measured.after_over_runs.items():
-        assert f"after {prompt}, {with_interval(after['well_formed'])} % of the poems have the regular form" in told
-    for share in ("rhyme", "parallel_words"):
-        assert with_interval(measured.form.ceiling(share)) in told
-        assert f"by chance: {with_interval(measured.form.chance(share))}" in told
-    assert told.endswith("In the post's own poem 0 of 1 pairs of even lines rhyme")
+    assert claim("poem")["because"].endswith("In the post's own poem 0 of 1 pairs of even lines rhyme")
+    by_prompt = post_claims.demands(FOUND)
+    *prompts, tang, chance = phrases.demand_rows(by_prompt)
+    for row, (prompt, after) in zip(prompts, measured.after_over_runs.items(), strict=True):
+        assert row["poems"] == f"after {prompt}"
+        assert row["regular form, % of the poems"] == with_interval(after["well_formed"])
+        assert f"after {prompt} {with_interval(after['well_formed'])} % regular" in phrases.demands(by_prompt)
+    rhyme = "rhyme, % of the pairs of even lines"
+    assert tang[rhyme] == with_interval(measured.form.ceiling("rhyme"))
+    assert chance[rhyme] == with_interval(measured.form.chance("rhyme"))
+    assert chance["regular form, % of the poems"] == DASH  # shuffling keeps the form
+    assert [len(row) for row in phrases.demand_rows(by_prompt, "zh")] == [4] * (len(prompts) + 2)
 
 
 @pytest.mark.parametrize(

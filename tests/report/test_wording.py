@@ -92,6 +92,7 @@ FAMILIES = {
     "measure_{}": family(["measure_"], CONTESTS),
     "chance_{}": family(["chance_"], ["above", "alike", "below", "unknown"]),
     "because_{}": family(["because_"], CLAIMS),
+    "poems_{}": {"poems_tang", "poems_chance"},
     "kind_{}": family(["kind_"], lower(ClaimKind)),
     "short_{}": family(["short_"], [name for name, rule in post.rules().items() if rule["kind"] != "opinion"]),
     "effect_{}": {f"effect_{effect['measure']}" for rule in post.rules().values() for effect in rule["effects"]},
