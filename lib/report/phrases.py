@@ -757,7 +757,7 @@ def style(measured: RedditFinetune, language: str = "en") -> str:
             texts=told.texts,
             words=told.words,
             **{
-                f"{measure}_{who}": _figure(getattr(group, who))
+                f"{measure}_{who}": with_interval(getattr(group, who))
                 for measure, group in groups.items()
                 for who in ("before", "after", "people")
             },
