@@ -19,12 +19,13 @@ TOGETHER = [
 ]
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items):
     """Keeps the tests of a file in one process, and those of `TOGETHER`: they share what their fixtures built."""
     groups = {name: place for place, names in enumerate(TOGETHER) for name in names}
     for item in items:
         place = groups.get(item.path.name)
-        item.add_marker(pytest.mark.xdist_group(str(item.path) if place is None else TOGETHER[place][0]))
+        item.add_marker(pytest.mark.xdist_group(item.path.name if place is None else TOGETHER[place][0]))
     items.sort(key=lambda item: groups.get(item.path.name, len(TOGETHER)))
 
 
