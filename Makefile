@@ -155,7 +155,7 @@ bench: $(INSTALLED) $(BENCH_VENV)/.installed ## measure speed beside the post's 
 	$(BIN)/python -m lib.runner bench --profile bench
 
 test: $(VENV)/.installed-dev ## make the environment and run the tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(PYTEST)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 browser: $(VENV)/.installed-dev ## fetch a Chromium for the tests of the pages, where the system has none
 	$(BIN)/playwright install chromium

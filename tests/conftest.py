@@ -11,22 +11,13 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 
-# Files that share what takes minutes to build. The longest come first, so that no process is left alone with one.
-TOGETHER = [
-    ["test_gpu_profile.py"],
-    ["test_notebooks.py", "test_browser.py"],
-    ["test_bench.py", "test_bench_report.py"],
-]
+# The longest files come first, so that no process is left alone with one; `make test` keeps a file in one process.
+LONGEST = ["test_gpu_profile.py", "test_notebooks.py", "test_browser.py", "test_bench.py"]
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items):
-    """Keeps the tests of a file in one process, and those of `TOGETHER`: they share what their fixtures built."""
-    groups = {name: place for place, names in enumerate(TOGETHER) for name in names}
-    for item in items:
-        place = groups.get(item.path.name)
-        item.add_marker(pytest.mark.xdist_group(item.path.name if place is None else TOGETHER[place][0]))
-    items.sort(key=lambda item: groups.get(item.path.name, len(TOGETHER)))
+    """Puts the longest files first."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 @pytest.fixture(scope="session", autouse=True)
