@@ -27,17 +27,19 @@ from lib.core.records import (
 )
 from lib.report import escaping
 
+WIDTH = 4.6  # inches, of every figure; a page shows it wider where there is room
+
 matplotlib.rcdefaults()  # whatever the reader's matplotlibrc says
 matplotlib.rcParams.update(
     {
-        "figure.figsize": (7.5, 3.4),
+        "figure.figsize": (WIDTH, 3.2),
         "figure.dpi": 150,
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.grid": True,
         "axes.axisbelow": True,
         "grid.alpha": 0.25,
-        "font.size": 10,
+        "font.size": 10.5,  # at least 11 pixels where a phone shows the figure 350 pixels wide
         "legend.frameon": False,
         "text.parse_math": False,  # a label may hold any text
         "svg.fonttype": "none",  # text stays text: the reader's fonts have Chinese characters, this machine's may not
@@ -70,7 +72,7 @@ def save(figure: Figure, file: Path) -> None:
         unfinished.replace(file)
 
 
-def call_times(timings: list[Timing]) -> tuple[Figure, str]:
+def call_times(timings: list[Timing], language: str = "en") -> tuple[Figure, str]:
     """The seconds of each timed call, the first one in another colour."""
     seconds = [timing.seconds[CallState.FIRST] + timing.seconds[CallState.LATER] for timing in timings]
     figure = Figure(figsize=(7.5, 0.8 + sum(0.45 + 0.25 * len(calls) for calls in seconds)))
@@ -88,7 +90,7 @@ def call_times(timings: list[Timing]) -> tuple[Figure, str]:
     return figure, f"Bar chart of the seconds of each call. {'; '.join(told)}. The first call compiles."
 
 
-def loss_curve(curve: LossCurve) -> tuple[Figure, str]:
+def loss_curve(curve: LossCurve, language: str = "en") -> tuple[Figure, str]:
     """The training loss by step, with the means that Keras prints."""
     figure = Figure()
     axes = figure.subplots()
@@ -104,7 +106,7 @@ def loss_curve(curve: LossCurve) -> tuple[Figure, str]:
     )
 
 
-def repetition_by_perplexity(groups: list[TextGroup], people: str) -> tuple[Figure, str]:
+def repetition_by_perplexity(groups: list[TextGroup], people: str, language: str = "en") -> tuple[Figure, str]:
     """rep-4 against perplexity, a point for each group and a star for people, with their intervals.
 
     Args:
@@ -140,7 +142,7 @@ def repetition_by_perplexity(groups: list[TextGroup], people: str) -> tuple[Figu
     return figure, f"Repeated four-word phrases against perplexity. {told}."
 
 
-def repetition_probability(lines: dict[str, Rounds]) -> tuple[Figure, str]:
+def repetition_probability(lines: dict[str, Rounds], language: str = "en") -> tuple[Figure, str]:
     """The mean probability of a token in each round, a line with a band for each kind of text.
 
     Args:
@@ -192,7 +194,7 @@ def _label(axes, points: list[tuple[str, float, float]]) -> None:
         taken.append(box)
 
 
-def survival(runs: dict[str, TextLengths], training: float) -> tuple[Figure, str]:
+def survival(runs: dict[str, TextLengths], training: float, language: str = "en") -> tuple[Figure, str]:
     """The share of texts that still go on, by the number of new tokens.
 
     Args:
@@ -224,7 +226,7 @@ def survival(runs: dict[str, TextLengths], training: float) -> tuple[Figure, str
     )
 
 
-def style(told: Style) -> tuple[Figure, str]:
+def style(told: Style, language: str = "en") -> tuple[Figure, str]:
     """How well texts can be told from people's, by both measures, with their intervals."""
     names = {"before": "before fine-tuning", "after": "after fine-tuning", "people": "other people"}
     titles = {"auc": "classifier, AUC", "jsd": "word frequencies, bits"}
@@ -250,7 +252,7 @@ def style(told: Style) -> tuple[Figure, str]:
     return figure, f"Texts against people's, with 95 % intervals. {'; '.join(spoken)}."
 
 
-def learning_curve(curve: LearningCurve) -> tuple[Figure, str]:
+def learning_curve(curve: LearningCurve, language: str = "en") -> tuple[Figure, str]:
     """Held-out bits per character, and their change from before training, by the number of stories."""
     figure = Figure()
     left, right = figure.subplots(1, 2, sharex=True)
@@ -275,7 +277,9 @@ def learning_curve(curve: LearningCurve) -> tuple[Figure, str]:
     return figure, f"Bits per character on held-out texts. Before training {curve.untrained:.3f}; {spoken}."
 
 
-def speed(post_seconds: list[float], first: list[float], later: list[float]) -> tuple[Figure, str]:
+def speed(
+    post_seconds: list[float], first: list[float], later: list[float], language: str = "en"
+) -> tuple[Figure, str]:
     """The time of a call before and after fine-tuning: as the post timed it, and first and later calls here.
 
     Args:
@@ -302,6 +306,7 @@ def poem_demands(
     groups: dict[str, list[PoemForm]],
     over_runs: dict[str, dict[str, Estimate]],
     scale: dict[str, tuple[Estimate, Estimate | None]],
+    language: str = "en",
 ) -> tuple[Figure, str]:
     """How far groups of poems meet the three demands: form, rhyme, parallelism. A dot for each training run.
 
@@ -351,7 +356,7 @@ def _short(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
-def gibberish(rows: dict[str, list[tuple[str, TextQuality]]]) -> tuple[Figure, str]:
+def gibberish(rows: dict[str, list[tuple[str, TextQuality]]], language: str = "en") -> tuple[Figure, str]:
     """Letters in words and loops with their intervals; each language has its own panels, for they do not compare.
 
     Args:
@@ -385,7 +390,7 @@ def gibberish(rows: dict[str, list[tuple[str, TextQuality]]]) -> tuple[Figure, s
     return figure, f"Letters in words and loops, in percent. {'; '.join(told)}."
 
 
-def bits_per_character(bits: dict[str, dict[str, float]]) -> tuple[Figure, str]:
+def bits_per_character(bits: dict[str, dict[str, float]], language: str = "en") -> tuple[Figure, str]:
     """Bits per character on held-out texts; fewer is better. Each kind of texts has a panel with an axis of its own.
 
     Args:

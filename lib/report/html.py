@@ -10,7 +10,7 @@ import markupsafe
 
 from lib.core import chinese
 from lib.core.records import Sample
-from lib.report import escaping
+from lib.report import escaping, wording
 from lib.report.numbers import DASH, number
 
 TEMPLATE = Path(__file__).parent / "template"
@@ -23,7 +23,8 @@ def environment() -> jinja2.Environment:
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATE), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    made.filters |= {"visible": escaping.visible, "language": chinese.language, "note": note}
+    made.globals["say"] = wording.say
+    made.filters |= {"visible": escaping.visible, "language": chinese.language, "note": note, "label": wording.label}
     return made
 
 
@@ -32,7 +33,7 @@ def _macros():
     return environment().get_template("macros.html.j2").module
 
 
-def table(rows: list[dict], caption: str = "") -> str:
+def table(rows: list[dict], caption: str = "", language: str = "en") -> str:
     """Make a table; `""` without rows.
 
     On a phone, the cells of a table with few columns and long texts are stacked, and other tables scroll.
@@ -40,23 +41,24 @@ def table(rows: list[dict], caption: str = "") -> str:
     Args:
         rows: Values by column, all rows with the same columns; `_` in a column's name is shown as a space.
         caption: Shown above it.
+        language: The language of the page, into which heads and cells are translated, see `wording.label`.
     """
     if not rows:
         return ""
-    columns = [str(name).replace("_", " ") for name in rows[0]]
+    columns = [wording.label(str(name).replace("_", " "), language) for name in rows[0]]
     stacked = len(columns) <= FEW and any(len(str(value)) > LONG for row in rows for value in row.values())
-    cells = [[_cell(value) for value in row.values()] for row in rows]
-    return str(_macros().table(columns, cells, caption, stacked))
+    cells = [[_cell(value, language) for value in row.values()] for row in rows]
+    return str(_macros().table(columns, cells, caption, stacked, language))
 
 
-def _cell(value) -> dict[str, str]:
+def _cell(value, language: str) -> dict[str, str]:
     if isinstance(value, bool):
-        return {"kind": "", "lang": "", "text": "yes" if value else "no"}
+        return {"kind": "", "lang": "", "text": wording.label("yes" if value else "no", language)}
     if isinstance(value, int):
         return {"kind": "number", "lang": "", "text": f"{value:,}"}
     if isinstance(value, float):
         return {"kind": "number", "lang": "", "text": DASH if math.isnan(value) else number(value)}
-    text = DASH if value is None else str(value)
+    text = DASH if value is None else wording.label(str(value), language)
     return {"kind": "wide" if len(text) > LONG else "", "lang": chinese.language(text), "text": text}
 
 
@@ -87,12 +89,19 @@ def figure(file: Path, alt: str, caption: str) -> str:
     return str(_macros().figure(data_uri(file), alt, caption))
 
 
-def attempts(tried: list[str], used: str) -> str:
+def attempts(tried: list[str], used: str, language: str = "en") -> str:
     """List which sources failed and why, and which one was used in the end."""
-    return str(_macros().attempts(tried, used))
+    return str(_macros().attempts(tried, used, language))
 
 
-def samples(rows: list[Sample], by: str, caption: str = "", marked: bool = False, down: str = "prompt") -> str:
+def samples(
+    rows: list[Sample],
+    by: str,
+    caption: str = "",
+    marked: bool = False,
+    down: str = "prompt",
+    language: str = "en",
+) -> str:
     """Show texts in columns.
 
     Args:
@@ -101,6 +110,7 @@ def samples(rows: list[Sample], by: str, caption: str = "", marked: bool = False
         caption: Shown above.
         marked: Whether to mark the rounds of a loop, and to say how much of each text repeats itself.
         down: The field whose values stand below each other.
+        language: The language of the page.
     """
     columns = list(dict.fromkeys(str(getattr(sample, by)) for sample in rows))
     several = len({sample.number for sample in rows}) > 1
@@ -113,18 +123,18 @@ def samples(rows: list[Sample], by: str, caption: str = "", marked: bool = False
         line["texts"].setdefault(str(getattr(sample, by)), []).append(sample)
     for line in lines.values():
         line["texts"] = {name: line["texts"].get(name, []) for name in columns}
-    corner = "text by" if down == "label" else down
-    return str(_macros().samples(corner, columns, list(lines.values()), caption, marked))
+    corner = wording.label("text by" if down == "label" else down, language)
+    return str(_macros().samples(corner, columns, list(lines.values()), caption, marked, language))
 
 
-def note(sample: Sample, marked: bool) -> str:
+def note(sample: Sample, marked: bool, language: str = "en") -> str:
     """Make the note below a text: sampler, seed, tokens and, if loops are marked, how much repeats itself."""
     parts = [] if sample.label == sample.sampler else [sample.sampler]
-    parts += [] if sample.seed is None else [f"seed {sample.seed}"]
-    parts.append(f"{sample.new_tokens} new tokens")
+    parts += [] if sample.seed is None else [wording.say("note_seed", language, seed=sample.seed)]
+    parts.append(wording.say("note_tokens", language, tokens=sample.new_tokens))
     if marked and sample.rep_4_percent is not None:
-        parts += [f"{sample.looped_percent:.0f} % looped", f"rep-4 {sample.rep_4_percent:.0f} %"]
-    return ", ".join(parts)
+        parts.append(wording.say("note_looped", language, looped=sample.looped_percent, rep_4=sample.rep_4_percent))
+    return wording.say("comma", language).join(parts)
 
 
 def poems(cards: list[tuple[str, str]]) -> str:

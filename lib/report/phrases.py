@@ -72,11 +72,20 @@ def title(notebook: str, language: str = "en") -> str:
     return say(f"title_{notebook}", language) if wording.has(f"title_{notebook}") else notebook
 
 
-def code(machine: Machine) -> str:
+def code(machine: Machine, language: str = "en") -> str:
     """The version of the code that ran."""
     if machine.commit is None:
-        return f"unknown ({machine.no_commit_because})"
-    return f"commit {machine.commit}" + (", with changes" if machine.code_changed else "")
+        return say("code_unknown", language, because=wording.label(machine.no_commit_because or "", language))
+    return say("code_changed" if machine.code_changed else "code_commit", language, commit=machine.commit)
+
+
+def ran_on(machine: Machine, language: str = "en") -> str:
+    """The processor, the device and the backend, for the top of a page, where the profile follows."""
+    told = say("machine_cores", language, processor=machine.processor, cores=machine.cores)
+    if machine.device and machine.device != "CPU":
+        told += say("comma", language) + machine.device
+    told += say("banner_keras", language, backend=machine.keras) if machine.keras else ""
+    return f"{told}{say('banner_profile', language)} "
 
 
 def headline(answer: str) -> tuple[str, str]:

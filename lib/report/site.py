@@ -4,8 +4,11 @@ Usage: `python -m lib.report.site --profile cpu` (`make render`) makes all pages
 """
 
 import argparse
+import copy
+import itertools
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import nbconvert
@@ -16,7 +19,7 @@ from lib.claims import judgement
 from lib.core import command_line, locks, paths, records
 from lib.core.errors import UserError
 from lib.core.records import Judgement, Results
-from lib.report import escaping, executed, html, numbers, phrases, views, wording
+from lib.report import escaping, executed, html, numbers, phrases, translation, views, wording
 
 RESULTS = "results.json"
 CLAIMS = "claims.json"
@@ -58,9 +61,9 @@ def render(profile: str) -> Path:
 
 
 def render_report(folder: Path) -> None:
-    """Make `report.html` in a report's folder, from its `results.json` and its executed notebook.
+    """Make a report's page in each language, from its `results.json` and its executed notebook.
 
-    The views in the executed notebook are updated too, so that it matches the page.
+    The views in the executed notebook are updated too, so that it matches the page in English.
     """
     results, kept = records.load(folder / RESULTS), folder / executed.NAME
     if not kept.is_file():
@@ -74,23 +77,45 @@ def render_report(folder: Path) -> None:
         executed.with_prose_of(notebook, nbformat.read(source, as_version=4))
     executed.redraw(notebook, views.Page(results, folder))
     executed.write(notebook, kept)
-    paths.write(folder / "report.html", _page(notebook, results, folder))
+    for language in wording.LANGUAGES:
+        told = copy.deepcopy(notebook)
+        translation.translate(told, results.notebook, language)
+        page = views.Page(results, folder, language)
+        if language != "en":
+            executed.redraw(told, page)
+        paths.write(folder / report_name(language), _page(told, page))
 
 
-def _page(notebook, results: Results, folder: Path) -> str:
-    first, more = phrases.headline(phrases.answer(results))
+def report_name(language: str) -> str:
+    """Return the file name of a report's page in a language."""
+    return "report.html" if language == "en" else f"report.{language}.html"
+
+
+def _page(notebook, page: views.Page) -> str:
+    results, folder, language = page.results, page.folder, page.language
+    first, more = phrases.headline(phrases.answer(results, language))
     report = {
         "title": notebook.cells[0].source.splitlines()[0].lstrip("# "),
+        "say": page.say,
+        "tag": wording.TAGS[language],
+        "languages": _languages(language, report_name),
+        "index": index_name(language),
         "headline": first,
         "more": more,
         "contents": _contents(notebook),
         "files": sorted(path.name for path in folder.iterdir() if path.suffix in (".csv", ".json", ".ipynb")),
-        "stand_ins": phrases.stand_ins(results.stand_ins),
-        "changed": {name: numbers.parameter(value) for name, value in results.changed.items()},
-        "sources": _sources(results),
-        "machine": results.machine,
-        "code": phrases.code(results.machine),
-        "minutes": results.minutes,
+        "stand_ins": phrases.stand_ins(results.stand_ins, language),
+        "changed": page.say("between").join(
+            f"{name} = {numbers.parameter(value)}" for name, value in results.changed.items()
+        ),
+        "sources": _sources(page),
+        "ran_on": phrases.ran_on(results.machine, language),
+        "took": page.say(
+            "banner_minutes",
+            minutes=results.minutes,
+            date=results.machine.date,
+            code=phrases.code(results.machine, language),
+        ),
         "notebook": results.notebook,
         "profile": results.profile,
     }
@@ -99,17 +124,26 @@ def _page(notebook, results: Results, folder: Path) -> str:
     own = [str(html.TEMPLATE.parent), str(Path(sys.prefix) / "share" / "jupyter" / "nbconvert" / "templates")]
     exporter = nbconvert.HTMLExporter(template_name=html.TEMPLATE.name, extra_template_basedirs=own)
     exporter.register_filter("visible", escaping.visible)
-    page, _ = exporter.from_notebook_node(notebook, resources={"report": report})
-    return page
+    text, _ = exporter.from_notebook_node(notebook, resources={"report": report})
+    return text
 
 
-def _sources(results: Results) -> list[tuple[str, str]]:
+def _languages(language: str, file: Callable[[str], str]) -> list[dict]:
+    """Return what a page's switch between the languages shows, with the files of the other pages."""
+    return [
+        {"name": wording.NAMES[one], "tag": wording.TAGS[one], "file": file(one), "is_current": one == language}
+        for one in wording.LANGUAGES
+    ]
+
+
+def _sources(page: views.Page) -> list[tuple[str, str]]:
     """Return the models and texts of a report, for the top of its page."""
     told = []
-    for model in results.models:
-        source = f" ({model.source})" if model.source else ""
-        told.append(("Model", f"{model.name}{source}, {model.parameters:,} parameters"))
-    told += [("Texts", f"{corpus.name} ({corpus.source})") for corpus in results.corpora]
+    for model in page.results.models:
+        name = page.say("banner_named", name=model.name, source=model.source) if model.source else model.name
+        told.append((page.say("banner_model"), page.say("banner_size", name=name, parameters=model.parameters)))
+    for corpus in page.results.corpora:
+        told.append((page.say("banner_texts"), page.say("banner_named", name=corpus.name, source=corpus.source)))
     return list(dict.fromkeys(told))  # a corpus cut to other lengths is the same texts
 
 
@@ -119,6 +153,12 @@ def title(notebook: str) -> str:
     if not file.is_file():
         return notebook
     return nbformat.read(file, as_version=4).cells[0].source.splitlines()[0].lstrip("# ")
+
+
+def _title(notebook: str, language: str) -> str:
+    """Return a notebook's title in a language, if it has phrases; else as it stands in the notebook."""
+    told = phrases.title(notebook, language)
+    return title(notebook) if told == notebook else told
 
 
 def _contents(notebook) -> list[dict[str, str]]:
@@ -156,7 +196,8 @@ def render_index(profile: str) -> Path:
         page = template.render(
             profile=profile,
             language=language,
-            languages=[(name, wording.NAMES[name], wording.TAGS[name], index_name(name)) for name in wording.LANGUAGES],
+            languages=_languages(language, index_name),
+            file=report_name(language),
             tag=wording.TAGS[language],
             say=lambda name, language=language, **values: wording.say(name, language, **values),
             style=(html.TEMPLATE / "style.css").read_text(encoding="utf-8"),
@@ -212,12 +253,13 @@ def _card(folder: Path, results: Results, language: str) -> dict:
     except UserError:  # the summary's, if one of its experiments is missing
         answer = ""
     first, more = phrases.headline(answer)
-    heading = phrases.title(results.notebook, language)
-    pictures = [folder / file for file in results.figures if (folder / file).is_file()]
+    shown = views.Page(results, folder, language)
+    names = [shown.figure_file(Path(file).stem) for file in results.figures]
+    pictures = [folder / file for file in names if (folder / file).is_file()]
     is_summary = results.notebook == notebooks.SUMMARY  # its findings are the tables of the index
     return {
         "folder": folder.name,
-        "title": title(results.notebook) if heading == results.notebook else heading,
+        "title": _title(results.notebook, language),
         "headline": first,
         "more": "" if is_summary else more,
         "differs": [f"{name}: {numbers.parameter(value)}" for name, value in results.changed.items()],
@@ -228,16 +270,16 @@ def _card(folder: Path, results: Results, language: str) -> dict:
             language,
             minutes=f"{results.minutes:.1f}",
             date=results.machine.date,
-            code=phrases.code(results.machine),
+            code=phrases.code(results.machine, language),
         ),
     }
 
 
 def _link(folder: Path, reports: dict[str, Results]) -> None:
-    """Write links to the neighbouring reports that exist into every report."""
+    """Write links to the neighbouring reports that exist into every page of every report."""
     order = [name for name in reports if "@" not in name]
-    for name in reports:
-        report = folder / name / "report.html"
+    for name, language in itertools.product(reports, wording.LANGUAGES):
+        report = folder / name / report_name(language)
         if not report.is_file():
             continue
         around = []
@@ -245,10 +287,10 @@ def _link(folder: Path, reports: dict[str, Results]) -> None:
             place = order.index(name)
             around = [("prev", "←", order[place - 1 : place]), ("next", "→", order[place + 1 : place + 2])]
         elif (original := name.partition("@")[0]) in order:
-            around = [("up", "The report itself:", [original])]
+            around = [("up", wording.say("link_original", language), [original])]
         links = [
-            f'<a rel="{rel}" href="../{other}/report.html">{sign} '
-            f"{escaping.as_html(title(reports[other].notebook))}</a>"
+            f'<a rel="{rel}" href="../{other}/{report_name(language)}">{sign} '
+            f"{escaping.as_html(_title(reports[other].notebook, language))}</a>"
             for rel, sign, others in around
             for other in others
         ]

@@ -29,6 +29,7 @@ from lib.core.records import (
 from lib.evaluation import metrics
 from lib.report import phrases
 from lib.report.numbers import DASH, number, signed, with_interval
+from lib.report.wording import say
 
 DEMANDS = {  # the three that the post names
     "well_formed": "form: well formed %",
@@ -463,15 +464,15 @@ def rates(rows: list[dict]) -> list[dict]:
     return table
 
 
-def machine(facts: Machine) -> list[dict]:
+def machine(facts: Machine, language: str = "en") -> list[dict]:
     """What a report was made with, a row a fact."""
     rows = {
         "date": facts.date,
-        "code": phrases.code(facts),
-        "Python": f"{facts.python} on {facts.system}",
-        "processor": f"{facts.processor}, {facts.cores} cores",
-        "memory": f"{facts.memory_gib:.0f} GiB, of which this notebook used {facts.peak_memory_gib:.1f} GiB at its peak"
-        + ("; freed memory is kept" if facts.keeps_freed_memory else ""),
+        "code": phrases.code(facts, language),
+        "Python": f"{facts.python} ({facts.system})",
+        "processor": say("machine_cores", language, processor=facts.processor, cores=facts.cores),
+        "memory": say("machine_memory", language, total=facts.memory_gib, peak=facts.peak_memory_gib)
+        + (say("machine_keeps_memory", language) if facts.keeps_freed_memory else ""),
         "Keras backend": facts.keras,
         "device": facts.device,
         "environment variables set aside": ", ".join(facts.variables_set_aside),

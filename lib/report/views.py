@@ -39,9 +39,17 @@ class Page:
         """What the notebook measured."""
         return self.results.measured
 
-    def say(self, name: str, **values) -> str:
+    def say(self, name: str, /, **values) -> str:
         """Return a phrase in the page's language."""
         return say(name, self.language, **values)
+
+    def table(self, rows: list[dict], caption: str = "") -> str:
+        """Make a table in the page's language, see `html.table`."""
+        return html.table(rows, caption, self.language)
+
+    def figure_file(self, name: str) -> str:
+        """Return where a figure that is drawn from the records lies in the report's folder."""
+        return f"figures/{name}.svg" if self.language == "en" else f"figures/{self.language}/{name}.svg"
 
 
 VIEWS: dict[str, Callable[..., str]] = {}
@@ -66,7 +74,7 @@ def drawing(function: Callable[[Page], tuple[Figure, str]]) -> Callable[[Page], 
 @view
 def table(page: Page, rows: list[dict], caption: str = "") -> str:
     """A table of the given rows."""
-    return html.table(rows, caption)
+    return page.table(rows, caption)
 
 
 @view
@@ -85,10 +93,10 @@ def picture(page: Page, file: str, alt: str, caption: str) -> str:
 def figure(page: Page, name: str) -> str:
     """A figure that is drawn from the records, one of `FIGURES`."""
     drawn, alt = FIGURES[name](page)
-    file = f"figures/{name}.svg"
-    (page.folder / "figures").mkdir(exist_ok=True)
+    file = page.figure_file(name)
+    (page.folder / file).parent.mkdir(parents=True, exist_ok=True)
     figures.save(drawn, page.folder / file)
-    if file not in page.results.figures:
+    if page.language == "en" and file not in page.results.figures:
         page.results.figures.append(file)
     return html.figure(page.folder / file, alt, page.say(f"caption_{name}"))
 
@@ -107,7 +115,7 @@ def parameter_list(page: Page) -> str:
     """The parameters, with the values of the run."""
     source = paths.NOTEBOOKS / f"{page.results.notebook}.ipynb"
     declared = parameters.declared(source) if source.is_file() else {}
-    return html.table(
+    return page.table(
         [
             {
                 "parameter": name,
@@ -129,7 +137,11 @@ def model(page: Page, number: int = 0) -> str:
         number: Which of the models, from 0.
     """
     used = page.results.models[number]
-    return html.attempts([redaction.clean(attempt) for attempt in used.attempts], used.source) if used.attempts else ""
+    return (
+        html.attempts([redaction.clean(attempt) for attempt in used.attempts], used.source, page.language)
+        if used.attempts
+        else ""
+    )
 
 
 @view
@@ -145,8 +157,8 @@ def corpus(page: Page, number: int) -> str:
     rows |= {name: f"{count:,}" for name, count in used.counts.items()}
     rows["SHA-256 of the cleaned texts"] = used.sha256
     tried = [redaction.clean(attempt) for attempt in used.attempts]
-    told = html.attempts(tried, used.source) if tried else ""
-    return told + html.table([{"texts": name, used.name: value} for name, value in rows.items()])
+    told = html.attempts(tried, used.source, page.language) if tried else ""
+    return told + page.table([{"texts": name, used.name: value} for name, value in rows.items()])
 
 
 @view
@@ -158,7 +170,7 @@ def answer(page: Page) -> str:
 @view
 def environment(page: Page) -> str:
     """The environment that the report was made with."""
-    return html.table(tables.machine(page.results.machine))
+    return page.table(tables.machine(page.results.machine, page.language))
 
 
 # Timing and training.
@@ -177,13 +189,13 @@ def _timings(page: Page) -> list[Timing]:
 @view
 def speeds(page: Page) -> str:
     """Seconds and tokens per second of the calls that were timed."""
-    return html.table(tables.speeds(_timings(page)), page.say("table_speeds"))
+    return page.table(tables.speeds(_timings(page)), page.say("table_speeds"))
 
 
 @view
 def latencies(page: Page) -> str:
     """The first token and those after it."""
-    return html.table(tables.latencies(_timings(page)), page.say("table_latencies"))
+    return page.table(tables.latencies(_timings(page)), page.say("table_latencies"))
 
 
 @view
@@ -196,19 +208,19 @@ def conditions(page: Page) -> str:
 @drawing
 def calls(page: Page) -> tuple[Figure, str]:
     """The seconds of each call."""
-    return figures.call_times(_timings(page))
+    return figures.call_times(_timings(page), language=page.language)
 
 
 @drawing
 def loss(page: Page) -> tuple[Figure, str]:
     """The training loss by step."""
-    return figures.loss_curve(page.measured.training.curve)
+    return figures.loss_curve(page.measured.training.curve, language=page.language)
 
 
 @view
 def steps(page: Page) -> str:
     """The times of the training steps."""
-    return html.table(tables.steps(page.measured.training), page.say("table_steps"))
+    return page.table(tables.steps(page.measured.training), page.say("table_steps"))
 
 
 @view
@@ -223,14 +235,14 @@ def held_out(page: Page, what: str) -> str:
     length = page.results.parameters["sequence_length"]
     told = page.say(f"held_out_{what}")
     caption = page.say("table_held_out", count=measured.held_out_texts, what=told, length=length)
-    return html.table(tables.held_out(measured.held_out, measured.likelihood, what), caption)
+    return page.table(tables.held_out(measured.held_out, measured.likelihood, what), caption)
 
 
 @view
 def examples(page: Page) -> str:
     """The first training texts, with their titles."""
     rows = [{"title": title, "text (its beginning)": text} for title, text in page.measured.examples]
-    return html.table(rows, page.say("table_examples"))
+    return page.table(rows, page.say("table_examples"))
 
 
 @view
@@ -248,7 +260,7 @@ def text_lengths(page: Page) -> str:
     measured, length = page.measured, page.results.parameters["sequence_length"]
     told = html.paragraph(phrases.text_lengths(measured, length, page.language))
     caption = page.say("table_lengths", texts=measured.ends.lengths.after.texts)
-    return told + html.table(tables.text_lengths(measured.ends), caption)
+    return told + page.table(tables.text_lengths(measured.ends), caption)
 
 
 @view
@@ -257,7 +269,7 @@ def text_ends(page: Page) -> str:
     measured = page.measured
     told = html.paragraph(phrases.text_ends(measured, page.results.parameters["k"], page.language))
     caption = page.say("table_ends", texts=measured.ends.texts)
-    return html.table(tables.end_probabilities(measured.ends), caption) + told
+    return page.table(tables.end_probabilities(measured.ends), caption) + told
 
 
 @drawing
@@ -265,7 +277,7 @@ def survival(page: Page) -> tuple[Figure, str]:
     """The share of texts that still go on, by new tokens."""
     ends = page.measured.ends
     runs = {label: getattr(ends.lengths, name) for name, label in tables.RUNS.items()}
-    return figures.survival(runs, ends.training.median_tokens)
+    return figures.survival(runs, ends.training.median_tokens, language=page.language)
 
 
 @view
@@ -273,13 +285,13 @@ def style_table(page: Page) -> str:
     """How well the texts can be told from people's."""
     told = page.measured.style
     caption = page.say("table_style", texts=told.texts, words=told.words)
-    return html.table(tables.style(told), caption) + html.paragraph(phrases.style(page.measured, page.language))
+    return page.table(tables.style(told), caption) + html.paragraph(phrases.style(page.measured, page.language))
 
 
 @drawing
 def style(page: Page) -> tuple[Figure, str]:
     """How well the texts can be told from people's."""
-    return figures.style(page.measured.style)
+    return figures.style(page.measured.style, language=page.language)
 
 
 @view
@@ -288,13 +300,13 @@ def learning_table(page: Page) -> str:
     curve = page.measured.learning_curve
     caption = page.say("table_curve", texts=len(curve.points[0].by_text))
     told = html.paragraph(phrases.learning_curve(page.measured, page.language))
-    return html.table(tables.learning_curve(curve), caption) + told
+    return page.table(tables.learning_curve(curve), caption) + told
 
 
 @drawing
 def learning_curve(page: Page) -> tuple[Figure, str]:
     """Held-out bits per character against the number of stories."""
-    return figures.learning_curve(page.measured.learning_curve)
+    return figures.learning_curve(page.measured.learning_curve, language=page.language)
 
 
 @view
@@ -341,7 +353,7 @@ def samples(
         caption: A name in `wording.yaml`.
     """
     shown = _chosen(page, labels, prompts, most)
-    return html.samples(shown, by, page.say(caption) if caption else "", marked, down)
+    return html.samples(shown, by, page.say(caption) if caption else "", marked, down, page.language)
 
 
 @view
@@ -373,7 +385,7 @@ def first_calls(page: Page) -> str:
 @view
 def quality(page: Page) -> str:
     """How far the texts after both prompts are from people's."""
-    return html.table(tables.quality(page.measured.quality.groups), page.say("table_quality"))
+    return page.table(tables.quality(page.measured.quality.groups), page.say("table_quality"))
 
 
 @view
@@ -381,7 +393,7 @@ def word_lists(page: Page) -> str:
     """The share of letters in words by several lists of words."""
     lists, groups = page.measured.word_lists, page.measured.quality
     names = {name: getattr(groups, name).label for name in lists[0].words}
-    return html.table(tables.word_lists(lists, names), page.say("table_word_lists"))
+    return page.table(tables.word_lists(lists, names), page.say("table_word_lists"))
 
 
 @view
@@ -404,7 +416,8 @@ def gibberish(page: Page) -> tuple[Figure, str]:
                 ("chance", quality.people_shuffled),
             ],
             "English": [("model", quality.english), ("people", quality.people_stories)],
-        }
+        },
+        language=page.language,
     )
 
 
@@ -426,13 +439,13 @@ def repetition(page: Page, caption: str, first: bool = False) -> str:
     if first:
         groups = [page.measured.greedy, page.measured.top_k, page.measured.people]
     told = page.say(caption, count=groups[0].texts, seed=page.results.parameters["seed"])
-    return html.table(tables.text_groups(groups, metrics.Table.REPETITION), told)
+    return page.table(tables.text_groups(groups, metrics.Table.REPETITION), told)
 
 
 @view
 def variety(page: Page) -> str:
     """How varied, copied and likely the texts of each group are."""
-    return html.table(tables.text_groups(_groups(page), metrics.Table.VARIETY), page.say("table_variety"))
+    return page.table(tables.text_groups(_groups(page), metrics.Table.VARIETY), page.say("table_variety"))
 
 
 @view
@@ -459,7 +472,7 @@ def differences(page: Page) -> str:
     """How much more greedy decoding repeats itself than top-k sampling and people, after the same beginnings."""
     measured = page.measured
     compared = {measured.top_k.label: measured.greedy_minus_top_k, measured.people.label: measured.greedy_minus_people}
-    return html.table(tables.differences(compared), page.say("table_differences", count=len(measured.openings)))
+    return page.table(tables.differences(compared), page.say("table_differences", count=len(measured.openings)))
 
 
 def _repeated(page: Page) -> dict[str, Rounds]:
@@ -470,13 +483,13 @@ def _repeated(page: Page) -> dict[str, Rounds]:
 @drawing
 def repetition_probability(page: Page) -> tuple[Figure, str]:
     """How probable a sentence's tokens are, against how often it has been written."""
-    return figures.repetition_probability(_repeated(page))
+    return figures.repetition_probability(_repeated(page), language=page.language)
 
 
 @view
 def rounds(page: Page) -> str:
     """What greedy decoding and top-k sampling make of a sentence, round by round."""
-    return html.table(tables.rounds(_repeated(page)), page.say("table_rounds"))
+    return page.table(tables.rounds(_repeated(page)), page.say("table_rounds"))
 
 
 @view
@@ -507,19 +520,19 @@ def named_again(page: Page) -> str:
 @view
 def published(page: Page) -> str:
     """Published figures beside those of this run."""
-    return html.table(tables.published(page.measured.published), page.say("table_published"))
+    return page.table(tables.published(page.measured.published), page.say("table_published"))
 
 
 @view
 def batch_times(page: Page) -> str:
     """The time of a batch with each sampler."""
-    return html.table(tables.batch_times(page.measured.times), page.say("table_batch_times"))
+    return page.table(tables.batch_times(page.measured.times), page.say("table_batch_times"))
 
 
 @drawing
 def repetition_by_perplexity(page: Page) -> tuple[Figure, str]:
     """Repetition against perplexity, for each sampler and people."""
-    return figures.repetition_by_perplexity(page.measured.groups, page.measured.people.label)
+    return figures.repetition_by_perplexity(page.measured.groups, page.measured.people.label, language=page.language)
 
 
 # The form of poems, and the model from scratch.
@@ -545,7 +558,7 @@ def poem_demands(page: Page) -> str:
     by_chance = {share: scale.shuffled.shares[share] for share in ("rhyme", "rhyme_secondary")}
     rows.append((SHUFFLED, "poems", by_chance))
     rows.append(("lines of the middle couplets, paired at random", "poems", scale.random_couplets.shares))
-    return html.table(tables.poem_demands(rows), page.say("table_demands"))
+    return page.table(tables.poem_demands(rows), page.say("table_demands"))
 
 
 TANG_POETS, SHUFFLED = "Tang poets (held out, whole poems)", "their characters, shuffled"
@@ -587,7 +600,7 @@ def poem_forms(page: Page) -> str:
     scale = _scale(page)
     groups = {name: runs[0] for name, runs, *_ in _poem_groups(page.measured)}
     groups |= {TANG_POETS: scale.tang_poets, SHUFFLED: scale.shuffled}
-    return html.table(tables.poem_forms(groups), page.say("table_form"))
+    return page.table(tables.poem_forms(groups), page.say("table_form"))
 
 
 @view
@@ -599,14 +612,15 @@ def parallelism_told(page: Page) -> str:
 @drawing
 def demands(page: Page) -> tuple[Figure, str]:
     """The three demands, with a dot for each run, beside ceiling and chance."""
-    return _demands(_poem_groups(page.measured), _scale(page))
+    return _demands(page, _poem_groups(page.measured), _scale(page))
 
 
-def _demands(groups: list[tuple[str, list[PoemForm], dict[str, Estimate], str]], scale: PoemScale):
+def _demands(page: Page, groups: list[tuple[str, list[PoemForm], dict[str, Estimate], str]], scale: PoemScale):
     return figures.poem_demands(
         {name: runs for name, runs, *_ in groups},
         {name: over for name, runs, over, _ in groups if len(runs) > 1},
         {share: (scale.ceiling(share), scale.chance(share)) for share in figures.DEMANDS},
+        language=page.language,
     )
 
 
@@ -621,7 +635,7 @@ def first_poem(page: Page) -> str:
     """A poem line by line."""
     marks = {name: getattr(prosody, name.upper()) for name in ("level", "oblique", "ambiguous", "unknown")}
     told = html.paragraph(page.say("first_poem_explained", **marks), "note")
-    return html.table(tables.poem_lines(page.measured.first_poem)) + told
+    return page.table(tables.poem_lines(page.measured.first_poem)) + told
 
 
 @view
@@ -630,14 +644,14 @@ def vocabulary(page: Page) -> str:
     measured = page.measured
     rows = {"parameters": measured.parameters, "tokens in the vocabulary": measured.vocabulary_size}
     rows |= {f"tokens of {prompt}": count for prompt, count in measured.prompt_tokens.items()}
-    return html.table([{"what": name, "count": count} for name, count in rows.items()], page.results.models[0].name)
+    return page.table([{"what": name, "count": count} for name, count in rows.items()], page.results.models[0].name)
 
 
 @view
 def trainings(page: Page) -> str:
     """The cost of the two trainings, and their machines."""
     told = phrases.trained_where(page.measured.fine_tuned.machine, page.results.machine, page.language)
-    return html.table(tables.trainings(page.measured), page.say("table_trainings")) + html.paragraph(told, "note")
+    return page.table(tables.trainings(page.measured), page.say("table_trainings")) + html.paragraph(told, "note")
 
 
 @view
@@ -653,13 +667,13 @@ def likelihoods(page: Page) -> str:
     caption = page.say("table_likelihoods", count=measured.likelihood.texts)
     told = phrases.difference(measured.bits_per_character_difference, page.language)
     told += phrases.difference_over_runs(measured, page.language)
-    return html.table(tables.likelihoods(rows), caption) + html.paragraph(told)
+    return page.table(tables.likelihoods(rows), caption) + html.paragraph(told)
 
 
 @view
 def contests(page: Page) -> str:
     """Which model is better, measure by measure."""
-    return html.table(tables.contests(page.measured), page.say("table_contests"))
+    return page.table(tables.contests(page.measured), page.say("table_contests"))
 
 
 # The summary.
@@ -680,7 +694,7 @@ def experiment_list(page: Page) -> str:
         }
         for results in experiments.every(_profile(page))
     ]
-    return html.table(rows)
+    return page.table(rows)
 
 
 @view
@@ -699,7 +713,7 @@ def claims(page: Page, opinions: bool = False) -> str:
             "name": claim.name,
             "quote": claim.quote,
             "heading": claim.heading,
-            "effects": html.table(
+            "effects": page.table(
                 phrases.demand_rows(claim.evidence["demands"], page.language)
                 if opinions and "demands" in claim.evidence
                 else phrases.effects(claim, page.language)
@@ -715,7 +729,7 @@ def claims(page: Page, opinions: bool = False) -> str:
 @view
 def post_texts(page: Page) -> str:
     """The texts that the post prints, with their measures."""
-    return html.table(tables.post_texts(page.measured.post_texts), page.say("table_post_texts"))
+    return page.table(tables.post_texts(page.measured.post_texts), page.say("table_post_texts"))
 
 
 @view
@@ -725,7 +739,7 @@ def beside(page: Page) -> str:
     rows = beside_post.rows(experiments.load(_profile(page)), figures_of_the_post)
     keys = {"what": "heading_what", "post": "heading_post", "here": "heading_run", "why": "heading_why"}
     told = [phrases.beside(row, page.language) for row in rows]
-    return html.table(
+    return page.table(
         [{page.say(heading): row[key] for key, heading in keys.items()} for row in told], figures_of_the_post["source"]
     )
 
@@ -739,6 +753,7 @@ def speed(page: Page) -> tuple[Figure, str]:
         [told["baseline"]["seconds"], told["reddit"]["seconds_after"]],
         [one.first_call_seconds for one in pair],
         [one.later_calls.median_seconds for one in pair],
+        language=page.language,
     )
 
 
@@ -760,14 +775,14 @@ def compiling(page: Page) -> str:
 def rates(page: Page) -> str:
     """Tokens per second of the post's calls and of this run's."""
     rows = beside_post.rates(experiments.load(_profile(page)), post.blog_post())
-    return html.table(tables.rates(rows), page.say("table_rates"))
+    return page.table(tables.rates(rows), page.say("table_rates"))
 
 
 @drawing
 def all_repetition(page: Page) -> tuple[Figure, str]:
     """Repetition against perplexity, from the results of 03."""
     measured = experiments.load(_profile(page)).samplers.measured
-    return figures.repetition_by_perplexity(measured.groups, measured.people.label)
+    return figures.repetition_by_perplexity(measured.groups, measured.people.label, language=page.language)
 
 
 @view
@@ -789,7 +804,7 @@ def _bits(page: Page) -> dict[str, dict[str, float]]:
 def bits_table(page: Page) -> str:
     """Bits per character on held-out texts."""
     rows = [(texts, model, bits) for texts, models in _bits(page).items() for model, bits in models.items()]
-    return html.table(
+    return page.table(
         [{"held-out texts": texts, "model": model, "bits per character": bits} for texts, model, bits in rows]
     )
 
@@ -797,7 +812,7 @@ def bits_table(page: Page) -> str:
 @drawing
 def bits(page: Page) -> tuple[Figure, str]:
     """Bits per character on held-out texts."""
-    return figures.bits_per_character(_bits(page))
+    return figures.bits_per_character(_bits(page), language=page.language)
 
 
 @drawing
@@ -805,4 +820,4 @@ def all_poems(page: Page) -> tuple[Figure, str]:
     """The three demands on the poems of both models, beside ceiling and chance."""
     found = experiments.load(_profile(page))
     *own, _ = _poem_groups(found.scratch.measured)  # the last is the fine-tuned model's, which stands there already
-    return _demands([*_poem_groups(found.tang.measured), *own], found.tang.measured.form)
+    return _demands(page, [*_poem_groups(found.tang.measured), *own], found.tang.measured.form)

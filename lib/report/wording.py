@@ -1,4 +1,8 @@
-"""Read the words of the reports, in English and Chinese, from `wording.yaml`: a template for each language."""
+"""Read the words of the reports, in English and Chinese.
+
+Sentences are templates in `wording.yaml`, one for each language. Short English texts of the code and of the records
+(heads of tables, labels of figures and groups, meanings of parameters) are translated by `labels.<language>.yaml`.
+"""
 
 import functools
 from pathlib import Path
@@ -22,6 +26,22 @@ def say(name: str, language: str = "en", /, **values) -> str:
         KeyError: If there is no such name or language, or a value is missing.
     """
     return templates()[name][language].format(**values)
+
+
+def label(text: str, language: str = "en") -> str:
+    """Translate a short text. One that has no translation, such as a sampler's name, stays as it is.
+
+    Args:
+        text: The text, in English.
+        language: One of `LANGUAGES`.
+    """
+    return labels(language).get(text, text)
+
+
+@functools.cache
+def labels(language: str) -> dict[str, str]:
+    """Return the translations of short texts into a language, by the text in English."""
+    return {} if language == "en" else yaml_files.read(Path(__file__).with_name(f"labels.{language}.yaml"))
 
 
 def has(name: str) -> bool:

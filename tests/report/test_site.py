@@ -177,7 +177,7 @@ def test_the_banner_names_a_gpu(page, outputs):
 def test_the_banner_of_a_variant_tells_what_was_changed(page, outputs):
     assert "A variant" not in page
     told = rendered(outputs, changed={"k": 40, "prompts": ["a < b", "c"]})
-    assert "A variant: k is 40; prompts is a &lt; b, c." in told
+    assert "A variant: k = 40; prompts = a &lt; b, c." in told
 
 
 def test_a_page_needs_nothing_from_outside_and_runs_nothing(page):
@@ -321,7 +321,7 @@ def test_the_index_has_a_card_for_each_report_in_each_language(outputs):
     english = html_of(site.render_index("small"))
     chinese = html_of(outputs / "index.zh.html")
     for language, index in (("en", english), ("zh", chinese)):
-        titles = re.findall('<h3><a href="([^"]*)/report.html">(.*?)</a></h3>', index)
+        titles = re.findall(f'<h3><a href="([^"]*)/{site.report_name(language)}">(.*?)</a></h3>', index)
         names = sorted(made_records.RECORDED)
         assert titles == [(name, phrases.title(name, language).replace("'", "&#39;")) for name in names]
         assert f'<html lang="{wording.TAGS[language]}">' in index
