@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -94,15 +95,23 @@ def run_on_jax():
 
 @pytest.fixture(scope="session")
 def smoke_outputs(tmp_path_factory, own_cache):
-    """The folder with the reports of all notebooks on the smoke profile, in the order in which make runs them."""
-    from lib import notebooks, runner
+    """The folder with the reports of all notebooks on the smoke profile, in the order in which make runs them.
 
-    folder = tmp_path_factory.mktemp("outputs")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("REPORT_OUTPUTS", str(folder))
-        for notebook in notebooks.in_order():
-            runner.run(notebook, "smoke")
-    return folder / "smoke"
+    The processes of one test run make them once; each has a copy of its own.
+    """
+    from lib import notebooks, runner
+    from lib.core import locks
+
+    base = tmp_path_factory.getbasetemp()
+    made = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "smoke-reports"
+    made.mkdir(exist_ok=True)
+    with locks.only_one(made), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REPORT_OUTPUTS", str(made))
+        if not (made / "done").is_file():
+            for notebook in notebooks.in_order():
+                runner.run(notebook, "smoke")
+            (made / "done").touch()
+    return shutil.copytree(made / "smoke", tmp_path_factory.mktemp("outputs") / "smoke")
 
 
 @pytest.fixture

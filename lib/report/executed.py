@@ -102,9 +102,8 @@ def redraw(notebook, page: views.Page) -> None:
 
 def _made(view: dict, page: views.Page) -> str:
     try:
-        make = views.VIEWS[view["view"]]
-        inspect.signature(make).bind(page, **view["options"])
-        return make(page, **view["options"])
+        inspect.signature(views.VIEWS[view["view"]]).bind(page, **view["options"])
+        return page.show(view["view"], **view["options"])
     except (KeyError, TypeError, AttributeError) as error:  # a view, a figure or a caption of another version
         results = page.results
         raise UserError(

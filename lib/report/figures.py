@@ -55,12 +55,15 @@ DEMANDS = {  # the demands on a poem, as their panels are named
     "parallel_words": "parallel: words\nof a kind, percentile",
 }
 BLUE, ORANGE, GREY, GREEN = "#2f6db3", "#d9822b", "#9aa0a8", "#4a9b6e"
+INK, LIGHT = "#1c2024", "#e4e7eb"  # of text and lines that have no colour of their own, on a light and on a dark page
+TEXTS = {BLUE: BLUE, ORANGE: "#9a560f", GREY: "#5d646d", GREEN: "#2f6f4c"}  # darker, since text needs more contrast
+ON_DARK = {BLUE: "#7fb3ec", ORANGE: "#f0a050", GREY: "#a9b2bd", GREEN: "#74c79a"}
 WRITERS = {"model": BLUE, "people": ORANGE, "chance": GREY}
 WIDER = 0.5  # em by which a Chinese character is wider than what stands for it where this machine has no font for it
 
 
 def save(figure: Figure, file: Path) -> None:
-    """Writes a figure as SVG, all of its text inside it whatever font the reader has."""
+    """Write a figure as SVG, all of its text inside it whatever font the reader has, in colours for dark pages too."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # of this machine; the reader's decides
         box = figure.get_tightbbox().padded(0.1)
@@ -68,8 +71,26 @@ def save(figure: Figure, file: Path) -> None:
         spare = max(count * size for count, size in labels) * WIDER / 72
         box = Bbox.from_extents(box.x0 - spare, box.y0, box.x1, box.y1)
         unfinished = file.with_name(f".{file.name}.part")
-        figure.savefig(unfinished, format="svg", metadata={"Date": None}, bbox_inches=box)
+        figure.savefig(unfinished, format="svg", metadata={"Date": None}, bbox_inches=box, transparent=True)
+        drawn = unfinished.read_text(encoding="utf-8")
+        unfinished.write_text(drawn.replace("</style>", f"\n{_style()}</style>", 1), encoding="utf-8")
         unfinished.replace(file)
+
+
+def _style() -> str:
+    """Return the rules of style that give a figure the colours of the page that it stands on, light or dark."""
+
+    def rules(ink: str, shapes: dict[str, str], texts: dict[str, str]) -> str:
+        told = f"text {{fill: {ink}}} [style*='stroke: #000000'] {{stroke: {ink} !important}}"
+        told += f" [style*='fill: #000000'] {{fill: {ink} !important}}"
+        for colour, one in shapes.items():
+            told += f" [style*='fill: {colour}'] {{fill: {one} !important}}"
+            told += f" [style*='stroke: {colour}'] {{stroke: {one} !important}}"
+        return told + "".join(
+            f" text[style*='fill: {colour}'] {{fill: {one} !important}}" for colour, one in texts.items()
+        )
+
+    return f"{rules(INK, {}, TEXTS)}\n@media (prefers-color-scheme: dark) {{{rules(LIGHT, ON_DARK, ON_DARK)}}}\n"
 
 
 def call_times(timings: list[Timing], language: str = "en") -> tuple[Figure, str]:

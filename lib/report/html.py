@@ -3,6 +3,7 @@
 import base64
 import functools
 import math
+import re
 from pathlib import Path
 
 import jinja2
@@ -15,6 +16,7 @@ from lib.report.numbers import DASH, number
 
 TEMPLATE = Path(__file__).parent / "template"
 LONG = 30  # a cell with more characters may be broken into lines
+INTERVAL = re.compile(r"(?P<value>[+−-]?[\d.,]+) (?P<interval>\([+−-]?[\d.,]+ ?(?:–|to) ?[+−-]?[\d.,]+\))")
 FEW = 4  # columns of a table whose rows a phone shows one below the other
 
 
@@ -33,7 +35,7 @@ def _macros():
     return environment().get_template("macros.html.j2").module
 
 
-def table(rows: list[dict], caption: str = "", language: str = "en") -> str:
+def table(rows: list[dict], caption: str = "", language: str = "en", name: str = "") -> str:
     """Make a table; `""` without rows.
 
     On a phone, the cells of a table with few columns and long texts are stacked, and other tables scroll.
@@ -42,13 +44,14 @@ def table(rows: list[dict], caption: str = "", language: str = "en") -> str:
         rows: Values by column, all rows with the same columns; `_` in a column's name is shown as a space.
         caption: Shown above it.
         language: The language of the page, into which heads and cells are translated, see `wording.label`.
+        name: What the page's text refers to the table by, see `numbering`.
     """
     if not rows:
         return ""
     columns = [wording.label(str(name).replace("_", " "), language) for name in rows[0]]
     stacked = len(columns) <= FEW and any(len(str(value)) > LONG for row in rows for value in row.values())
     cells = [[_cell(value, language) for value in row.values()] for row in rows]
-    return str(_macros().table(columns, cells, caption, stacked, language))
+    return str(_macros().table(columns, cells, caption, stacked, language, name))
 
 
 def _cell(value, language: str) -> dict[str, str]:
@@ -59,6 +62,8 @@ def _cell(value, language: str) -> dict[str, str]:
     if isinstance(value, float):
         return {"kind": "number", "lang": "", "text": DASH if math.isnan(value) else number(value)}
     text = DASH if value is None else wording.label(str(value), language)
+    if found := INTERVAL.fullmatch(text):
+        return {"kind": "number", "lang": "", "text": found["value"], "interval": found["interval"]}
     return {"kind": "wide" if len(text) > LONG else "", "lang": chinese.language(text), "text": text}
 
 
@@ -84,9 +89,16 @@ def claims(cards: list[dict], language: str = "en") -> str:
     return str(_macros().claims(safe, language))
 
 
-def figure(file: Path, alt: str, caption: str) -> str:
-    """Make a picture with its alternative text and caption; the page contains the file's content."""
-    return str(_macros().figure(data_uri(file), alt, caption))
+def figure(file: Path, alt: str, caption: str, name: str = "") -> str:
+    """Make a picture with its alternative text and caption; the page contains the file's content.
+
+    Args:
+        file: The picture.
+        alt: Its alternative text.
+        caption: Shown with it.
+        name: What the page's text refers to it by, see `numbering`.
+    """
+    return str(_macros().figure(data_uri(file), alt, caption, name))
 
 
 def attempts(tried: list[str], used: str, language: str = "en") -> str:

@@ -110,7 +110,7 @@ class Recorder:
             view: A name in `views.VIEWS`.
             **options: The view's options.
         """
-        page = views.VIEWS[view](self.page, **options)
+        page = self.page.show(view, **options)
         if page:
             bundle = {views.MIME: {"view": view, "options": options}, "text/html": page}
             display(bundle, raw=True)

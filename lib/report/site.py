@@ -19,7 +19,7 @@ from lib.claims import judgement
 from lib.core import command_line, locks, paths, records
 from lib.core.errors import UserError
 from lib.core.records import Judgement, Results
-from lib.report import escaping, executed, html, numbers, phrases, translation, views, wording
+from lib.report import escaping, executed, html, numbering, numbers, phrases, translation, views, wording
 
 RESULTS = "results.json"
 CLAIMS = "claims.json"
@@ -125,7 +125,7 @@ def _page(notebook, page: views.Page) -> str:
     exporter = nbconvert.HTMLExporter(template_name=html.TEMPLATE.name, extra_template_basedirs=own)
     exporter.register_filter("visible", escaping.visible)
     text, _ = exporter.from_notebook_node(notebook, resources={"report": report})
-    return text
+    return numbering.number(text, language)
 
 
 def _languages(language: str, file: Callable[[str], str]) -> list[dict]:
@@ -171,11 +171,11 @@ def _contents(notebook) -> list[dict[str, str]]:
 
 
 def _split_title(notebook) -> None:
-    """Move the title into a cell of its own, so that the answer can follow it directly."""
+    """Move what follows title and question into a cell of its own, so that the answer can stand between them."""
     first = notebook.cells[0]
-    heading, _, rest = first.source.partition("\n")
-    first.source = heading
-    notebook.cells.insert(1, nbformat.v4.new_markdown_cell(rest.strip()))
+    title, question, *rest = [*first.source.split("\n\n", maxsplit=2), ""][:3]
+    first.source = f"{title}\n\n{question}"
+    notebook.cells.insert(1, nbformat.v4.new_markdown_cell("".join(rest).strip()))
 
 
 def render_index(profile: str) -> Path:

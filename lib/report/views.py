@@ -28,11 +28,13 @@ class Page:
         results: The report's records; incomplete while its notebook runs.
         folder: The report's folder, which figures are written to.
         language: One of `wording.LANGUAGES`.
+        view: The name of the view that is being made.
     """
 
     results: Results
     folder: Path
     language: str = "en"
+    view: str = ""
 
     @property
     def measured(self):
@@ -45,11 +47,21 @@ class Page:
 
     def table(self, rows: list[dict], caption: str = "") -> str:
         """Make a table in the page's language, see `html.table`."""
-        return html.table(rows, caption, self.language)
+        return html.table(rows, caption, self.language, self.view)
 
     def figure_file(self, name: str) -> str:
         """Return where a figure that is drawn from the records lies in the report's folder."""
         return f"figures/{name}.svg" if self.language == "en" else f"figures/{self.language}/{name}.svg"
+
+    def show(self, view: str, **options) -> str:
+        """Make a view.
+
+        Args:
+            view: A name in `VIEWS`.
+            **options: The view's options.
+        """
+        self.view = view
+        return VIEWS[view](self, **options)
 
 
 VIEWS: dict[str, Callable[..., str]] = {}
@@ -98,7 +110,7 @@ def figure(page: Page, name: str) -> str:
     figures.save(drawn, page.folder / file)
     if page.language == "en" and file not in page.results.figures:
         page.results.figures.append(file)
-    return html.figure(page.folder / file, alt, page.say(f"caption_{name}"))
+    return html.figure(page.folder / file, alt, page.say(f"caption_{name}"), name)
 
 
 def described(page: Page, file: str) -> tuple[str, str]:

@@ -18,9 +18,16 @@ from lib.models import byte_level
 from lib.report import executed, readme, recorder, side_by_side, site, views
 
 pytestmark = pytest.mark.skipif(not browser.executable(), reason=browser.MISSING)
-SIZES = {"phone": browser.PHONE, "wide": browser.WIDE}
+SIZES = {"phone": browser.PHONE, "tablet": (820, 1180), "wide": browser.WIDE}
 REPORTS = [f"{notebook}/report.html" for notebook in sorted(one.name for one in notebooks.ALL)]
-PAGES = ["index.html", "index.zh.html", *REPORTS]
+CHINESE = [name.replace(".html", ".zh.html") for name in REPORTS]
+PAGES = ["index.html", "index.zh.html", *REPORTS, *CHINESE]
+SMALLEST_TEXT = 11  # pixels
+TEXT_SIZES = """images => images.flatMap(image => {
+    const drawn = atob(image.src.split(",")[1])
+    const scale = image.getBoundingClientRect().width / Number(drawn.match(/viewBox="0 0 ([0-9.]+)/)[1])
+    return [...drawn.matchAll(/<text[^>]*font-size: ([0-9.]+)px/g)].map(text => scale * Number(text[1]))
+})"""
 SCREENSHOTS = Path(os.environ.get("REPORT_SCREENSHOTS") or paths.ROOT / "tests" / "screenshots")
 HOSTILE = {
     "script": "<script>window.broken = 1</script><img src=x onerror='window.broken = 1'>",
@@ -78,6 +85,45 @@ def test_the_first_screen_of_a_phone_has_title_finding_stand_ins_and_what_ran(
         tops = [page.locator(part).first.bounding_box()["y"] for part in ("h1", ".answer", ".stand-in", ".banner dl")]
         assert tops == sorted(tops)
         assert tops[-1] < browser.PHONE[1]
+
+
+@pytest.mark.parametrize("name", REPORTS + CHINESE)
+def test_a_phone_shows_the_text_of_figures_large_enough_to_read(chromium, smoke_outputs, name):
+    with browser.page_of(chromium, smoke_outputs / name, browser.PHONE) as (page, _):
+        sizes = page.eval_on_selector_all("img[src^='data:image/svg']", TEXT_SIZES)
+    assert [size for size in sizes if size < SMALLEST_TEXT] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_without_a_script_a_page_reads_as_with_it(chromium, smoke_outputs, name):
+    seen = []
+    for script in (True, False):
+        with browser.page_of(chromium, smoke_outputs / name, script=script) as (page, _):
+            page.add_style_tag(content=".needs-script { display: none !important; }") if script else None
+            seen.append(page.locator("main").inner_text())
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_wide_screen_shows_a_caption_beside_its_figure_and_the_contents_beside_the_text(
+    chromium, smoke_outputs, name
+):
+    with browser.page_of(chromium, smoke_outputs / name, browser.WIDE) as (page, _):
+        contents, title = (page.locator(part).bounding_box() for part in (".contents", "h1"))
+        assert contents["x"] > title["x"] + title["width"]
+        for figure in page.locator("figure").all():
+            image, caption = (figure.locator(part).bounding_box() for part in ("img", "figcaption"))
+            assert caption["x"] > image["x"] + image["width"]
+
+
+@pytest.mark.parametrize("name", REPORTS + CHINESE)
+def test_a_page_changes_its_language_and_its_links_keep_it(chromium, smoke_outputs, name):
+    other = (CHINESE + REPORTS)[(REPORTS + CHINESE).index(name)]
+    with browser.page_of(chromium, smoke_outputs / name) as (page, _):
+        around = page.eval_on_selector_all("header a[rel]", "links => links.map(link => link.getAttribute('href'))")
+        assert {link.endswith(".zh.html") for link in around} == {name in CHINESE}
+        page.locator(".languages a").click()
+        assert page.url.endswith(other)
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

@@ -249,7 +249,7 @@ def test_a_chinese_label_has_room_for_characters_that_are_wider_than_what_this_m
             drawn = figure.get_tightbbox().width
         widths.append(float(box.split()[2]) / 72 - drawn)  # inches beyond what is drawn here
     assert widths[0] == pytest.approx(0.2, abs=0.01)
-    assert widths[1] - widths[0] == pytest.approx(10 * len("床前明月光疑是地上霜") * figures.WIDER / 72, abs=0.01)
+    assert widths[1] - widths[0] == pytest.approx(10.5 * len("床前明月光疑是地上霜") * figures.WIDER / 72, abs=0.01)
 
 
 @pytest.mark.parametrize("label", ["<b> & \"'", "a$x^2$_{b}", "\U0001f600", "]]> -->"])
