@@ -57,14 +57,20 @@ WRITERS = {"model": BLUE, "people": ORANGE, "chance": GREY}
 WIDER = 0.5  # em by which a Chinese character is wider than what stands for it where this machine has no font for it
 
 
-def save(figure: Figure, file: Path) -> None:
-    """Writes a figure as SVG, all of its text inside it whatever font the reader has."""
+def save(figure: Figure, file: Path, as_laid_out: bool = False) -> None:
+    """Writes a figure as SVG, all of its text inside it whatever font the reader has.
+
+    Args:
+        figure: The figure.
+        file: The file to write.
+        as_laid_out: Whether the figure keeps its size, since it has room for its text and a margin of its own.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # of this machine; the reader's decides
         box = figure.get_tightbbox().padded(0.1)
         labels = [(len(chinese.characters(text.get_text())), text.get_fontsize()) for text in figure.findobj(Text)]
         spare = max(count * size for count, size in labels) * WIDER / 72
-        box = Bbox.from_extents(box.x0 - spare, box.y0, box.x1, box.y1)
+        box = figure.bbox_inches if as_laid_out else Bbox.from_extents(box.x0 - spare, box.y0, box.x1, box.y1)
         unfinished = file.with_name(f".{file.name}.part")
         figure.savefig(unfinished, format="svg", metadata={"Date": None}, bbox_inches=box)
         unfinished.replace(file)
