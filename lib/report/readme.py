@@ -135,7 +135,7 @@ def loop_block(language: str = "en") -> str:
     samples = [sample for sample in experiments.load(PROFILE).samplers.measured.samples if sample.sampler == GREEDY]
     sample = next((sample for sample in samples if sample.looped_spans), samples[0])
     told = wording.say("readme_loop", language, prompt=escaping.as_markdown(sample.prompt), tokens=sample.new_tokens)
-    return f"{told}\n\n{_quote(_shortened(sample.text))}"
+    return f"{told}\n\n{_quote(_shortened(sample.text)).rstrip()}"
 
 
 def ran_block(language: str = "en") -> str:

@@ -193,13 +193,13 @@ def test_the_loop_is_the_beginning_of_the_first_greedy_text_that_loops(outputs):
     )
     told, quoted = readme.loop_block().split("\n\n")
     assert "“Three”" in told and "200 tokens" in told
-    assert re.fullmatch(r"> Three( and three)+( and)? …  ", quoted) and len(quoted) < 1.2 * readme.QUOTED
+    assert re.fullmatch(r"> Three( and three)+( and)? …", quoted) and len(quoted) < 1.2 * readme.QUOTED
     assert "“Three”" in readme.loop_block("zh") and "200" in readme.loop_block("zh")
 
 
 def test_a_short_text_is_quoted_whole_though_none_loops(outputs):
     with_samples(outputs, greedy_text("Two", " and no loop"))
-    assert readme.loop_block().endswith("> Two and no loop  ")
+    assert readme.loop_block().endswith("> Two and no loop")
 
 
 def test_what_is_shown_stays_in_its_table_and_its_quotation(outputs):
@@ -207,7 +207,7 @@ def test_what_is_shown_stays_in_its_table_and_its_quotation(outputs):
     assert readme._table([], {"a": "heading_here"}, "zh").startswith("| 这里 |")
     assert readme._quote("# a\n<b>\x1b") == "> &#35; a  \n> &#60;b&#62;␛  "
     with_samples(outputs, greedy_text("# a", "\n<b>|\x1b"))
-    assert readme.loop_block().endswith("> &#35; a &#60;b&#62;&#124;␛  ")
+    assert readme.loop_block().endswith("> &#35; a &#60;b&#62;&#124;␛")
 
 
 def test_half_an_emoji_in_a_sample_can_be_written(outputs):
