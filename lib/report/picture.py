@@ -123,12 +123,12 @@ def _rounds(figure: Figure, canvas: Axes, top: float, measured: SelfReinforcemen
         "picture_stories": (measured.people, BLUE, "s--"),
     }
     told = []
-    for name, (line, colour, style) in lines.items():
+    for label, (line, colour, style) in lines.items():
         values = [100 * estimate.value for estimate in line.probability if estimate.value is not None]
         if not values:
             continue
         axes.plot(range(1, len(values) + 1), values, style, color=colour, markersize=5, linewidth=2, clip_on=False)
-        words = say(name, language)
+        words = say(label, language)
         axes.annotate(
             words, (len(values), values[-1]), (8, 0), textcoords="offset points", va="center", fontsize=12, color=colour
         )

@@ -162,7 +162,7 @@ def test_the_demands_on_poems_are_told_for_each_prompt_beside_people_and_chance(
 def test_a_claim_in_chinese_says_the_same_in_chinese(changes):
     for judged in judge(**changes).values():
         english, chinese = (phrases.claim(judged, language) for language in wording.LANGUAGES)
-        assert set(english) == set(chinese) == {"says", "verdict", "because", "kind"}
+        assert set(english) == set(chinese) == {"says", "verdict", "because", "evidence", "kind"}
         for key in english:
             if key != "says":
                 assert numbers(english[key]) == numbers(chinese[key])

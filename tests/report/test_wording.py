@@ -112,6 +112,7 @@ FAMILIES = {
 VARIABLES = {
     "tally": {f"tally_{verdict}{one}" for verdict in lower(Verdict) if verdict != "not_judged" for one in ("", "_one")},
     "row": family(["what_", "post_", "here_", "why_"], ROWS),
+    "label": {"picture_written", "picture_stories"},
     "subject": set(("stories", "poems")),
     "caption": {
         ast.literal_eval(options["caption"])
