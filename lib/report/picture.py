@@ -15,8 +15,11 @@ from lib.report import phrases
 from lib.report.wording import say
 
 FILES = {"en": "docs/picture.svg", "zh": "docs/picture.zh.svg"}
-WIDTH, HEIGHT = 450, 494  # points
-MARGIN = 22
+WIDTH = 396  # points: a phone shows it at two thirds of its size
+MARGIN, COLUMN = 22, 132  # where texts and squares begin
+LINE = 26
+ROW = 180  # the width of the squares of a row of texts
+CHART = 200  # the height of the last part
 BLUE, RED, INK, LIGHT = "#2f6db3", "#b4501e", "#1f2328", "#d5d9de"
 MARKS = {  # of a verdict: its colour and its sign, which tells it without colour too
     Verdict.HOLDS: (BLUE, "✓"),
@@ -25,7 +28,6 @@ MARKS = {  # of a verdict: its colour and its sign, which tells it without colou
     Verdict.UNDECIDED: ("#59636e", "?"),
     Verdict.NOT_TESTED: ("#59636e", "–"),
 }
-ROW = 250  # points that the squares of a row of texts take
 
 
 def draw(judged: Judgement, measured: GreedyVsTopK, language: str = "en") -> tuple[Figure, str]:
@@ -39,21 +41,25 @@ def draw(judged: Judgement, measured: GreedyVsTopK, language: str = "en") -> tup
     Returns:
         The picture and its alternative text.
     """
-    figure = Figure(figsize=(WIDTH / 72, HEIGHT / 72))
+    counts = Counter(claim.verdict for claim in judged.testable)
+    groups = [measured.greedy, measured.top_k, measured.people]
+    tops = [38.0]
+    for rows in (len(counts), len(groups)):
+        tops.append(tops[-1] + LINE * rows + 46)
+    height = tops[-1] + CHART + 58
+    figure = Figure(figsize=(WIDTH / 72, height / 72), facecolor="none")
     canvas = figure.add_axes((0, 0, 1, 1))
-    canvas.set(xlim=(0, WIDTH), ylim=(HEIGHT, 0))
+    canvas.set(xlim=(0, WIDTH), ylim=(height, 0))
     canvas.set_axis_off()
     canvas.add_patch(
-        FancyBboxPatch(
-            (6, 6), WIDTH - 12, HEIGHT - 12, "round,pad=0,rounding_size=8", facecolor="white", edgecolor=LIGHT
-        )
+        FancyBboxPatch((1, 1), WIDTH - 2, height - 2, "round,pad=0,rounding_size=8", facecolor="white", edgecolor=LIGHT)
     )
     alt = say(
         "picture_alt",
         language,
-        claims=_verdicts(canvas, 36, Counter(claim.verdict for claim in judged.testable), language),
-        loops=_loops(canvas, 142, [measured.greedy, measured.top_k, measured.people], language),
-        rounds=_rounds(figure, canvas, 268, measured.self_reinforcement, language),
+        claims=_verdicts(canvas, tops[0], counts, language),
+        loops=_loops(canvas, tops[1], groups, language),
+        rounds=_rounds(canvas, tops[2], measured.self_reinforcement, language),
     )
     return figure, alt
 
@@ -64,21 +70,17 @@ def _heading(canvas: Axes, top: float, text: str) -> str:
 
 
 def _verdicts(canvas: Axes, top: float, counts: Counter, language: str) -> str:
-    """Draw a square for each claim, and the verdicts in words below."""
+    """Draw a row for each verdict, with a square for each claim."""
     heading = _heading(canvas, top, say("picture_claims", language, all=counts.total()))
-    left, told = MARGIN, []
-    for verdict, (colour, sign) in MARKS.items():
-        if not counts[verdict]:
-            continue
+    told = []
+    for row, verdict in enumerate(verdict for verdict in MARKS if counts[verdict]):
+        colour, sign = MARKS[verdict]
+        words, y = phrases.verdict(verdict, language), top + 14 + LINE * row
+        canvas.text(MARGIN, y + 16, words, fontsize=12, color=INK)
         for place in range(counts[verdict]):
-            x = left + 33 * place
-            canvas.add_patch(Rectangle((x, top + 14), 29, 29, facecolor=colour))
-            canvas.text(
-                x + 14.5, top + 29, sign, fontsize=16, fontweight="bold", color="white", ha="center", va="center"
-            )
-        words = phrases.verdict(verdict, language)
-        canvas.text(left, top + 60, words, fontsize=12, color=INK)
-        left += max(33 * counts[verdict], 7 * len(words) if language == "en" else 13 * len(words)) + 14
+            x = COLUMN + 25 * place
+            canvas.add_patch(Rectangle((x, y), 22, 22, facecolor=colour))
+            canvas.text(x + 11, y + 11, sign, fontsize=13, color="white", weight="bold", ha="center", va="center")
         told.append(say("picture_count", language, verdict=words, count=counts[verdict]))
     return say("picture_told", language, heading=heading, told=say("between", language).join(told))
 
@@ -86,21 +88,17 @@ def _verdicts(canvas: Axes, top: float, counts: Counter, language: str) -> str:
 def _loops(canvas: Axes, top: float, groups: list[TextGroup], language: str) -> str:
     """Draw a row for each writer, with a square for each text; those of a text in a loop are filled."""
     heading = _heading(canvas, top, say("picture_loops", language))
-    names = [
-        say("picture_greedy", language),
-        say("picture_top_k", language),
-        say("picture_people", language),
-    ]
+    names = [say("picture_greedy", language), say("picture_top_k", language), say("picture_people", language)]
     told = []
     for row, (name, group) in enumerate(zip(names, groups, strict=True)):
-        y = top + 18 + 26 * row
+        y = top + 16 + LINE * row
         canvas.text(MARGIN, y + 11, name, fontsize=12, color=INK)
         pitch = min(13, ROW / group.texts)
         for place in range(group.texts):
             looped = place < group.loops
             canvas.add_patch(
                 Rectangle(
-                    (MARGIN + 92 + pitch * place, y),
+                    (COLUMN + pitch * place, y),
                     pitch - 2,
                     13,
                     facecolor=RED if looped else "white",
@@ -109,15 +107,16 @@ def _loops(canvas: Axes, top: float, groups: list[TextGroup], language: str) -> 
                 )
             )
         count = say("picture_of", language, count=group.loops, all=group.texts)
-        canvas.text(MARGIN + 92 + ROW + 8, y + 11, count, fontsize=12, color=INK)
+        canvas.text(COLUMN + ROW + 8, y + 11, count, fontsize=12, color=INK)
         told.append(f"{name} {count}")
     return say("picture_told", language, heading=heading, told=say("between", language).join(told))
 
 
-def _rounds(figure: Figure, canvas: Axes, top: float, measured: SelfReinforcement, language: str) -> str:
+def _rounds(canvas: Axes, top: float, measured: SelfReinforcement, language: str) -> str:
     """Draw the probability of a sentence's tokens each time it is written, beside the stories as they go on."""
     heading = _heading(canvas, top, say("picture_rounds", language))
-    axes = figure.add_axes((64 / WIDTH, 1 - 446 / HEIGHT, 280 / WIDTH, (446 - top - 18) / HEIGHT))
+    height = canvas.get_ylim()[0]
+    axes = canvas.figure.add_axes((66 / WIDTH, 1 - (top + 18 + CHART) / height, 226 / WIDTH, CHART / height))
     lines = {
         "picture_written": (measured.written, RED, "o-"),
         "picture_stories": (measured.people, BLUE, "s--"),
