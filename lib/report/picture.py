@@ -15,7 +15,7 @@ from lib.report import phrases
 from lib.report.wording import say
 
 FILES = {"en": "docs/picture.svg", "zh": "docs/picture.zh.svg"}
-WIDTH = 396  # points: a phone shows it at two thirds of its size
+WIDTH = 390  # points: a phone shows it at two thirds of its size
 MARGIN, COLUMN = 22, 132  # where texts and squares begin
 LINE = 26
 ROW = 180  # the width of the squares of a row of texts
@@ -141,8 +141,8 @@ def _rounds(canvas: Axes, top: float, measured: SelfReinforcement, language: str
             )
         )
     axes.set(ylim=(0, 100), yticks=range(0, 101, 25), xticks=range(1, measured.rounds + 1))
-    axes.tick_params(labelsize=11, colors=INK, length=0)
+    axes.tick_params(labelsize=12, colors=INK, length=0)
     axes.set_yticks(axes.get_yticks(), [f"{tick:.0f} %" for tick in axes.get_yticks()])
     axes.spines[["left", "bottom"]].set_color(LIGHT)
-    axes.set_xlabel(say("picture_times", language), fontsize=11, color=INK)
+    axes.set_xlabel(say("picture_times", language), fontsize=12, color=INK)
     return say("picture_told", language, heading=heading, told=say("between", language).join(told))

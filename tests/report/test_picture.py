@@ -48,6 +48,7 @@ def test_there_is_a_square_for_every_claim_and_every_text():
 
 
 @pytest.mark.parametrize("language", wording.LANGUAGES)
+@pytest.mark.filterwarnings("ignore:Glyph")  # the reader has a font for Chinese
 @pytest.mark.parametrize(("verdicts", "texts"), [((Verdict.HOLDS,) * 7, 4), (tuple(picture.MARKS), 200)])
 def test_all_of_it_lies_on_the_card_and_the_verdicts_are_told_in_words(language, verdicts, texts):
     groups = {name: made_records.text_group(name, texts, texts) for name in ("greedy", "top_k", "people")}
@@ -76,4 +77,4 @@ def test_text_in_the_picture_is_large_enough_for_a_phone():
     figure, _ = draw()
     on_a_phone = 358 / (picture.WIDTH * 96 / 72)  # pixels of a phone for one of the picture's
     smallest = min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text())
-    assert smallest * 96 / 72 * on_a_phone >= 9.9
+    assert smallest * 96 / 72 * on_a_phone >= 11
