@@ -46,7 +46,7 @@ $(error error: make has no variable $(UNKNOWN:%='%'); a notebook's parameters go
 NOTEBOOK=$(NOTEBOOK) ARGS="$(UNKNOWN:%=%=...)", and what programs read from the environment goes before make)
 endif
 
-WITHOUT_REPORTS := help lab bench test browser lint readme picture lock data cache clean-cache
+WITHOUT_REPORTS := help lab bench test browser lint readme lock data cache clean-cache
 
 # The notebooks and what each needs, from lib/notebooks.py, as name=need,need. It also marks in .make/ when the code of a
 # notebook last changed: prose is no reason to run it again.
@@ -92,7 +92,7 @@ RAN := outputs/* $(if $(ELSEWHERE),$(PROFILES:%=$(FOLDER)/%))
 .DELETE_ON_ERROR:
 # One notebook at a time, whatever -j says: two would spoil each other's timings.
 .NOTPARALLEL:
-.PHONY: help all report reports render lab compare smoke bench test browser picture lint readme lock data cache clean-cache clean
+.PHONY: help all report reports render lab compare smoke bench test browser lint readme lock data cache clean-cache clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -186,11 +186,8 @@ $(BENCH_VENV)/.installed: requirements/bench.txt requirements/bench-torch.txt
 	@$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/bench-torch.txt
 	@touch $@
 
-readme: $(INSTALLED) ## write the figures of outputs/cpu into the READMEs
+readme: $(INSTALLED) ## write the figures of outputs/cpu into the READMEs and docs/, and draw their picture
 	$(BIN)/python -m lib.report.readme
-
-picture: $(VENV)/.installed-dev ## take the picture of a report that the READMEs show
-	$(BIN)/python tests/picture.py
 
 lock: $(VENV)/.installed-dev ## resolve requirements/*.in anew and write the locks
 	cd requirements && for name in cpu gpu dev bench; do \

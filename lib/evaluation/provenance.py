@@ -70,7 +70,7 @@ def code() -> tuple[str | None, bool, str]:
         return None, False, "git is not installed"
     if not head:
         return None, False, "not a git checkout"
-    return head, bool(git("status", "--porcelain", "--", ".", ":!outputs", ":!README*")), ""
+    return head, bool(git("status", "--porcelain", "--", ".", ":!outputs", ":!README*", ":!docs")), ""
 
 
 def processor() -> str:

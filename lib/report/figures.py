@@ -62,18 +62,26 @@ WRITERS = {"model": BLUE, "people": ORANGE, "chance": GREY}
 WIDER = 0.5  # em by which a Chinese character is wider than what stands for it where this machine has no font for it
 
 
-def save(figure: Figure, file: Path) -> None:
-    """Write a figure as SVG, all of its text inside it whatever font the reader has, in colours for dark pages too."""
+def save(figure: Figure, file: Path, is_card: bool = False) -> None:
+    """Write a figure as SVG, all of its text inside it whatever font the reader has.
+
+    Args:
+        figure: The figure.
+        file: The file to write.
+        is_card: Whether the figure has a ground, margins and room for its text of its own. Others lie on the ground of
+            the page and take its colours, light or dark.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # of this machine; the reader's decides
         box = figure.get_tightbbox().padded(0.1)
         labels = [(len(chinese.characters(text.get_text())), text.get_fontsize()) for text in figure.findobj(Text)]
         spare = max(count * size for count, size in labels) * WIDER / 72
-        box = Bbox.from_extents(box.x0 - spare, box.y0, box.x1, box.y1)
+        box = figure.bbox_inches if is_card else Bbox.from_extents(box.x0 - spare, box.y0, box.x1, box.y1)
         unfinished = file.with_name(f".{file.name}.part")
-        figure.savefig(unfinished, format="svg", metadata={"Date": None}, bbox_inches=box, transparent=True)
-        drawn = unfinished.read_text(encoding="utf-8")
-        unfinished.write_text(drawn.replace("</style>", f"\n{_style()}</style>", 1), encoding="utf-8")
+        figure.savefig(unfinished, format="svg", metadata={"Date": None}, bbox_inches=box, transparent=not is_card)
+        if not is_card:
+            drawn = unfinished.read_text(encoding="utf-8")
+            unfinished.write_text(drawn.replace("</style>", f"\n{_style()}</style>", 1), encoding="utf-8")
         unfinished.replace(file)
 
 

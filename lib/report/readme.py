@@ -1,22 +1,33 @@
-"""Write figures into the READMEs, each block between its two marks: `make readme`.
+"""Write figures into the READMEs and `docs/`, each block between its two marks, and draw their picture: `make readme`.
 
-The results are those of the committed run. The texts shown are the first of each kind, not the best. The memory that
-the presets need is the estimate of `lib.models.memory`.
+The results are those of the committed run. The memory that the presets need is the estimate of `lib.models.memory`.
 """
 
+import functools
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from lib.claims import experiments, judgement
-from lib.core import chinese, command_line, paths, records
-from lib.core.records import Results, Sample
+from lib.core import command_line, paths, records
 from lib.models import memory
-from lib.report import escaping, phrases, views, wording
+from lib.report import escaping, figures, phrases, picture, views, wording
 from lib.report.numbers import number, target_met
 
 PROFILE = "cpu"
-FILES = {"en": "README.md", "zh": "README.zh-CN.md"}
+FIGURE = "all_repetition"  # of the summary
+GREEDY = "greedy"
+QUOTED = 170  # characters of a text
+SPEED = {  # the rows of the bench that the READMEs tell, by the values of their sentence
+    "generate_post": ("generate, batch 1", "the post's lines"),
+    "generate": ("generate, batch 1", "transformers"),
+    "train_post": ("fine-tune on poems, all in float32", "the post's lines, padded"),
+    "train": ("fine-tune on poems, all in float32", "transformers, packed"),
+    "train_bfloat16": ("fine-tune on poems", "transformers, packed, bfloat16"),
+}
 
 
 def marks(name: str) -> tuple[str, str]:
@@ -41,12 +52,9 @@ def memory_block() -> str:
 
 def bench_block() -> str:
     """Format the rows of `outputs/bench` as Markdown."""
-    folder = paths.outputs() / "bench"
-    if not (folder / "bench.json").is_file():
+    found, machine = _bench()
+    if not found:
         return "No run of it is kept here yet."
-    found, machine = (
-        json.loads((folder / name).read_text(encoding="utf-8")) for name in ("bench.json", "machine.json")
-    )
     rows = [
         {
             "work": row["work"],
@@ -65,7 +73,7 @@ def bench_block() -> str:
         "the post's lines are KerasHub on TensorFlow. "
     )
     how = "Above 1 this project is faster. "
-    report = "[The report](outputs/bench/bench/report.html) also tells how the cost grows."
+    report = "[The report](../outputs/bench/bench/report.html) also tells how the cost grows."
     return where + how + report + "\n\n" + _table(rows, {name: name for name in rows[0]})
 
 
@@ -78,87 +86,108 @@ def _ratio(row: dict) -> str:
 
 
 def finding_block(language: str = "en") -> str:
-    """Return the finding of the summary of `outputs/cpu`."""
-    return phrases.answer(records.load(_folder() / "00_summary" / "results.json"), language)
+    """Say how many claims hold in `outputs/cpu`, and how many texts loop."""
+    testable = judgement.of_profile(PROFILE).testable
+    (loops,) = [claim for claim in testable if claim.name == "loops"]
+    return wording.say(
+        "readme_finding",
+        language,
+        tally=phrases.tally(testable, language),
+        loops=phrases.claim(loops, language)["evidence"],
+    )
 
 
-def results_block(language: str = "en") -> str:
-    """Format the results of `outputs/cpu` as Markdown."""
-    found, judged = experiments.load(PROFILE), judgement.of_profile(PROFILE)
-    summary = records.load(_folder() / "00_summary" / "results.json")
-    page = views.Page(summary, _folder() / "00_summary", language)
-    figures = [f"![{views.described(page, file)[0]}](outputs/{PROFILE}/00_summary/{file})" for file in summary.figures]
-    machine = found.baseline.machine
-    stand_ins = phrases.stand_ins(summary.stand_ins, language)
-    ran = wording.say(
+def picture_block(language: str = "en") -> str:
+    """Show the picture, as a link to the reports."""
+    _, alt = _picture(language)
+    return f"[![{alt}]({picture.FILES[language]})](outputs/{PROFILE}/)"
+
+
+def draw_picture(language: str) -> None:
+    """Draw the picture into `docs/`."""
+    file = paths.ROOT / picture.FILES[language]
+    file.parent.mkdir(exist_ok=True)
+    figures.save(_picture(language)[0], file, is_card=True)
+
+
+def verdicts_block(language: str = "en") -> str:
+    """List the claims in short, with their verdicts and the evidence."""
+    rows = []
+    for claim in judgement.of_profile(PROFILE).testable:
+        told = phrases.claim(claim, language)
+        short = wording.say(f"short_{claim.name}", language)
+        rows.append({"says": short, "verdict": f"**{told['verdict']}**", "evidence": told["evidence"]})
+    return _table(rows, {"says": "heading_claim", "verdict": "heading_here", "evidence": "heading_evidence"}, language)
+
+
+def figure_block(language: str = "en") -> str:
+    """Show one figure of the summary, and say what it shows."""
+    folder = _folder() / "00_summary"
+    page = views.Page(records.load(folder / "results.json"), folder, language)
+    (file,) = [file for file in page.results.figures if Path(file).stem == FIGURE]
+    alt, caption = views.described(page, file)
+    told = wording.say("readme_figure", language, caption=caption)
+    return f"![{alt}](outputs/{PROFILE}/00_summary/{file})\n\n{told}"
+
+
+def loop_block(language: str = "en") -> str:
+    """Quote the beginning of the first text of greedy decoding that has a loop."""
+    samples = [sample for sample in experiments.load(PROFILE).samplers.measured.samples if sample.sampler == GREEDY]
+    sample = next((sample for sample in samples if sample.looped_spans), samples[0])
+    told = wording.say("readme_loop", language, prompt=escaping.as_markdown(sample.prompt), tokens=sample.new_tokens)
+    return f"{told}\n\n{_quote(_shortened(sample.text)).rstrip()}"
+
+
+def ran_block(language: str = "en") -> str:
+    """Say on which machine `outputs/cpu` was measured, how long that took, and what stood in for what."""
+    every = experiments.every(PROFILE)
+    machine = every[0].machine
+    told = wording.say(
         "readme_ran",
         language,
-        where=f"{machine.processor}, {machine.cores} cores",
-        backend=machine.keras,
+        processor=machine.processor,
+        cores=machine.cores,
+        minutes=sum(results.minutes for results in every),
         date=machine.date[:10],
     )
-    parts = [
-        ran + (wording.say("readme_stand_ins", language, stand_ins=stand_ins) if stand_ins else ""),
-        _table(
-            [phrases.claim(claim, language) for claim in judged.testable],
-            {"says": "heading_claim", "verdict": "heading_here", "because": "heading_because"},
-            language,
-        ),
-        _table(
-            [phrases.beside(row, language) for row in judged.beside_post],
-            {"what": "heading_what", "post": "heading_post", "here": "heading_run"},
-            language,
-        ),
-        wording.say("readme_why", language, file=f"outputs/{PROFILE}/00_summary/report.html"),
-        *figures,
-        f"### {wording.say('readme_samples', language)}",
-        *_samples(found, language),
-        f"### {wording.say('readme_minutes', language)}",
-        _table(
-            [
-                {
-                    "report": f"[{phrases.title(results.notebook, language)}]"
-                    f"(outputs/{PROFILE}/{results.notebook}/report.html)",
-                    "minutes": f"{results.minutes:.1f}",
-                }
-                for results in (summary, *experiments.every(PROFILE))
-            ],
-            {"report": "heading_report", "minutes": "heading_minutes"},
-            language,
-        ),
-    ]
-    return "\n\n".join(parts)
+    used = [stand_in for results in every for stand_in in results.stand_ins]
+    if not used:
+        return told
+    return told + wording.say("readme_stand_ins", language, stand_ins=phrases.stand_ins(used, language))
+
+
+def speed_block(language: str = "en") -> str:
+    """Say how fast `outputs/bench` found this project beside others, in equal precision."""
+    found, machine = _bench()
+    ratios = {(row["work"], row["peer"]): row["ratio_median"] for row in found if row["ratios"]}
+    if any(row not in ratios for row in SPEED.values()):
+        return wording.say("readme_no_speed", language)
+    told = {name: number(ratios[row], 2) for name, row in SPEED.items()}
+    return wording.say("readme_speed", language, where=machine["processor"], **told)
+
+
+def _picture(language: str) -> tuple[Figure, str]:
+    measured = experiments.load(PROFILE).samplers.measured
+    return picture.draw(judgement.of_profile(PROFILE), measured, language)
 
 
 def _folder() -> Path:
     return paths.outputs() / PROFILE
 
 
-def _samples(found: experiments.Experiments, language: str) -> list[str]:
-    """Return the first text of each kind."""
-    told: list[str] = []
-
-    def show(name: str, sample: Sample, poem: bool = False) -> None:
-        told.append(wording.say(f"readme_{name}", language, prompt=sample.prompt, sampler=sample.sampler))
-        told.append(_quote("\n".join(chinese.lines(sample.text)) if poem else sample.text))
-
-    for sample in _first_of_each_prompt(found.baseline.measured.samples):
-        show("pretrained", sample)
-    show("stories", _of(found.reddit, "after fine-tuning")[0])
-    show("greedy", found.samplers.measured.samples[0])
-    for sample in _first_of_each_prompt(_of(found.tang, "after fine-tuning")):
-        show("poem", sample, poem=True)
-    for sample in _first_of_each_prompt(_of(found.scratch, "from scratch")):
-        show("poem_from_scratch", sample, poem=True)
-    return told
+def _bench() -> tuple[list[dict], dict]:
+    """Read the rows and the machine of `outputs/bench`; nothing if there is no run of it."""
+    files = [paths.outputs() / "bench" / name for name in ("bench.json", "machine.json")]
+    if not all(file.is_file() for file in files):
+        return [], {}
+    rows, machine = (json.loads(file.read_text(encoding="utf-8")) for file in files)
+    return rows, machine
 
 
-def _of(results: Results, label: str) -> list[Sample]:
-    return [sample for sample in results.measured.samples if sample.label == label]
-
-
-def _first_of_each_prompt(samples: list[Sample]) -> list[Sample]:
-    return list({sample.prompt: sample for sample in reversed(samples)}.values())[::-1]
+def _shortened(text: str) -> str:
+    """Cut a text to about `QUOTED` characters, at a space, and put it on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= QUOTED else f"{line[: line.rindex(' ', 0, QUOTED)]} …"
 
 
 def _quote(text: str) -> str:
@@ -183,22 +212,39 @@ def _in_a_cell(text: str) -> str:
     return " ".join(text.splitlines()).replace("|", "\\|")
 
 
-BLOCKS = {
-    "en": {"finding": finding_block, "results": results_block, "bench": bench_block, "memory": memory_block},
-    "zh": {"finding": lambda: finding_block("zh"), "results": lambda: results_block("zh")},
+READMES = {"en": "README.md", "zh": "README.zh-CN.md"}
+IN_README = {
+    "finding": finding_block,
+    "picture": picture_block,
+    "verdicts": verdicts_block,
+    "figure": figure_block,
+    "loop": loop_block,
+    "ran": ran_block,
+    "speed": speed_block,
 }
+BLOCKS: dict[str, dict[str, Callable[[], str]]] = {
+    **{
+        file: {name: functools.partial(block, language) for name, block in IN_README.items()}
+        for language, file in READMES.items()
+    },
+    "docs/gpu.md": {"memory": memory_block},
+    "docs/speed.md": {"bench": bench_block},
+}
+"""By file, the blocks that are written into it."""
 
 
 def main() -> int:
-    """Replace the text between the marks in the READMEs."""
-    for language, name in FILES.items():
+    """Replace the text between the marks, and draw the picture."""
+    for name, blocks in BLOCKS.items():
         file = paths.ROOT / name
         text = file.read_text(encoding="utf-8")
-        for block, written in BLOCKS[language].items():
+        for block, written in blocks.items():
             begin, end = marks(block)
             before, _, rest = text.partition(begin)
             text = f"{before}{begin}\n\n{written()}\n\n{end}{rest.partition(end)[2]}"
         paths.write(file, text)
+    for language in READMES:
+        draw_picture(language)
     return 0
 
 

@@ -62,6 +62,24 @@ def test_a_claim_says_by_how_much_later_calls_differ(ratio, verdict, because):
     assert "took 17.6 s before and 16.0 s after" in told["because"]
 
 
+@pytest.mark.parametrize("name", post_claims.CLAIMS)
+def test_a_claim_s_evidence_is_a_short_sentence_with_a_figure(name):
+    english, chinese = (claim(name, language)["evidence"] for language in wording.LANGUAGES)
+    assert len(english.split()) <= 20 and len(re.findall("[\u4e00-\u9fff]", chinese)) <= 40
+    assert english.endswith(".") and chinese.endswith("。")
+    assert numbers(english) == numbers(chinese) != []
+    assert not re.search(r"None|nan\b|[{}]", english + chinese)
+
+
+def test_a_claim_s_evidence_without_figures_says_so_and_rounds_no_auc_to_1():
+    reddit = made_records.reddit()
+    reddit.style.auc.after = estimate(0.9951)
+    assert "0.995 after" in claim("style", reddit=reddit)["evidence"]
+    judged = judge()["content"]
+    judged.evidence["words"] = estimate(None).model_dump()
+    assert phrases.claim(judged)["evidence"].startswith(f"{DASH} % of the letters")
+
+
 def test_a_claim_counts_the_texts_that_loop():
     told = claim("loops")
     assert told["because"] == (
@@ -144,7 +162,7 @@ def test_the_demands_on_poems_are_told_for_each_prompt_beside_people_and_chance(
 def test_a_claim_in_chinese_says_the_same_in_chinese(changes):
     for judged in judge(**changes).values():
         english, chinese = (phrases.claim(judged, language) for language in wording.LANGUAGES)
-        assert set(english) == set(chinese) == {"says", "verdict", "because", "kind"}
+        assert set(english) == set(chinese) == {"says", "verdict", "because", "evidence", "kind"}
         for key in english:
             if key != "says":
                 assert numbers(english[key]) == numbers(chinese[key])
@@ -191,7 +209,7 @@ def test_the_tally_counts_the_verdicts_and_leaves_out_those_of_none(counts, engl
     values = [value for value in Verdict if value is not Verdict.NOT_JUDGED]
     judged = claims(*(verdict for verdict, count in zip(values, counts, strict=True) for _ in range(count)))
     with_opinion = [*judged, judge()["poem"]]
-    assert phrases.tally(with_opinion) == f"The post's {sum(counts)} testable statements: {english}."
+    assert phrases.tally(with_opinion) == f"Of the post's {sum(counts)} testable statements, {english}."
     assert phrases.tally(with_opinion, "zh") == f"博客有 {sum(counts)} 个可以检验的说法：{chinese}。"
 
 
@@ -518,7 +536,7 @@ def test_the_summary_begins_with_how_many_claims_hold(outputs):
     results = made_records.results("00_summary")
     judged = judgement.of_profile("cpu", results.measured.post_texts).claims
     english, chinese = (phrases.answer(results, language) for language in wording.LANGUAGES)
-    assert english.startswith("The post's 7 testable statements: ") and chinese.startswith(
+    assert english.startswith("Of the post's 7 testable statements, ") and chinese.startswith(
         "博客有 7 个可以检验的说法："
     )
     for language, told in (("en", english), ("zh", chinese)):

@@ -1,36 +1,125 @@
 import json
 import re
 import subprocess
+import unicodedata
 
 import made_records
 import pytest
 
+from lib.claims import judgement
 from lib.core import paths
 from lib.core.errors import UserError
-from lib.report import phrases, readme, recorder, wording
+from lib.report import phrases, picture, readme, recorder, wording
+
+DOCS = sorted((paths.ROOT / "docs").glob("*.md"))
+PAGES = [paths.ROOT / name for name in (*readme.READMES.values(), "CONTRIBUTING.md")] + DOCS
+MOST_WORDS, MOST_CHARACTERS = 700, 1400
+LINK = re.compile(r"\[(?:[^\[\]]|!\[[^\]]*\]\([^)]*\))*\]\(([^)\s]+)\)")
+IMAGE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)")
 
 
-@pytest.fixture
-def committed(monkeypatch, tmp_path):
-    """The READMEs and outputs/ as they are committed: a run of the user's own changes the ones in the working tree."""
+@pytest.fixture(scope="module")
+def as_committed(tmp_path_factory):
+    """The pages and outputs/ as they are committed: a run of the user's own changes those in the working tree."""
+    folder = tmp_path_factory.mktemp("committed")
     archive = subprocess.run(
-        ["git", "-C", str(paths.ROOT), "archive", "HEAD", *readme.FILES.values(), "outputs"],
+        ["git", "-C", str(paths.ROOT), "archive", "HEAD", *readme.BLOCKS, *picture.FILES.values(), "outputs"],
         check=True,
         capture_output=True,
     )
-    subprocess.run(["tar", "-x", "-C", str(tmp_path)], input=archive.stdout, check=True)
-    monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path / "outputs"))
-    return tmp_path
+    subprocess.run(["tar", "-x", "-C", str(folder)], input=archive.stdout, check=True)
+    return folder
 
 
-@pytest.mark.parametrize(
-    ("language", "name"), [(one, name) for one, blocks in readme.BLOCKS.items() for name in blocks]
-)
-def test_the_readme_states_the_figures_of_the_committed_run_and_of_the_estimate(committed, language, name):
-    text = (committed / readme.FILES[language]).read_text(encoding="utf-8")
+@pytest.fixture
+def committed(as_committed, monkeypatch):
+    monkeypatch.setenv("REPORT_OUTPUTS", str(as_committed / "outputs"))
+    return as_committed
+
+
+@pytest.mark.parametrize(("file", "name"), [(file, name) for file, blocks in readme.BLOCKS.items() for name in blocks])
+def test_a_page_states_the_figures_of_the_committed_run_and_of_the_estimate(committed, file, name):
     begin, end = readme.marks(name)
-    written = text.split(begin)[1].split(end)[0].strip()
-    assert written == readme.BLOCKS[language][name](), "run `make readme` and commit what it changed"
+    written = (committed / file).read_text(encoding="utf-8").split(begin)[1].split(end)[0].strip()
+    assert written == readme.BLOCKS[file][name](), "run `make readme` and commit what it changed"
+
+
+@pytest.mark.parametrize("language", wording.LANGUAGES)
+def test_the_picture_is_that_of_the_committed_run(committed, tmp_path, monkeypatch, language):
+    file = committed / picture.FILES[language]
+    monkeypatch.setattr(readme.paths, "ROOT", tmp_path)
+    readme.draw_picture(language)
+    assert (tmp_path / picture.FILES[language]).read_bytes() == file.read_bytes(), "run `make readme`"
+
+
+# What every page keeps to.
+
+
+def rendered(file):
+    """The text of a page as a reader sees it: without marks, alternative texts and addresses."""
+    text = re.sub("<!--.*?-->", "", file.read_text(encoding="utf-8"), flags=re.S)
+    text = IMAGE.sub("", text)
+    text = re.sub(r"\[([^\[\]]*)\]\([^)\s]+\)", r"\1", text)
+    return re.sub("&#(\\d+);", lambda sign: chr(int(sign[1])), text)
+
+
+def test_the_readme_has_at_most_700_words():
+    words = [word for word in rendered(paths.ROOT / "README.md").split() if re.search(r"\w", word)]
+    assert len(words) <= MOST_WORDS
+
+
+def test_the_chinese_readme_has_at_most_1400_characters():
+    text = rendered(paths.ROOT / "README.zh-CN.md")
+    assert len(re.findall(r"[\u4e00-\u9fff]|[^\W\u4e00-\u9fff]+", text)) <= MOST_CHARACTERS  # a foreign word is one
+
+
+def anchors(file):
+    """The anchors that GitHub gives a page's headings."""
+    found = []
+    for heading in re.findall("^#+ (.*)$", re.sub("^```.*?^```", "", rendered(file), flags=re.S | re.M), re.M):
+        kept = (one for one in heading.lower() if one in "-_ " or unicodedata.category(one)[0] in "LNM")
+        found.append("".join(kept).replace(" ", "-"))
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_to_a_file_or_a_heading(page):
+    text = page.read_text(encoding="utf-8")
+    links = [link for link in (*LINK.findall(text), *IMAGE.findall(text)) if "://" not in link]
+    assert links
+    for link in links:
+        name, _, anchor = link.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        assert file.is_relative_to(paths.ROOT) and file.exists(), link
+        assert not anchor or anchor in anchors(file), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_of_a_page_stands_in_the_makefile(page):
+    targets = set(re.search(r"^\.PHONY: (.*)$", (paths.ROOT / "Makefile").read_text(), re.M)[1].split())
+    code = re.findall("`{3}\n(.*?)`{3}|`([^`\n]+)`", rendered(page), re.S)
+    called = {name for parts in code for name in re.findall(r"(?:^|\s)make ([a-z-]+)", "".join(parts), re.M)}
+    assert called <= targets
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+def test_a_page_begins_with_what_it_answers(page):
+    _, first, *_ = page.read_text(encoding="utf-8").split("\n\n")
+    assert first.startswith("This page answers: ")
+
+
+def test_every_page_of_the_documentation_is_linked_from_a_readme():
+    for name in readme.READMES.values():
+        linked = set(LINK.findall((paths.ROOT / name).read_text(encoding="utf-8")))
+        assert {f"docs/{page.name}" for page in DOCS} <= {link.partition("#")[0] for link in linked}
+
+
+def test_each_readme_leads_to_the_other():
+    for name, other in zip(readme.READMES.values(), reversed(readme.READMES.values()), strict=True):
+        assert f"]({other})" in (paths.ROOT / name).read_text(encoding="utf-8").split("##")[0]
+
+
+# The blocks.
 
 
 @pytest.fixture
@@ -44,68 +133,110 @@ def outputs(monkeypatch, tmp_path):
 
 
 def summary(**changes):
-    fields = {"figures": ["figures/speed.svg", "figures/bits.svg"], "stand_ins": [made_records.stand_in("a", "b")] * 2}
+    fields = {"figures": ["figures/speed.svg", "figures/all_repetition.svg"]}
     return made_records.results("00_summary", **(fields | changes))
 
 
-def test_the_finding_is_what_the_summary_answers(outputs):
-    for language in wording.LANGUAGES:
-        assert readme.finding_block(language) == phrases.answer(summary(), language)
-    assert readme.finding_block().startswith("The post's 7 testable statements")
-    assert readme.finding_block("zh").startswith("博客有 7 个可以检验的说法")
+def greedy_text(prompt, text, **changes):
+    return made_records.sample("greedy", prompt, text, **changes)
+
+
+def with_samples(outputs, *samples):
+    made_records.write(
+        made_records.results("03_greedy_vs_top_k", made_records.samplers(samples=list(samples))), outputs
+    )
 
 
 @pytest.mark.parametrize("language", wording.LANGUAGES)
-def test_the_results_tell_claims_figures_samples_and_minutes(outputs, language):
-    told = readme.results_block(language)
-    first, *_ = told.splitlines()
-    assert "Test CPU, 2 cores" in first and "jax, float32" in first and "2026-01-01" in first
-    assert first.count({"en": "a in place of b", "zh": "以 a 代替 b"}[language]) == 1
-    tables = [len(re.findall(r"^\| .* \|$", table, re.M)) - 2 for table in re.findall(r"(?:^\|.*\n?)+", told, re.M)]
-    assert tables == [7, 16, len(made_records.RECORDED)]
-    assert wording.say("verdict_holds", language) in told and "22.81" in told
-    assert f"| [{phrases.title('04_tang_poetry', language)}](outputs/cpu/04_tang_poetry/report.html) | 3.5 |" in told
-    for name in ("speed", "bits"):
-        assert re.search(rf"^!\[[^\]]{{20,}}\]\(outputs/cpu/00_summary/figures/{name}\.svg\)$", told, re.M)
-    assert "outputs/cpu/00_summary/report.html" in told
-    assert not re.search(r"None|nan\b|[{}]", told)
+def test_the_finding_counts_the_verdicts_and_the_texts_in_a_loop(outputs, language):
+    told = readme.finding_block(language)
+    assert told.startswith(phrases.tally(judgement.of_profile("cpu").claims, language))
+    assert told.endswith(
+        {
+            "en": "3 of 4 greedy texts fall into a loop, 0 with top-k sampling, and 0 of people's.",
+            "zh": "4 篇中陷入循环的，贪心解码有 3 篇，top-k 采样有 0 篇，人写的有 0 篇。",
+        }[language]
+    )
 
 
-def test_without_a_stand_in_the_results_do_not_speak_of_one(outputs):
-    made_records.write(summary(stand_ins=[]), outputs)
-    assert "Stand-ins" not in readme.results_block() and "替代品" not in readme.results_block("zh")
+@pytest.mark.parametrize("language", wording.LANGUAGES)
+def test_the_verdicts_are_told_a_claim_a_row_without_opinions(outputs, language):
+    told = readme.verdicts_block(language)
+    _, _, *rows = told.splitlines()
+    judged = judgement.of_profile("cpu").testable
+    assert len(rows) == len(judged)
+    for row, claim in zip(rows, judged, strict=True):
+        in_words = phrases.claim(claim, language)
+        assert wording.say(f"short_{claim.name}", language) in row
+        assert f"**{in_words['verdict']}**" in row and in_words["evidence"] in row
 
 
-def test_the_samples_are_the_first_of_each_kind_and_each_prompt(outputs):
-    label = "after fine-tuning"
-    texts = [
-        made_records.sample(label, prompt, f"，{number}。", number=number)
-        for prompt in ("春", "月")
-        for number in (1, 2)
-    ]
-    before = made_records.sample("before fine-tuning", "春", "，零。")
-    results = made_records.results("04_tang_poetry", made_records.tang(samples=[before, *texts]))
-    made_records.write(results, outputs)
-    told = readme.results_block()
-    assert "> 春，  \n> 1。  " in told and "> 月，  \n> 1。  " in told
-    assert "2。" not in told and "零" not in told
-    assert told.index("> 春，") < told.index("> 月，")
-    assert "A poem from 春, after fine-tuning on Tang poems" in told
-    assert "以“月”开头的一首诗" in readme.results_block("zh")
+@pytest.mark.parametrize("language", wording.LANGUAGES)
+def test_the_figure_has_an_alternative_text_and_says_what_it_shows(outputs, language):
+    image, told = readme.figure_block(language).split("\n\n")
+    assert re.fullmatch(r"!\[[^\]]{20,}\]\(outputs/cpu/00_summary/figures/[a-z/_]+\.svg\)", image)
+    assert "rep-4" in told
+
+
+@pytest.mark.parametrize("language", wording.LANGUAGES)
+def test_the_picture_is_a_link_to_the_reports_with_an_alternative_text(outputs, language):
+    told = readme.picture_block(language)
+    assert re.fullmatch(rf"\[!\[[^\]]{{50,}}\]\({picture.FILES[language]}\)\]\(outputs/cpu/\)", told)
+
+
+def test_the_loop_is_the_beginning_of_the_first_greedy_text_that_loops(outputs):
+    with_samples(
+        outputs,
+        made_records.sample("top_k (k=5)", "One", " and one and one", looped_spans=[(8, 16)]),
+        greedy_text("Two", " and no loop"),
+        greedy_text("Three", " and\nthree" * 100, looped_spans=[(14, 900)], new_tokens=200),
+        greedy_text("Four", " and four" * 100, looped_spans=[(13, 900)]),
+    )
+    told, quoted = readme.loop_block().split("\n\n")
+    assert "“Three”" in told and "200 new tokens" in told
+    assert re.fullmatch(r"> Three( and three)+( and)? …", quoted) and len(quoted) < 1.2 * readme.QUOTED
+    assert "“Three”" in readme.loop_block("zh") and "200" in readme.loop_block("zh")
+
+
+def test_a_short_text_is_quoted_whole_though_none_loops(outputs):
+    with_samples(outputs, greedy_text("Two", " and no loop"))
+    assert readme.loop_block().endswith("> Two and no loop")
 
 
 def test_what_is_shown_stays_in_its_table_and_its_quotation(outputs):
     assert readme._table([{"what": "a\nb|c"}], {"what": "what"}).splitlines() == ["| what |", "| --- |", "| a b\\|c |"]
     assert readme._table([], {"a": "heading_here"}, "zh").startswith("| 这里 |")
     assert readme._quote("# a\n<b>\x1b") == "> &#35; a  \n> &#60;b&#62;␛  "
-    hostile = made_records.reddit(samples=[made_records.sample("after fine-tuning", "# a", "\n<b>|\x1b")])
-    made_records.write(made_records.results("02_reddit_finetune", hostile), outputs)
-    assert "> &#35; a  \n> &#60;b&#62;&#124;␛  " in readme.results_block()
+    with_samples(outputs, greedy_text("# a", "\n<b>|\x1b"))
+    assert readme.loop_block().endswith("> &#35; a &#60;b&#62;&#124;␛")
 
 
-def test_each_readme_leads_to_the_other():
-    for name, other in zip(readme.FILES.values(), reversed(readme.FILES.values()), strict=True):
-        assert f"]({other})" in (paths.ROOT / name).read_text(encoding="utf-8").split("##")[0]
+def test_half_an_emoji_in_a_sample_can_be_written(outputs):
+    measured = made_records.samplers(samples=[greedy_text("a", "")])
+    measured.samples[0].text = "a\ud83d"
+    recorder.write(outputs / "cpu" / "03_greedy_vs_top_k", made_records.results("03_greedy_vs_top_k", measured))
+    assert "> a&#91;U+D83D&#93;" in readme.loop_block()
+
+
+@pytest.mark.parametrize("language", wording.LANGUAGES)
+def test_the_run_tells_machine_minutes_day_and_each_stand_in_once(outputs, language):
+    told = readme.ran_block(language)
+    minutes = sum(results.minutes for results in made_records.experiments().all())
+    assert "Test CPU" in told and "2026-01-01" in told and f"{minutes:.0f}" in told
+    assert "**" not in told
+    for name in ("01_baseline", "02_reddit_finetune"):
+        used = made_records.results(name, stand_ins=[made_records.stand_in("a", "b")])
+        made_records.write(used, outputs)
+    assert readme.ran_block(language).count({"en": "a in place of b", "zh": "以 a 代替 b"}[language]) == 1
+
+
+def test_results_of_an_older_version_are_told_with_the_command(outputs):
+    (outputs / "cpu" / "01_baseline" / "results.json").write_text('{"metrics": {}}')
+    with pytest.raises(UserError, match="make report NOTEBOOK=01_baseline PROFILE=cpu"):
+        readme.verdicts_block()
+
+
+# The bench.
 
 
 def test_a_ratio_has_a_spread_only_if_it_was_measured_more_than_once():
@@ -115,18 +246,24 @@ def test_a_ratio_has_a_spread_only_if_it_was_measured_more_than_once():
     assert readme._ratio({"ratios": []}) == "not measured"
 
 
-def test_the_bench_tells_its_ratios_and_targets(outputs):
-    assert readme.bench_block() == "No run of it is kept here yet."
-    (outputs / "bench").mkdir()
-    rows = [
-        {"work": "generate", "peer": "nanoGPT", "target": ">= 2", "met": True, "ratios": [2.5]},
-        {"work": "render", "peer": None, "target": None, "met": None, "ratios": []},
-        {"work": "fit", "peer": "KerasHub", "target": "<= 5 %", "met": False, "ratios": [1.0, 2.0]},
-    ]
-    rows = [row | {"ratio_low": 2.2, "ratio_median": 2.5, "ratio_high": 3.0} for row in rows]
+def bench(outputs, rows):
+    (outputs / "bench").mkdir(exist_ok=True)
+    rows = [{"ratio_low": 2.2, "ratio_median": 2.5, "ratio_high": 3.0} | row for row in rows]
     (outputs / "bench" / "bench.json").write_text(json.dumps(rows))
     machine = {"processor": "Test CPU", "date": "2026-01-01 10:00 UTC", "peers": "nanoGPT"}
     (outputs / "bench" / "machine.json").write_text(json.dumps(machine))
+
+
+def test_the_bench_tells_its_ratios_and_targets(outputs):
+    assert readme.bench_block() == "No run of it is kept here yet."
+    bench(
+        outputs,
+        [
+            {"work": "generate", "peer": "nanoGPT", "target": ">= 2", "met": True, "ratios": [2.5]},
+            {"work": "render", "peer": None, "target": None, "met": None, "ratios": []},
+            {"work": "fit", "peer": "KerasHub", "target": "<= 5 %", "met": False, "ratios": [1.0, 2.0]},
+        ],
+    )
     told = readme.bench_block()
     assert "Measured on Test CPU, 2026-01-01, beside nanoGPT" in told
     assert "| generate | nanoGPT | 2.50, once | ≥ 2, met |" in told
@@ -134,32 +271,38 @@ def test_the_bench_tells_its_ratios_and_targets(outputs):
     assert "| fit | KerasHub | 2.50 (2.20 to 3.00) | ≤ 5 %, missed |" in told
 
 
+@pytest.mark.parametrize("language", wording.LANGUAGES)
+def test_the_speed_is_that_of_the_bench_or_said_not_to_be_measured(outputs, language):
+    unknown = wording.say("readme_no_speed", language)
+    assert readme.speed_block(language) == unknown
+    rows = [
+        {"work": work, "peer": peer, "ratios": [1.0], "ratio_median": 1.5 + place}
+        for place, (work, peer) in enumerate(readme.SPEED.values())
+    ]
+    bench(outputs, rows[1:])
+    assert readme.speed_block(language) == unknown
+    bench(outputs, rows)
+    told = readme.speed_block(language)
+    assert "Test CPU" in told and re.findall(r"\d\.\d", told) == ["1.5", "2.5", "3.5", "4.5", "5.5"]
+
+
+# Writing.
+
+
 def test_only_what_stands_between_the_marks_is_replaced(outputs, monkeypatch, tmp_path):
     monkeypatch.setattr(readme.paths, "ROOT", tmp_path)
-    for language, name in readme.FILES.items():
-        blocks = "\n\nin the middle\n\n".join(
-            f"{begin}\n\nold\n\n{end}" for begin, end in map(readme.marks, readme.BLOCKS[language])
-        )
-        (tmp_path / name).write_text(f"before\n\n{blocks}\n\nafter\n", encoding="utf-8")
+    (tmp_path / "docs").mkdir()
+    for name, blocks in readme.BLOCKS.items():
+        made = "\n\nin the middle\n\n".join(f"{begin}\n\nold\n\n{end}" for begin, end in map(readme.marks, blocks))
+        (tmp_path / name).write_text(f"before\n\n{made}\n\nafter\n", encoding="utf-8")
     assert readme.main() == 0
-    for language, name in readme.FILES.items():
+    files = [tmp_path / name for name in (*readme.BLOCKS, *picture.FILES.values())]
+    for name, blocks in readme.BLOCKS.items():
         text = (tmp_path / name).read_text(encoding="utf-8")
         assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text.splitlines()
-        assert text.count("in the middle") == len(readme.BLOCKS[language]) - 1
-        assert phrases.answer(summary(), language) in text
-    once = [(tmp_path / name).read_bytes() for name in readme.FILES.values()]
+        assert text.count("in the middle") == len(blocks) - 1
+    for language, name in readme.READMES.items():
+        assert readme.finding_block(language) in (tmp_path / name).read_text(encoding="utf-8")
+    once = [file.read_bytes() for file in files]
     readme.main()
-    assert [(tmp_path / name).read_bytes() for name in readme.FILES.values()] == once
-
-
-def test_results_of_an_older_version_are_told_with_the_command(outputs):
-    (outputs / "cpu" / "01_baseline" / "results.json").write_text('{"metrics": {}}')
-    with pytest.raises(UserError, match="make report NOTEBOOK=01_baseline PROFILE=cpu"):
-        readme.results_block()
-
-
-def test_half_an_emoji_in_a_sample_can_be_written(outputs):
-    measured = made_records.baseline()
-    measured.samples[0].text = "a\ud83d"
-    recorder.write(outputs / "cpu" / "01_baseline", made_records.results("01_baseline", measured))
-    assert "> a&#91;U+D83D&#93;" in readme.results_block()
+    assert [file.read_bytes() for file in files] == once

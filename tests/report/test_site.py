@@ -346,7 +346,7 @@ def test_the_card_of_the_summary_leaves_its_findings_to_the_tables(outputs):
     put_all(outputs)
     index = html_of(site.render_index("small"))
     card = index[index.index("00_summary/report.html") : index.index("01_baseline/report.html")]
-    assert "The post&#39;s 7 testable statements" in card and "falls into an endless loop" not in card
+    assert "Of the post&#39;s 7 testable statements" in card and "falls into an endless loop" not in card
 
 
 def test_the_card_of_a_reader_s_own_notebook_has_its_own_title_and_answer(outputs):

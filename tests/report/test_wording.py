@@ -11,7 +11,7 @@ from lib import notebooks
 from lib.claims import beside_post, head_to_head, post, post_claims
 from lib.core import paths
 from lib.core.records import CallState, ClaimKind, DecodingStep, PeakMemoryOf, SpeedVerdict, Verdict, Winner
-from lib.report import phrases, readme, views, wording
+from lib.report import phrases, views, wording
 
 NAMES = sorted(wording.templates())
 SOURCES = sorted((paths.ROOT / "lib").rglob("*.py"))
@@ -92,6 +92,7 @@ FAMILIES = {
     "measure_{}": family(["measure_"], CONTESTS),
     "chance_{}": family(["chance_"], ["above", "alike", "below", "unknown"]),
     "because_{}": family(["because_"], CLAIMS),
+    "evidence_{}": family(["evidence_"], CLAIMS),
     "poems_{}": {"poems_tang", "poems_chance"},
     "kind_{}": family(["kind_"], lower(ClaimKind)),
     "short_{}": family(["short_"], [name for name, rule in post.rules().items() if rule["kind"] != "opinion"]),
@@ -106,12 +107,12 @@ FAMILIES = {
     "loops_people_{}": family(["loops_people_"], ["none", "part", "open"]),
     "held_out_{}": family(["held_out_"], ["texts", "poems"]),
     "{}_explained": {f"{name}_explained" for name in ("repetition", "variety", "form", "gibberish", "demands")},
-    "readme_{}": family(["readme_"], ["pretrained", "stories", "greedy", "poem", "poem_from_scratch"]),
 }
 # By the variables that hold such a name: those that it can be.
 VARIABLES = {
     "tally": {f"tally_{verdict}{one}" for verdict in lower(Verdict) if verdict != "not_judged" for one in ("", "_one")},
     "row": family(["what_", "post_", "here_", "why_"], ROWS),
+    "label": {"picture_written", "picture_stories"},
     "subject": set(("stories", "poems")),
     "caption": {
         ast.literal_eval(options["caption"])
@@ -160,13 +161,6 @@ def test_every_entry_is_used():
     assert set(NAMES) - used == set()
 
 
-def test_the_samples_of_the_readmes_are_all_told(monkeypatch):
-    said = []
-    monkeypatch.setattr(readme.wording, "say", lambda name, language, **values: said.append(name) or "")
-    readme._samples(FOUND, "en")
-    assert set(said) == FAMILIES["readme_{}"]
-
-
 def test_every_answer_has_a_function():
     assert set(phrases.ANSWERS) == {name.removeprefix("answer_") for name in NAMES if name.startswith("answer_")}
 
@@ -175,8 +169,9 @@ def test_every_answer_has_a_function():
     "names",
     [
         ["heading_claim", "heading_here", "heading_because"],
+        ["heading_claim", "heading_here", "heading_evidence"],
+        ["picture_greedy", "picture_top_k", "picture_people"],
         ["heading_what", "heading_post", "heading_run", "heading_why"],
-        ["heading_report", "heading_minutes"],
         sorted(FAMILIES["bits_{}"]),
         sorted(name for name in FAMILIES["bits_{}_{}"] if "poems" in name),
         sorted(FAMILIES["title_{}"]),
