@@ -806,3 +806,6 @@ def all_poems(page: Page) -> tuple[Figure, str]:
     found = experiments.load(_profile(page))
     *own, _ = _poem_groups(found.scratch.measured)  # the last is the fine-tuned model's, which stands there already
     return _demands([*_poem_groups(found.tang.measured), *own], found.tang.measured.form)
+
+
+from lib.report import bench_page  # noqa: E402, F401  (it registers its views with the decorators above)
