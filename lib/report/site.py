@@ -16,10 +16,11 @@ from lib.claims import judgement
 from lib.core import command_line, locks, paths, records
 from lib.core.errors import UserError
 from lib.core.records import Judgement, Results
-from lib.report import escaping, executed, html, numbers, phrases, views, wording
+from lib.report import bench_words, escaping, executed, html, numbers, phrases, views, wording
 
 RESULTS = "results.json"
 CLAIMS = "claims.json"
+BENCH = "bench"  # the notebook on speed, and its profile
 LINKS = re.compile("<!-- links -->.*?<!-- end of links -->", re.DOTALL)
 
 
@@ -93,6 +94,7 @@ def _page(notebook, results: Results, folder: Path) -> str:
         "minutes": results.minutes,
         "notebook": results.notebook,
         "profile": results.profile,
+        "index": _index_of(results.profile),
     }
     _split_title(notebook)
     # nbconvert's own templates are named too; otherwise a reader's template of the same name would come first.
@@ -103,8 +105,17 @@ def _page(notebook, results: Results, folder: Path) -> str:
     return page
 
 
+def _index_of(profile: str) -> str:
+    """Return the link from a report to the index of all reports; the bench's page is linked from that of `cpu`."""
+    if profile == BENCH and (paths.outputs() / "cpu" / index_name("en")).is_file():
+        return f"../../cpu/{index_name('en')}"
+    return f"../{index_name('en')}"
+
+
 def _sources(results: Results) -> list[tuple[str, str]]:
-    """Return the models and texts of a report, for the top of its page."""
+    """Return the models and texts of a report, for the top of its page; of the bench's, machine and versions too."""
+    if results.notebook == BENCH:
+        return bench_words.conditions(results.measured)
     told = []
     for model in results.models:
         source = f" ({model.source})" if model.source else ""
@@ -162,6 +173,7 @@ def render_index(profile: str) -> Path:
             style=(html.TEMPLATE / "style.css").read_text(encoding="utf-8"),
             cards=[_card(folder / name, results, language) for name, results in reports.items()],
             claims=[phrases.claim(claim, language) for claim in judged.testable] if judged else [],
+            bench=_bench_card(profile, language),
             figures=[phrases.beside(row, language) for row in judged.beside_post] if judged else [],
         )
         paths.write(folder / index_name(language), page)
@@ -231,6 +243,21 @@ def _card(folder: Path, results: Results, language: str) -> dict:
             code=phrases.code(results.machine),
         ),
     }
+
+
+def _bench_card(profile: str, language: str) -> dict | None:
+    """Return what an index shows of the bench's page; None if there is none, or for the bench's own index."""
+    folder = paths.outputs() / BENCH / BENCH
+    if profile == BENCH or not (folder / "report.html").is_file():
+        return None
+    try:
+        answer = phrases.answer(records.load(folder / RESULTS), language)
+    except (UserError, FileNotFoundError) as error:
+        print(f"The index leaves the bench out: {error}", flush=True)
+        return None
+    own = f"report.{language}.html"
+    page = own if (folder / own).is_file() else "report.html"
+    return {"link": f"../{BENCH}/{BENCH}/{page}", "title": phrases.title(BENCH, language), "answer": answer}
 
 
 def _link(folder: Path, reports: dict[str, Results]) -> None:
