@@ -150,7 +150,7 @@ compare: $(INSTALLED) ## set two reports side by side: make compare A=03_greedy_
 smoke: ## run all notebooks on a tiny random model, in minutes
 	@$(MAKE) --no-print-directory all PROFILE=smoke
 
-bench: $(INSTALLED) $(BENCH_VENV)/.installed ## measure speed beside the post's lines and transformers
+bench: $(INSTALLED) $(BENCH_VENV)/.installed ## measure how much faster or slower this is than the post's KerasHub and transformers
 	$(BIN)/python -m bench --peers $(BENCH_VENV)/bin/python
 	$(BIN)/python -m lib.runner bench --profile bench
 

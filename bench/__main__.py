@@ -11,10 +11,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import files, protocol, shape
+from bench import comparisons, files, protocol, shape
+from bench.comparisons import HUGGING_FACE, LIMIT, POST
 from bench.ours import EXACT
 from lib.core import paths, progress
 from lib.core.errors import UserError
+from lib.core.records import Precision
 from lib.evaluation import provenance
 from lib.models import memory
 from lib.report import tables
@@ -24,11 +26,18 @@ CALL = "197 new tokens, top-k 5"
 TEXTS = f"{CALL}; here from text to text, there from token ids to token ids"
 STEP = "steps of 8 texts"
 ROUNDED = f"{STEP}; here with products of bfloat16, there all in float32"
-LIMIT = "the memory-bandwidth limit"
-POST, HUGGING_FACE = "the post's lines", "transformers"  # KerasHub on TensorFlow; Hugging Face, on PyTorch
 
 
-def row(work: str, peer: str, unit: str, ours: list, theirs: list, target: float | None, note: str = "") -> dict:
+def row(
+    work: str,
+    peer: str,
+    unit: str,
+    ours: list,
+    theirs: list,
+    target: float | None,
+    note: str = "",
+    precisions: tuple[Precision, Precision] = (Precision.FLOAT32, Precision.FLOAT32),
+) -> dict:
     """Makes a row of `bench.json`, which says how many times as fast this project is in each round.
 
     Args:
@@ -39,6 +48,7 @@ def row(work: str, peer: str, unit: str, ours: list, theirs: list, target: float
         theirs: The peer's samples of the same rounds.
         target: The ratio to reach, or None.
         note: Anything else a reader must know.
+        precisions: The number formats that this project and the peer multiply in.
     """
     ratios = [our / their for our, their in zip(ours, theirs, strict=True)]
     median = statistics.median(ratios) if ratios else None
@@ -55,6 +65,8 @@ def row(work: str, peer: str, unit: str, ours: list, theirs: list, target: float
         "target": None if target is None else f">= {target}",
         "met": None if median is None or target is None else median >= target,
         "note": note,
+        "precision_here": precisions[0],
+        "precision_there": precisions[1],
     }
 
 
@@ -143,7 +155,7 @@ def generate(bench: Bench) -> list[dict]:
                 LIMIT,
                 unit,
                 one["ours"],
-                [rate / _bytes() for rate in one["read"]],
+                [rate / comparisons.WEIGHT_BYTES for rate in one["read"]],
                 0.75,
                 f"{CALL}; the limit: every weight read once for a token",
             ),
@@ -159,13 +171,8 @@ def generate(bench: Bench) -> list[dict]:
 
 def _read_bandwidth(rows: list[dict]) -> str:
     """Returns the memory bandwidth that was measured for the row of the limit."""
-    rates = [statistics.median(one["theirs"]) * _bytes() / 1e9 for one in rows if one["peer"] == LIMIT]
-    return f"{rates[0]:.1f} GB/s" if rates else "not measured"
-
-
-def _bytes() -> int:
-    """Returns the size of GPT-2's weights in float32, in bytes."""
-    return 4 * memory.KNOWN["gpt2_base_en"].parameters
+    rates = [statistics.median(one["theirs"]) for one in rows if one["peer"] == LIMIT]
+    return f"{rates[0] * comparisons.WEIGHT_BYTES / 1e9:.1f} GB/s" if rates else "not measured"
 
 
 def finetune(bench: Bench) -> list[dict]:
@@ -179,6 +186,8 @@ def finetune(bench: Bench) -> list[dict]:
         ours, post = bench.keras(stack, "ours", "finetune"), bench.keras(stack, "post", "finetune")
         peers = bench.transformers(stack, "finetune")
         rounded = f"poems{EXACT}" in ours.tasks
+        exact = (Precision.FLOAT32, Precision.FLOAT32)
+        as_they_come = (Precision.BFLOAT16, Precision.FLOAT32) if rounded else exact
         for corpus in ("poems", "prose"):
             both = f"{corpus}{EXACT}" in ours.tasks
             sides = {"ours": (ours, corpus), "post": (post, corpus)}
@@ -191,19 +200,21 @@ def finetune(bench: Bench) -> list[dict]:
             # Two warm-up passes: the first steps still allocate memory.
             rates = in_turn(sides, bench.rounds["finetune"], f"fine-tuning on {corpus}", warm_ups=2)
             work, note = f"fine-tune on {corpus}", ROUNDED if rounded else STEP
-            compared = [(work, "ours", f"{POST}, padded", "post", 1.5, note)]
+            compared = [(work, "ours", f"{POST}, padded", "post", 1.5, note, as_they_come)]
             if peers:
-                compared.append((work, "ours", f"{HUGGING_FACE}, padded", "padded", None, note))
-                compared.append((work, "ours", f"{HUGGING_FACE}, packed", "packed", 1.1, note))
+                compared.append((work, "ours", f"{HUGGING_FACE}, padded", "padded", None, note, as_they_come))
+                compared.append((work, "ours", f"{HUGGING_FACE}, packed", "packed", 1.1, note, as_they_come))
             if both:
-                compared.append((work + EXACT, "exact", f"{POST}, padded", "post", None, STEP))
+                compared.append((work + EXACT, "exact", f"{POST}, padded", "post", None, STEP, exact))
             if peers and both:
-                compared.append((work + EXACT, "exact", f"{HUGGING_FACE}, packed", "packed", None, STEP))
+                compared.append((work + EXACT, "exact", f"{HUGGING_FACE}, packed", "packed", None, STEP, exact))
                 peer = f"{HUGGING_FACE}, packed, bfloat16"
-                compared.append((work, "ours", peer, "bfloat16", None, f"{STEP}; both with products of bfloat16"))
+                both_rounded = (Precision.BFLOAT16, Precision.BFLOAT16)
+                remark = f"{STEP}; both with products of bfloat16"
+                compared.append((work, "ours", peer, "bfloat16", None, remark, both_rounded))
             rows += [
-                row(name, peer, unit, rates[side], rates[other], target, remark)
-                for name, side, peer, other, target, remark in compared
+                row(name, peer, unit, rates[side], rates[other], target, remark, precisions)
+                for name, side, peer, other, target, remark, precisions in compared
             ]
     return rows
 

@@ -6,7 +6,6 @@ import numpy as np
 import scipy.optimize
 
 from lib.models import memory
-from lib.report.numbers import number
 
 FLOAT32 = 4  # bytes
 GIGA = 1e9
@@ -27,20 +26,6 @@ GENERATED = (8, 200)  # texts, tokens per text
 TRAINED = (32, 128)  # texts, tokens per text
 BANDWIDTH_REACHED = (0.3, 0.75)  # shares of the limit that programs reach, low and high
 ARITHMETIC_REACHED = (0.3, 0.6)
-FORMULAS = (
-    "All of these figures are estimates; none was measured. "
-    f"A call takes at least {NEW_TOKENS} new tokens × {FLOAT32} bytes × parameters / memory bandwidth, since at batch "
-    "1 every token reads every weight once. The expected time is this divided by the share of the bandwidth that "
-    f"programs reach, {100 * BANDWIDTH_REACHED[0]:.0f} to {100 * BANDWIDTH_REACHED[1]:.0f} %. If a token takes a "
-    "millisecond or less, launching the GPU's kernels can take longer than reading the weights; a call then takes "
-    "longer than estimated. "
-    f"A training step takes at least 6 operations × parameters × {TRAINED[0] * TRAINED[1]:,} tokens / float32 rate: 2 "
-    "operations per weight in the forward pass and 4 in the backward pass, without attention. The expected time is "
-    f"this divided by {100 * ARITHMETIC_REACHED[0]:.0f} to {100 * ARITHMETIC_REACHED[1]:.0f} %. From the A100's "
-    "generation on, TensorFlow uses TF32 for float32, and a step can take less than that. "
-    "Memory is the estimate of lib/models/memory.py plus "
-    f"{memory.RUNTIME['GPU'] / memory.GIB:.0f} GiB for CUDA; a GPU's GB count as 10^9 bytes."
-)
 
 
 def fit(rows: list[dict]) -> dict:
@@ -98,7 +83,7 @@ def parts(model: dict, row: dict) -> dict[str, float]:
         row: A row as in `fit`; `seconds` is not used.
 
     Returns:
-        Seconds for `"fixed"`, `"reading weights"`, `"arithmetic"` and `"reading the cache"`.
+        Seconds for `"fixed"`, `"weights"`, `"arithmetic"` and `"cache"`.
     """
     _, weights, batch, arithmetic, cache = _terms(row)
 
@@ -107,48 +92,15 @@ def parts(model: dict, row: dict) -> dict[str, float]:
 
     return {
         "fixed": model["fixed_seconds"],
-        "reading weights": at(weights, model["weights_gb_per_s"]) + at(batch, model["weights_batch_gb_per_s"]),
+        "weights": at(weights, model["weights_gb_per_s"]) + at(batch, model["weights_batch_gb_per_s"]),
         "arithmetic": at(arithmetic, model["arithmetic_gflop_per_s"]),
-        "reading the cache": at(cache, model["cache_gb_per_s"]),
+        "cache": at(cache, model["cache_gb_per_s"]),
     }
 
 
 def predict(model: dict, row: dict) -> float:
     """Predicts the seconds of a call, the sum of `parts`."""
     return sum(parts(model, row).values())
-
-
-def coefficients(model: dict) -> list[dict]:
-    """Returns the fitted coefficients as rows of a table."""
-    found = (
-        ("fixed, for each call", model["fixed_seconds"], "s"),
-        ("weights, read by every pass over a single text", model["weights_gb_per_s"], "GB/s"),
-        ("weights, read by every pass over several texts", model["weights_batch_gb_per_s"], "GB/s"),
-        ("arithmetic, for every position of every text", model["arithmetic_gflop_per_s"], "GFLOP/s"),
-        ("keys and values, read by every new token", model["cache_gb_per_s"], "GB/s"),
-    )
-    return [
-        {"cost": cost, "fitted": "no share of the time" if value is None else value, "unit": unit}
-        for cost, value, unit in found
-    ]
-
-
-def beside_bandwidth(model: dict, machine: dict) -> str:
-    """Says how the fitted rate of reading weights compares with the bandwidth that was measured.
-
-    Args:
-        model: The result of `fit`.
-        machine: `machine.json`, whose `read bandwidth` is a text such as `"35.6 GB/s"`.
-    """
-    fitted, measured = model["weights_gb_per_s"], machine.get("read bandwidth", "").partition(" ")[0]
-    if fitted is None or not measured:
-        return ""
-    if fitted > float(measured):
-        return (
-            f"The fitted rate for a single text, {number(fitted)} GB/s, is above it. Weights cannot be read faster "
-            "than memory allows: the fit counts part of their time among the other costs, or the machine was faster."
-        )
-    return f"The fitted rate for a single text, {number(fitted)} GB/s, is {100 * fitted / float(measured):.0f} % of it."
 
 
 def on_gpus() -> list[dict]:
@@ -159,8 +111,6 @@ def on_gpus() -> list[dict]:
     - Expected seconds: the lower bound divided by the share of the limit that programs reach, `BANDWIDTH_REACHED` or
       `ARITHMETIC_REACHED`.
     - Memory: `memory.estimate` + `memory.RUNTIME["GPU"]`. It fits if it is at most the GPU's GB, 10^9 bytes each.
-
-    `FORMULAS` explains the same to a reader of the report.
 
     Returns:
         A row per preset and GPU: `preset`, `gpu`, `parameters`, `call_least_s`, `call_expected_low_s`,

@@ -22,8 +22,7 @@ def write(folder: Path, content: dict) -> None:
     for part, name in PARTS.items():
         text = json.dumps(content[part], ensure_ascii=False, indent=1, allow_nan=False, default=float)
         (folder / name).write_text(text + "\n", encoding="utf-8")
-    table = pd.DataFrame(content["rows"])
-    table.drop(columns=["ours", "theirs", "ratios"]).to_csv(folder / "rows.csv", index=False)
+    table(content["rows"]).to_csv(folder / "rows.csv", index=False)
     samples = [
         {"work": one["work"], "peer": one["peer"], "unit": one["unit"], "side": side, "round": number, "sample": sample}
         for one in content["rows"]
@@ -32,6 +31,11 @@ def write(folder: Path, content: dict) -> None:
     ]
     pd.DataFrame(samples).to_csv(folder / "samples.csv", index=False)
     pd.DataFrame(content["growth"]).explode("seconds").to_csv(folder / "growth.csv", index=False)
+
+
+def table(rows: list[dict]) -> pd.DataFrame:
+    """Returns the rows of `bench.json` without the single samples."""
+    return pd.DataFrame(rows).drop(columns=["ours", "theirs", "ratios"])
 
 
 def read(folder: Path) -> dict:

@@ -643,6 +643,104 @@ def summary(**changes):
     return records.Summary(**({"post_texts": post_texts()} | changes))
 
 
+def comparison(work, peer, here, there, precisions=("float32", "float32"), target=None):
+    """A piece of work, done here and elsewhere."""
+    return records.Comparison(
+        work=work,
+        peer=peer,
+        precision_here=precisions[0],
+        precision_there=precisions[1],
+        here=here,
+        there=there,
+        target=target,
+    )
+
+
+def bench(**changes):
+    """bench: generating is faster here, training is not in every round, and slower with bfloat16 on both sides."""
+    work, peer = records.BenchWork, records.BenchPeer
+    mixed, rounded = ("bfloat16", "float32"), ("bfloat16", "bfloat16")
+    ours, tripled = [60.0, 62.0, 61.0], [90.0, 93.0, 96.0]
+    fields = {
+        "machine": {"processor": "A processor, 2 cores", "date": "2026-01-01", "jax": "1", "peers": "torch 2"},
+        "measuring_minutes": 24.1,
+        "weight_bytes": 4 * 124_439_808,
+        "comparisons": [
+            comparison(work.GENERATE_ONE, peer.KERASHUB, ours, [40.0, 41.0, 30.0]),
+            comparison(work.GENERATE_ONE, peer.TRANSFORMERS, ours, [20.0, 31.0, 30.5], target=1.5),
+            comparison(work.GENERATE_ONE, peer.BANDWIDTH, ours, [80.0, 80.0, 80.0], target=0.7),
+            comparison(work.GENERATE_EIGHT, peer.TRANSFORMERS, tripled, [100.0, 100.0, 100.0], target=1.1),
+            comparison(work.TRAIN_POEMS, peer.KERASHUB, [100.0, 110.0, 90.0], [100.0, 100.0, 100.0]),
+            comparison(work.TRAIN_POEMS, peer.TRANSFORMERS_PACKED, ours, [50.0, 50.0, 50.0]),
+            comparison(work.TRAIN_POEMS, peer.TRANSFORMERS_PACKED, [80.0], [100.0], rounded),
+            comparison(work.TRAIN_POEMS, peer.KERASHUB, tripled, [60.0, 60.0, 60.0], mixed, target=1.55),
+            comparison(work.TRAIN_PROSE, peer.TRANSFORMERS_PADDED, tripled, [60.0, 60.0, 60.0], mixed),
+            comparison(work.SAMPLERS, peer.KERASHUB, [0.6], [0.2]),
+        ],
+        "growth": [
+            records.GrowthPoint(
+                by=by, new_tokens=tokens, batch=batch, parameters=parameters, seconds=[2.0, 2.2], fitted_seconds=2.1
+            )
+            for by, tokens, batch, parameters in (
+                ("new tokens", 32, 1, 124_000_000),
+                ("new tokens", 800, 1, 124_000_000),
+                ("batch", 64, 1, 124_000_000),
+                ("batch", 64, 8, 124_000_000),
+                ("parameters", 64, 1, 124_000_000),
+                ("parameters", 64, 1, 45_000_000),
+            )
+        ],
+        "cost": records.CostModel(
+            fixed_seconds=0.05,
+            weights_gb_per_s=36.0,
+            weights_batch_gb_per_s=12.0,
+            arithmetic_gflop_per_s=150.0,
+            cache_gb_per_s=None,
+            median_error_percent=4.8,
+            max_error_percent=15.1,
+        ),
+        "longest_call": records.CallCosts(
+            new_tokens=1020,
+            parameters=124_000_000,
+            shares_percent={"fixed": 1.0, "weights": 80.0, "arithmetic": 19.0, "cache": 0.0},
+        ),
+        "gpu_assumptions": records.GpuAssumptions(
+            new_tokens=197,
+            generated_texts=8,
+            generated_tokens=200,
+            trained_texts=32,
+            trained_tokens=128,
+            bandwidth_reached=(0.3, 0.75),
+            arithmetic_reached=(0.3, 0.6),
+            runtime_gib=1.0,
+        ),
+        "gpu_estimates": [
+            gpu_estimate("gpt2_base_en", "NVIDIA T4"),
+            gpu_estimate("gpt2_large_en", "NVIDIA T4", fine_tuning_fits=False, texts_at_a_time=4),
+            gpu_estimate("gpt2_large_en", "NVIDIA A100 80 GB"),
+        ],
+    }
+    return records.Bench(**(fields | changes))
+
+
+def gpu_estimate(preset, gpu, **changes):
+    """A preset on a GPU."""
+    fields = {
+        "call_least_s": 0.3,
+        "call_expected_low_s": 0.4,
+        "call_expected_high_s": 1.0,
+        "step_least_s": 0.4,
+        "step_expected_low_s": 0.6,
+        "step_expected_high_s": 1.2,
+        "generating_gib": 2.3,
+        "fine_tuning_gib": 11.1,
+        "generating_fits": True,
+        "fine_tuning_fits": True,
+        "texts_at_a_time": 32,
+    }
+    return records.GpuEstimate(preset=preset, gpu=gpu, **(fields | changes))
+
+
 # Results of notebooks, and of all experiments.
 
 _MEASURED = {
@@ -652,6 +750,7 @@ _MEASURED = {
     "03_greedy_vs_top_k": samplers,
     "04_tang_poetry": tang,
     "05_from_scratch": scratch,
+    "bench": bench,
 }
 _PARAMETERS = {
     "01_baseline": {"prompt": "My trip was", "chinese_prompt": "我爱中国!", "max_length": 200},

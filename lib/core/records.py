@@ -123,6 +123,36 @@ class ClaimKind(StrEnum):
     OPINION = "opinion"
 
 
+class Precision(StrEnum):
+    """The number format that a side of the bench multiplies in."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+
+
+class BenchWork(StrEnum):
+    """A piece of work of the bench."""
+
+    GENERATE_ONE = "generate one text"
+    GENERATE_EIGHT = "generate eight texts"
+    TRAIN_POEMS = "fine-tune on poems"
+    TRAIN_PROSE = "fine-tune on prose"
+    SAMPLERS = "all prompts of 03"
+
+
+class BenchPeer(StrEnum):
+    """What this project is compared with in the bench."""
+
+    KERASHUB = "kerashub"
+    """The post's lines; in training with padded texts."""
+    KERASHUB_CALLS = "kerashub, a call for each text"
+    TRANSFORMERS = "transformers"
+    TRANSFORMERS_PADDED = "transformers, padded"
+    TRANSFORMERS_PACKED = "transformers, packed"
+    BANDWIDTH = "memory bandwidth"
+    """No program: the rate at which memory is read, all weights for every token."""
+
+
 # Pieces of what is measured.
 
 
@@ -986,6 +1016,125 @@ class Summary(Record):
     post_texts: list[PostText]
 
 
+class Comparison(Record):
+    """A piece of work, done here and elsewhere in turn. The rates are of the same rounds; more is better."""
+
+    work: BenchWork
+    peer: BenchPeer
+    precision_here: Precision
+    precision_there: Precision
+    here: list[float]
+    """By round: new tokens, predicted tokens or texts per second."""
+    there: list[float]
+    target: Maybe = None
+    """The median ratio that this project set itself beforehand."""
+
+    @property
+    def ratios(self) -> list[float]:
+        """How many times as fast this project is, by round."""
+        return [here / there for here, there in zip(self.here, self.there, strict=True)]
+
+    @property
+    def equal_precision(self) -> bool:
+        """Whether both sides multiply in the same number format."""
+        return self.precision_here == self.precision_there
+
+
+class GrowthPoint(Record):
+    """Later calls of `generate` of one size."""
+
+    by: str
+    """What is varied: `"new tokens"`, `"batch"` or `"parameters"`."""
+    new_tokens: int
+    """Of a text."""
+    batch: int
+    """Texts in a call."""
+    parameters: int
+    seconds: list[float]
+    """Every call's."""
+    fitted_seconds: float
+    """By the cost model."""
+
+
+class CostModel(Record):
+    """The costs of a call of `generate`, fitted to the points of growth; see `bench/costs.py`."""
+
+    fixed_seconds: float
+    """Of each call."""
+    weights_gb_per_s: Maybe
+    """At which the weights are read for a single text; None where the fit found no time for it. So are the others."""
+    weights_batch_gb_per_s: Maybe
+    """For several texts."""
+    arithmetic_gflop_per_s: Maybe
+    cache_gb_per_s: Maybe
+    """At which keys and values are read."""
+    median_error_percent: float
+    max_error_percent: float
+
+
+class CallCosts(Record):
+    """What a call of a single text is made of, by the cost model."""
+
+    new_tokens: int
+    parameters: int
+    shares_percent: dict[str, float]
+    """By `"fixed"`, `"weights"`, `"arithmetic"` and `"cache"`."""
+
+
+class GpuAssumptions(Record):
+    """What the estimates for GPUs assume."""
+
+    new_tokens: int
+    """Of a call with a single text."""
+    generated_texts: int
+    generated_tokens: int
+    """Of a text, in the memory that generating takes."""
+    trained_texts: int
+    """In a training step."""
+    trained_tokens: int
+    """Of a text."""
+    bandwidth_reached: tuple[float, float]
+    """Shares of the memory bandwidth that programs reach, low and high."""
+    arithmetic_reached: tuple[float, float]
+    runtime_gib: float
+    """Memory that CUDA takes."""
+
+
+class GpuEstimate(Record):
+    """A preset on a GPU, by the GPU's data sheet. Nothing of it is measured."""
+
+    preset: str
+    gpu: str
+    call_least_s: float
+    call_expected_low_s: float
+    call_expected_high_s: float
+    step_least_s: float
+    step_expected_low_s: float
+    step_expected_high_s: float
+    generating_gib: float
+    fine_tuning_gib: float
+    generating_fits: bool
+    fine_tuning_fits: bool
+    texts_at_a_time: int
+    """In a part of the batch while fine-tuning; 0 if not even one text fits."""
+
+
+class Bench(Record):
+    """bench: speed beside other programs, from what `make bench` measured."""
+
+    machine: dict[str, str]
+    """Machine and versions, as they are told in `outputs/bench/machine.json`."""
+    measuring_minutes: float
+    weight_bytes: int
+    """Of the model that generates, in float32."""
+    comparisons: list[Comparison]
+    growth: list[GrowthPoint]
+    cost: CostModel
+    longest_call: CallCosts
+    gpu_assumptions: GpuAssumptions
+    gpu_estimates: list[GpuEstimate]
+
+
 MEASURED: dict[str, type[Record]] = {
     "00_summary": Summary,
     "01_baseline": Baseline,
@@ -993,6 +1142,7 @@ MEASURED: dict[str, type[Record]] = {
     "03_greedy_vs_top_k": GreedyVsTopK,
     "04_tang_poetry": TangPoetry,
     "05_from_scratch": FromScratch,
+    "bench": Bench,
 }
 
 

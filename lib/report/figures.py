@@ -74,7 +74,8 @@ def save(figure: Figure, file: Path, is_card: bool = False) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # of this machine; the reader's decides
         box = figure.get_tightbbox().padded(0.1)
-        labels = [(len(chinese.characters(text.get_text())), text.get_fontsize()) for text in figure.findobj(Text)]
+        moved = [text for text in figure.findobj(Text) if text.get_ha() != "left"]  # others grow to the right
+        labels = [(len(chinese.characters(text.get_text())), text.get_fontsize()) for text in moved]
         spare = max(count * size for count, size in labels) * WIDER / 72
         box = figure.bbox_inches if is_card else Bbox.from_extents(box.x0 - spare, box.y0, box.x1, box.y1)
         unfinished = file.with_name(f".{file.name}.part")

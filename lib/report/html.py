@@ -101,6 +101,16 @@ def figure(file: Path, alt: str, caption: str, name: str = "") -> str:
     return str(_macros().figure(data_uri(file), alt, caption, name))
 
 
+def folded(summary: str, content: str) -> str:
+    """Fold a part of a page away behind a line that opens it.
+
+    Args:
+        summary: The line.
+        content: The part, as HTML.
+    """
+    return str(_macros().folded(summary, markupsafe.Markup(content)))
+
+
 def attempts(tried: list[str], used: str, language: str = "en") -> str:
     """List which sources failed and why, and which one was used in the end."""
     return str(_macros().attempts(tried, used, language))

@@ -34,7 +34,7 @@ from lib.core.records import (
     Verdict,
     Winner,
 )
-from lib.report import wording
+from lib.report import bench_words, wording
 from lib.report.numbers import DASH, number, percent_range, signed, with_interval
 from lib.report.wording import say
 
@@ -1066,6 +1066,10 @@ def _answer_scratch(results: Results, language: str) -> dict:
     }
 
 
+def _answer_bench(results: Results, language: str) -> dict:
+    return {"sentences": bench_words.answer(results.measured, language)}
+
+
 ANSWERS: dict[str, Callable[[Results, str], dict]] = {
     "00_summary": _answer_summary,
     "01_baseline": _answer_baseline,
@@ -1073,6 +1077,7 @@ ANSWERS: dict[str, Callable[[Results, str], dict]] = {
     "03_greedy_vs_top_k": _answer_samplers,
     "04_tang_poetry": _answer_tang,
     "05_from_scratch": _answer_scratch,
+    "bench": _answer_bench,
 }
 
 

@@ -19,10 +19,11 @@ from lib.claims import judgement
 from lib.core import command_line, locks, paths, records
 from lib.core.errors import UserError
 from lib.core.records import Judgement, Results
-from lib.report import escaping, executed, html, numbering, numbers, phrases, translation, views, wording
+from lib.report import bench_words, escaping, executed, html, numbering, numbers, phrases, translation, views, wording
 
 RESULTS = "results.json"
 CLAIMS = "claims.json"
+BENCH = "bench"  # the notebook on speed, and its profile
 LINKS = re.compile("<!-- links -->.*?<!-- end of links -->", re.DOTALL)
 
 
@@ -99,7 +100,7 @@ def _page(notebook, page: views.Page) -> str:
         "say": page.say,
         "tag": wording.TAGS[language],
         "languages": _languages(language, report_name),
-        "index": index_name(language),
+        "index": _index_of(results.profile, language),
         "headline": first,
         "more": more,
         "contents": _contents(notebook),
@@ -136,8 +137,17 @@ def _languages(language: str, file: Callable[[str], str]) -> list[dict]:
     ]
 
 
+def _index_of(profile: str, language: str) -> str:
+    """Return the link from a report to the index of all reports; the bench's page is linked from that of `cpu`."""
+    if profile == BENCH and (paths.outputs() / "cpu" / index_name(language)).is_file():
+        return f"../../cpu/{index_name(language)}"
+    return f"../{index_name(language)}"
+
+
 def _sources(page: views.Page) -> list[tuple[str, str]]:
-    """Return the models and texts of a report, for the top of its page."""
+    """Return the models and texts of a report, for the top of its page; of the bench's, machine and versions too."""
+    if page.results.notebook == BENCH:
+        return bench_words.conditions(page.measured, page.language)
     told = []
     for model in page.results.models:
         name = page.say("banner_named", name=model.name, source=model.source) if model.source else model.name
@@ -203,6 +213,7 @@ def render_index(profile: str) -> Path:
             style=(html.TEMPLATE / "style.css").read_text(encoding="utf-8"),
             cards=[_card(folder / name, results, language) for name, results in reports.items()],
             claims=[phrases.claim(claim, language) for claim in judged.testable] if judged else [],
+            bench=_bench_card(profile, language),
             figures=[phrases.beside(row, language) for row in judged.beside_post] if judged else [],
         )
         paths.write(folder / index_name(language), page)
@@ -272,6 +283,23 @@ def _card(folder: Path, results: Results, language: str) -> dict:
             date=results.machine.date,
             code=phrases.code(results.machine, language),
         ),
+    }
+
+
+def _bench_card(profile: str, language: str) -> dict | None:
+    """Return what an index shows of the bench's page; None if there is none, or for the bench's own index."""
+    folder = paths.outputs() / BENCH / BENCH
+    if profile == BENCH or not (folder / "report.html").is_file():
+        return None
+    try:
+        answer = phrases.answer(records.load(folder / RESULTS), language)
+    except (UserError, FileNotFoundError) as error:
+        print(f"The index leaves the bench out: {error}", flush=True)
+        return None
+    return {
+        "link": f"../{BENCH}/{BENCH}/{report_name(language)}",
+        "title": phrases.title(BENCH, language),
+        "answer": answer,
     }
 
 

@@ -1,18 +1,15 @@
 """The bench's report, rendered from a few rows with known numbers."""
 
-import copy
 import html
-import json
 
-import matplotlib.pyplot as plt
 import nbformat
 import pandas as pd
 import pytest
 
-from bench import costs, files
-from bench import figures as bench_figures
+from bench import __main__ as bench
+from bench import comparisons, costs, files
 from lib import runner
-from lib.core import paths
+from lib.core import paths, records
 from lib.core.errors import UserError
 from lib.models import memory
 
@@ -40,39 +37,20 @@ def grown():
     return rows
 
 
-def compared(work, peer, ratios, target, met, note=""):
-    low, median, high = sorted(ratios) if ratios else (None, None, None)
-    return {
-        "work": work,
-        "peer": peer,
-        "unit": "tokens/s",
-        "ours": [60.0, 62.0, 61.0] if ratios else [],
-        "theirs": [40.0, 41.0, 42.0] if ratios else [],
-        "ratios": ratios,
-        "ratio_median": median,
-        "ratio_low": low,
-        "ratio_high": high,
-        "target": target,
-        "met": met,
-        "note": note,
-    }
+def compared(work, peer, ratios, target=None, precisions=("float32", "float32")):
+    return bench.row(
+        work, peer, "tokens/s", [60.0 * one for one in ratios], [60.0] * len(ratios), target, "", precisions
+    )
 
 
 ROWS = [
-    compared("generate, batch 1", "Hugging Face transformers", [1.61, 1.43, 1.52], ">= 1.5", True),
-    compared("generate, batch 8", "Hugging Face transformers", [1.11, 1.07, 1.09], ">= 1.2", False),
-    compared("samplers", "the post's lines", [0.57, 0.55, 0.56], ">= 0.5", True),
-    compared("fine-tune", "KerasHub", [1.9, 2.0, 2.1], None, None),
-    compared("fine-tune, all in float32", "KerasHub", [1.2, 1.1, 1.3], None, None),
-    compared("fine-tune", "transformers, bfloat16", [0.9, 0.8, 1.0], None, None),
-    compared("beam search", "vLLM", [], ">= 1", None, "vLLM needs a GPU"),
+    compared("generate, batch 1", "transformers", [1.61, 1.43, 1.52], 1.5),
+    compared("generate, batch 1", "the memory-bandwidth limit", [0.8, 0.7, 0.9]),
+    compared("generate, batch 8", "transformers", [1.11, 1.07, 1.09], 1.2),
+    compared("fine-tune on poems", "the post's lines, padded", [1.9, 2.0, 2.1], None, ("bfloat16", "float32")),
+    compared("fine-tune on poems, all in float32", "the post's lines, padded", [1.2, 1.1, 1.3]),
+    compared("fine-tune on poems", "transformers, packed, bfloat16", [0.9, 0.8, 0.95], None, ("bfloat16",) * 2),
 ]
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def test_the_fit_recovers_the_costs_behind_the_rows():
@@ -108,15 +86,13 @@ def test_the_parts_add_up_to_the_cost_of_a_call():
     parts = costs.parts(MODEL, row)
     assert parts == {
         "fixed": 0.05,
-        "reading weights": pytest.approx(10 * 4e9 / 12e9),
+        "weights": pytest.approx(10 * 4e9 / 12e9),
         "arithmetic": pytest.approx(2 * 12 * 2e9 / 150e9),
-        "reading the cache": pytest.approx(2 * 9 * (2 * 10 * 1000 * 4 * 12) / 8e9),
+        "cache": pytest.approx(2 * 9 * (2 * 10 * 1000 * 4 * 12) / 8e9),
     }
     assert costs.predict(MODEL, row) == pytest.approx(sum(parts.values()))
-    assert costs.parts(MODEL, row | {"batch": 1})["reading weights"] == pytest.approx(10 * 4e9 / 20e9)
-    without = MODEL | {"cache_gb_per_s": None}
-    assert costs.parts(without, row)["reading the cache"] == 0
-    assert [row["fitted"] for row in costs.coefficients(without)] == [0.05, 20.0, 12.0, 150.0, "no share of the time"]
+    assert costs.parts(MODEL, row | {"batch": 1})["weights"] == pytest.approx(10 * 4e9 / 20e9)
+    assert costs.parts(MODEL | {"cache_gb_per_s": None}, row)["cache"] == 0
 
 
 def test_gpu_estimates_follow_from_the_data_sheets():
@@ -135,72 +111,39 @@ def test_gpu_estimates_follow_from_the_data_sheets():
     row = rows["gpt2_medium_en", "NVIDIA T4"]
     assert (row["generating_fits"], row["fine_tuning_fits"], row["texts_at_a_time"]) == (True, False, 8)
     assert rows["gpt2_extra_large_en", "NVIDIA RTX 4090"]["texts_at_a_time"] == 0
-    assert "none was measured" in costs.FORMULAS
 
 
-def test_ratios_draws_the_rows_with_a_ratio_and_a_target():
-    figure, alt = bench_figures.ratios(ROWS)
-    axes = figure.axes[0]
-    points = {line.get_marker(): [] for line in axes.lines}
-    for line in axes.lines:
-        points[line.get_marker()] += [list(line.get_xdata())] if len(line.get_xdata()) else []
-    assert points["o"] == [[1.52], [1.09], [0.56]]
-    assert points["|"] == [[1.5], [1.2], [0.5]]
-    assert points["None"][:3] == [[1.43, 1.61], [1.07, 1.11], [0.55, 0.57]]
-    colours = [line.get_color() for line in axes.lines if line.get_marker() == "o" and len(line.get_xdata())]
-    assert colours == [bench_figures.BLUE, bench_figures.ORANGE, bench_figures.BLUE]
-    assert axes.get_xscale() == "linear"
-    assert "generate, batch 8, against Hugging Face transformers: 1.09 (1.07 to 1.11), missed" in alt
-    assert not any(work in alt for work in ("fine-tune", "beam search"))
-    wide = [*ROWS, compared("load", "KerasHub", [12.0, 13.0, 14.0], ">= 10", True)]
-    assert bench_figures.ratios(wide)[0].axes[0].get_xscale() == "log"
-
-
-def test_a_range_with_equal_ends_is_one_number():
-    assert bench_figures.span(0.45, 0.47) == "0.450 to 0.470"
-    assert bench_figures.span(0.45, 0.45) == "0.450"
-    assert bench_figures.span(None, None) is None
-
-
-def test_growth_draws_the_measurements_and_the_fitted_line():
-    figure, alt = bench_figures.growth(grown(), MODEL)
-    by_tokens, by_batch, by_parameters = figure.axes
-    expected = [costs.predict(MODEL, row) for row in grown()]
-    for axes, drawn in ((by_tokens, expected[:3]), (by_batch, None), (by_parameters, None)):
-        points, fitted = axes.containers[0].lines[0].get_ydata(), axes.lines[-1].get_ydata()
-        assert list(points) == pytest.approx(list(fitted))
-        assert drawn is None or list(points) == pytest.approx(drawn)
-    assert list(by_batch.lines[-1].get_ydata())[2] == pytest.approx(16 * 197 / expected[5])
-    low, high = by_tokens.containers[0].lines[2][0].get_segments()[0][:, 1]
-    assert (low, high) == pytest.approx((0.9 * expected[0], 1.1 * expected[0]))
-    assert "new tokens per second by parameters, 124 M: " in alt
-
-
-def test_the_report_gives_the_ratios_and_the_targets_met(monkeypatch, tmp_path):
+def test_the_page_is_made_from_what_was_measured(monkeypatch, tmp_path):
     monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path))
     machine = {"processor": "A processor, 2 cores", "peers": "torch 2", "read bandwidth": "28.5 GB/s", "minutes": 24.1}
-    files.write(tmp_path / "bench", {"machine": machine, "rows": copy.deepcopy(ROWS), "growth": grown()})
+    files.write(tmp_path / "bench", {"machine": machine, "rows": ROWS, "growth": grown()})
     folder = runner.run("bench", "bench")
     page = html.unescape((folder / "report.html").read_text(encoding="utf-8"))
     assert folder == tmp_path / "bench" / "bench"
-    for told in ("1.52", "1.43 to 1.61", ">= 1.5", "not measured", "vLLM needs a GPU", "28.5 GB/s", costs.FORMULAS):
-        assert told in page
-    found = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    assert found["answer"]["en"] == (
-        "2 of 3 targets were met by the median of the pairs, 1 by every pair. "
-        "Missed: generate, batch 8, against Hugging Face transformers (1.09, target >= 1.2). "
-        "Met: generate, batch 1, against Hugging Face transformers (1.52, target >= 1.5); "
-        "samplers, against the post's lines (0.560, target >= 0.5). "
-        "Not measured: beam search, against vLLM. "
-        "Fine-tuning multiplies in bfloat16 here and in float32 there; where both do the same: "
-        "fine-tune, all in float32, against KerasHub (1.20); fine-tune, against transformers, bfloat16 (0.900)."
-    )
-    assert found["answer"]["en"] in page
-    assert "The bench took 24 minutes on A processor, 2 cores." in page
-    assert found["measured"]["fit"]["weights_gb_per_s"] == pytest.approx(20)
-    assert len(found["figures"]) == 2
-    assert list(pd.read_csv(folder / "sides.csv")["here"].dropna()) == [61.0] * 6
+    results = records.load(folder / "results.json")
+    assert [one.ratios for one in results.measured.comparisons] == [pytest.approx(row["ratios"]) for row in ROWS]
+    assert results.measured.cost.weights_gb_per_s == pytest.approx(20)
+    assert [one.fitted_seconds for one in results.measured.growth] == [
+        pytest.approx(costs.predict(MODEL, row)) for row in grown()
+    ]
+    assert results.figures == ["figures/bench_ratios.svg", "figures/bench_mixed_ratios.svg", "figures/bench_growth.svg"]
+    assert results.answer == {}  # it is made from the records
+    assert "1.52 times as fast as Hugging Face transformers (1.43 to 1.61)" in page
+    assert "A processor, 2 cores, without a GPU; 24 minutes" in page
+    assert list(pd.read_csv(folder / "comparisons.csv")["ratio_median"]) == [row["ratio_median"] for row in ROWS]
     assert len(pd.read_csv(folder / "gpu_estimates.csv")) == len(costs.on_gpus())
+
+
+def test_every_row_that_the_bench_writes_has_a_name_in_the_records():
+    rows = files.read(paths.ROOT / "outputs" / "bench")["rows"]
+    told = comparisons.comparisons(rows)
+    assert (
+        len(told) == len(rows) == len({(one.work, one.peer, one.precision_here, one.precision_there) for one in told})
+    )
+    for row, one in zip(rows, told, strict=True):
+        assert one.ratios == pytest.approx(row["ratios"])
+        assert (one.target is None) == (row["target"] is None)
+        assert row["target"] is None or row["target"] == f">= {one.target}"
 
 
 def test_without_measurements_the_report_says_what_to_run(monkeypatch, tmp_path):
@@ -218,12 +161,3 @@ def test_the_notebook_follows_the_style():
     assert len(cells) <= 30
     assert "**Question.**" in cells[0].source
     assert all(len(cell.source.splitlines()) <= 15 for cell in cells if cell.cell_type == "code")
-
-
-@pytest.mark.parametrize(
-    ("fitted", "told"), [(36.6, "36.6 GB/s, is above it"), (30.0, "30.0 GB/s, is 84 % of it"), (None, "")]
-)
-def test_a_fitted_rate_is_set_beside_the_bandwidth_that_was_measured(fitted, told):
-    said = costs.beside_bandwidth({"weights_gb_per_s": fitted}, {"read bandwidth": "35.6 GB/s"})
-    assert told in said and bool(said) == bool(told)
-    assert costs.beside_bandwidth({"weights_gb_per_s": 30.0}, {}) == ""

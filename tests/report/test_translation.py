@@ -8,7 +8,7 @@ from lib.core import paths
 from lib.report import phrases, translation, wording
 
 OTHERS = [language for language in wording.LANGUAGES if language != "en"]
-NAMES = [one.name for one in notebooks.ALL]
+NAMES = [*(one.name for one in notebooks.ALL), "bench"]
 
 
 def prose_of(notebook):

@@ -10,8 +10,18 @@ from test_views import CALLS
 from lib import notebooks
 from lib.claims import beside_post, head_to_head, post, post_claims
 from lib.core import paths
-from lib.core.records import CallState, ClaimKind, DecodingStep, PeakMemoryOf, SpeedVerdict, Verdict, Winner
-from lib.report import phrases, views, wording
+from lib.core.records import (
+    BenchPeer,
+    BenchWork,
+    CallState,
+    ClaimKind,
+    DecodingStep,
+    PeakMemoryOf,
+    SpeedVerdict,
+    Verdict,
+    Winner,
+)
+from lib.report import numbering, phrases, views, wording
 
 NAMES = sorted(wording.templates())
 SOURCES = sorted((paths.ROOT / "lib").rglob("*.py"))
@@ -80,7 +90,8 @@ FOUND, POST = made_records.experiments(), post.blog_post()
 CLAIMS = [claim.name for claim in post_claims.judge(FOUND, POST, made_records.post_texts())]
 ROWS = {row.name for row in beside_post.rows(FOUND, POST)}
 CONTESTS = [contest.measure for contest in head_to_head.contests(FOUND.scratch.measured)]
-NOTEBOOKS = [one.name for one in notebooks.ALL]
+NOTEBOOKS = [*(one.name for one in notebooks.ALL), "bench"]
+PACES = ["faster", "slower", "undecided"]
 # By the names that the code puts together: those that they can be.
 FAMILIES = {
     "verdict_{}": family(["verdict_"], lower(Verdict)),
@@ -107,6 +118,14 @@ FAMILIES = {
     "loops_people_{}": family(["loops_people_"], ["none", "part", "open"]),
     "held_out_{}": family(["held_out_"], ["texts", "poems"]),
     "{}_explained": {f"{name}_explained" for name in ("repetition", "variety", "form", "gibberish", "demands")},
+    "numbered_{}": family(["numbered_"], numbering.KINDS.values()),
+    "bench_peer_{}": family(["bench_peer_"], lower(BenchPeer)),
+    "bench_work_{}": family(["bench_work_"], lower(BenchWork)),
+    "bench_unit_{}": family(["bench_unit_"], ["new", "predicted", "texts"]),
+    "bench_result_{}": family(["bench_result_"], PACES),
+    "bench_against_{}": family(["bench_against_"], PACES),
+    "bench_bound_{}": family(["bench_bound_"], ["memory", "arithmetic"]),
+    "bench_axis_{}": family(["bench_axis_"], ["tokens", "batch", "parameters"]),
 }
 # By the variables that hold such a name: those that it can be.
 VARIABLES = {

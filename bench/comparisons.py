@@ -1,0 +1,91 @@
+"""The records that the bench's page is made from, read from the rows that `python -m bench` wrote."""
+
+from bench import costs
+from lib.core.records import (
+    BenchPeer,
+    BenchWork,
+    CallCosts,
+    Comparison,
+    CostModel,
+    GpuAssumptions,
+    GpuEstimate,
+    GrowthPoint,
+)
+from lib.models import memory
+
+POST, HUGGING_FACE = "the post's lines", "transformers"  # KerasHub on TensorFlow; Hugging Face, on PyTorch
+LIMIT = "the memory-bandwidth limit"
+WEIGHT_BYTES = costs.FLOAT32 * memory.KNOWN["gpt2_base_en"].parameters
+# By the names in `bench.json`.
+WORKS = {
+    "generate, batch 1": BenchWork.GENERATE_ONE,
+    "generate, batch 8": BenchWork.GENERATE_EIGHT,
+    "fine-tune on poems": BenchWork.TRAIN_POEMS,
+    "fine-tune on poems, all in float32": BenchWork.TRAIN_POEMS,
+    "fine-tune on prose": BenchWork.TRAIN_PROSE,
+    "greedy and top-k over all prompts of 03": BenchWork.SAMPLERS,
+}
+PEERS = {
+    POST: BenchPeer.KERASHUB,
+    f"{POST}, padded": BenchPeer.KERASHUB,
+    f"{POST}, 8 calls one after another": BenchPeer.KERASHUB_CALLS,
+    HUGGING_FACE: BenchPeer.TRANSFORMERS,
+    f"{HUGGING_FACE}, padded": BenchPeer.TRANSFORMERS_PADDED,
+    f"{HUGGING_FACE}, packed": BenchPeer.TRANSFORMERS_PACKED,
+    f"{HUGGING_FACE}, packed, bfloat16": BenchPeer.TRANSFORMERS_PACKED,
+    LIMIT: BenchPeer.BANDWIDTH,
+}
+
+
+def comparisons(rows: list[dict]) -> list[Comparison]:
+    """Returns the comparisons of `bench.json`."""
+    return [
+        Comparison(
+            work=WORKS[row["work"]],
+            peer=PEERS[row["peer"]],
+            precision_here=row["precision_here"],
+            precision_there=row["precision_there"],
+            here=row["ours"],
+            there=row["theirs"],
+            target=float(row["target"].removeprefix(">=")) if row["target"] else None,
+        )
+        for row in rows
+    ]
+
+
+def growth(rows: list[dict], model: dict) -> list[GrowthPoint]:
+    """Returns the points of `growth.json`, each with what the cost model says."""
+    kept = ("by", "new_tokens", "batch", "parameters", "seconds")
+    return [GrowthPoint(**{name: row[name] for name in kept}, fitted_seconds=costs.predict(model, row)) for row in rows]
+
+
+def cost(model: dict) -> CostModel:
+    """Returns the fitted cost model, the result of `costs.fit`."""
+    return CostModel(**model)
+
+
+def longest_call(rows: list[dict], model: dict) -> CallCosts:
+    """Returns the costs of the longest call of a single text among the rows of `growth.json`."""
+    longest = max((row for row in rows if row["batch"] == 1), key=lambda row: row["new_tokens"])
+    parts = costs.parts(model, longest)
+    shares = {what: 100 * seconds / sum(parts.values()) for what, seconds in parts.items()}
+    return CallCosts(new_tokens=longest["new_tokens"], parameters=longest["parameters"], shares_percent=shares)
+
+
+def gpu_assumptions() -> GpuAssumptions:
+    """Returns what the estimates for GPUs assume."""
+    return GpuAssumptions(
+        new_tokens=costs.NEW_TOKENS,
+        generated_texts=costs.GENERATED[0],
+        generated_tokens=costs.GENERATED[1],
+        trained_texts=costs.TRAINED[0],
+        trained_tokens=costs.TRAINED[1],
+        bandwidth_reached=costs.BANDWIDTH_REACHED,
+        arithmetic_reached=costs.ARITHMETIC_REACHED,
+        runtime_gib=memory.RUNTIME["GPU"] / memory.GIB,
+    )
+
+
+def gpu_estimates(rows: list[dict]) -> list[GpuEstimate]:
+    """Returns the estimates of `costs.on_gpus`."""
+    return [GpuEstimate(**{name: row[name] for name in GpuEstimate.model_fields}) for row in rows]
