@@ -18,6 +18,10 @@ LONG = 30  # a cell with more characters may be broken into lines
 FEW = 4  # columns of a table whose rows a phone shows one below the other
 
 
+class Code(str):
+    """A text that is the same in every language, such as a parameter's name."""
+
+
 def environment() -> jinja2.Environment:
     """Return the environment of all templates except those that nbconvert fills."""
     made = jinja2.Environment(
@@ -58,7 +62,7 @@ def _cell(value, language: str) -> dict[str, str]:
         return {"kind": "number", "lang": "", "text": f"{value:,}"}
     if isinstance(value, float):
         return {"kind": "number", "lang": "", "text": DASH if math.isnan(value) else number(value)}
-    text = DASH if value is None else wording.label(str(value), language)
+    text = DASH if value is None else value if isinstance(value, Code) else wording.label(str(value), language)
     return {"kind": "wide" if len(text) > LONG else "", "lang": chinese.language(text), "text": text}
 
 
@@ -89,9 +93,26 @@ def figure(file: Path, alt: str, caption: str) -> str:
     return str(_macros().figure(data_uri(file), alt, caption))
 
 
+def folded(summary: str, content: str) -> str:
+    """Fold a part of a page away behind a line that opens it.
+
+    Args:
+        summary: The line.
+        content: The part, as HTML.
+    """
+    return str(_macros().folded(summary, markupsafe.Markup(content)))
+
+
 def attempts(tried: list[str], used: str, language: str = "en") -> str:
-    """List which sources failed and why, and which one was used in the end."""
-    return str(_macros().attempts(tried, used, language))
+    """Say which source was used, and list which ones failed before it and why, folded away.
+
+    Args:
+        tried: The sources that failed, each with the reason, as a program reported it.
+        used: The source that was used.
+        language: The language of the page.
+    """
+    told = wording.say("attempts_used", language, used=wording.label(used, language))
+    return str(_macros().attempts(told, tried, wording.say("attempts_failed", language)))
 
 
 def samples(

@@ -14,7 +14,7 @@ from lib.claims import beside_post, experiments, judgement, post, rules
 from lib.core import parameters, paths, redaction
 from lib.core.records import ClaimKind, Estimate, PoemForm, PoemScale, Results, Rounds, Sample, TextGroup, Timing
 from lib.evaluation import metrics, prosody
-from lib.report import figures, html, numbers, phrases, tables
+from lib.report import figures, html, numbers, phrases, tables, wording
 from lib.report.wording import say
 
 MIME = "application/vnd.text-generation-report.view+json"  # of an output that names a view and its options
@@ -118,8 +118,8 @@ def parameter_list(page: Page) -> str:
     return page.table(
         [
             {
-                "parameter": name,
-                "value": numbers.parameter(value),
+                "parameter": html.Code(name),
+                "value": html.Code(numbers.parameter(value)),
                 "meaning": declared[name].help if name in declared else "",
             }
             for name, value in page.results.parameters.items()
@@ -153,12 +153,9 @@ def corpus(page: Page, number: int) -> str:
         number: Which of the corpora, from 0.
     """
     used = page.results.corpora[number]
-    rows = {"source": used.source, "licence": used.licence}
-    rows |= {name: f"{count:,}" for name, count in used.counts.items()}
-    rows["SHA-256 of the cleaned texts"] = used.sha256
     tried = [redaction.clean(attempt) for attempt in used.attempts]
     told = html.attempts(tried, used.source, page.language) if tried else ""
-    return told + page.table([{"texts": name, used.name: value} for name, value in rows.items()])
+    return told + page.table(tables.corpus(used, page.language))
 
 
 @view
@@ -169,8 +166,8 @@ def answer(page: Page) -> str:
 
 @view
 def environment(page: Page) -> str:
-    """The environment that the report was made with."""
-    return page.table(tables.machine(page.results.machine, page.language))
+    """The environment that the report was made with, folded."""
+    return html.folded(page.say("environment_folded"), page.table(tables.machine(page.results.machine, page.language)))
 
 
 # Timing and training.
@@ -189,7 +186,10 @@ def _timings(page: Page) -> list[Timing]:
 @view
 def speeds(page: Page) -> str:
     """Seconds and tokens per second of the calls that were timed."""
-    return page.table(tables.speeds(_timings(page)), page.say("table_speeds"))
+    timings = _timings(page)
+    counts = sorted({timing.later_calls.n for timing in timings})
+    told = page.say("range", low=counts[0], high=counts[-1]) if len(counts) > 1 else counts[0]
+    return page.table(tables.speeds(timings), page.say("table_speeds", calls=told))
 
 
 @view
@@ -200,9 +200,11 @@ def latencies(page: Page) -> str:
 
 @view
 def conditions(page: Page) -> str:
-    """The conditions of the timed calls."""
-    timing, fewest = _timings(page)[0], page.results.parameters["warm_repeats"]
-    return html.paragraph(phrases.conditions(timing, fewest, page.language), "note")
+    """The conditions of the timed calls, and how the times are measured, which is folded away."""
+    timings, fewest = _timings(page), page.results.parameters["warm_repeats"]
+    told = html.paragraph(phrases.conditions(timings, page.language), "note")
+    how = html.paragraph(phrases.measured_how(timings[0], fewest, page.language), "note")
+    return told + html.folded(page.say("fold_timing"), how)
 
 
 @drawing
@@ -219,8 +221,11 @@ def loss(page: Page) -> tuple[Figure, str]:
 
 @view
 def steps(page: Page) -> str:
-    """The times of the training steps."""
-    return page.table(tables.steps(page.measured.training), page.say("table_steps"))
+    """The times of the training steps; what few readers need is folded away."""
+    training = page.measured.training
+    more = page.table(tables.more_of_steps(training), page.say("table_more_of_steps"))
+    told = page.table(tables.steps(training), page.say("table_steps"))
+    return told + html.folded(page.say("fold_steps"), more)
 
 
 @view
@@ -379,13 +384,15 @@ def poems(page: Page, label: str, most: int, fine_tuned: bool = False) -> str:
 @view
 def first_calls(page: Page) -> str:
     """How much of what the first calls took longer was compiling."""
-    return html.paragraph(" ".join(phrases.first_call(timing, page.language) for timing in _timings(page)))
+    return "".join(html.paragraph(phrases.first_call(timing, page.language)) for timing in _timings(page))
 
 
 @view
 def quality(page: Page) -> str:
-    """How far the texts after both prompts are from people's."""
-    return page.table(tables.quality(page.measured.quality.groups), page.say("table_quality"))
+    """How far the texts after both prompts are from people's; what few readers need is folded away."""
+    groups = page.measured.quality.groups
+    told = page.table(tables.quality(groups), page.say("table_quality"))
+    return told + html.folded(page.say("fold_quality"), page.table(tables.more_of_quality(groups)))
 
 
 @view
@@ -393,13 +400,14 @@ def word_lists(page: Page) -> str:
     """The share of letters in words by several lists of words."""
     lists, groups = page.measured.word_lists, page.measured.quality
     names = {name: getattr(groups, name).label for name in lists[0].words}
-    return page.table(tables.word_lists(lists, names), page.say("table_word_lists"))
+    used = " ".join(wording.label(f"{one.name} list", page.language) for one in lists if one.used)
+    return page.table(tables.word_lists(lists, names, page.language), page.say("table_word_lists", used=used))
 
 
 @view
 def gibberish_finding(page: Page) -> str:
     """What became of the Chinese prompt."""
-    return html.paragraph(phrases.gibberish_finding(page.results, page.language))
+    return "".join(map(html.paragraph, phrases.gibberish_finding(page.results, page.language)))
 
 
 @drawing
@@ -408,14 +416,13 @@ def gibberish(page: Page) -> tuple[Figure, str]:
     quality = page.measured.quality
     return figures.gibberish(
         {
-            "Chinese": [
+            "Chinese prompt": [
                 ("model", quality.chinese),
-                ("model", quality.chinese_answers),
                 ("chance", quality.chinese_shuffled),
                 ("people", quality.people_chinese),
                 ("chance", quality.people_shuffled),
             ],
-            "English": [("model", quality.english), ("people", quality.people_stories)],
+            "English prompt": [("model", quality.english), ("people", quality.people_stories)],
         },
         language=page.language,
     )
@@ -450,8 +457,9 @@ def variety(page: Page) -> str:
 
 @view
 def explained(page: Page, names: list[str]) -> str:
-    """The meanings of table columns: entries of `wording.yaml`."""
-    return html.paragraph(" ".join(page.say(f"{name}_explained") for name in names), "note")
+    """The meanings of table columns, folded: entries of `wording.yaml`."""
+    told = "\n".join(page.say(f"{name}_explained") for name in names)
+    return html.folded(page.say("explained"), html.paragraph(told, "note"))
 
 
 @view
