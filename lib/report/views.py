@@ -112,20 +112,19 @@ def described(page: Page, file: str) -> tuple[str, str]:
 
 @view
 def parameter_list(page: Page) -> str:
-    """The parameters, with the values of the run."""
+    """The parameters, with the values of the run, folded; `""` if there are none."""
     source = paths.NOTEBOOKS / f"{page.results.notebook}.ipynb"
     declared = parameters.declared(source) if source.is_file() else {}
-    return page.table(
-        [
-            {
-                "parameter": html.Code(name),
-                "value": html.Code(numbers.parameter(value)),
-                "meaning": declared[name].help if name in declared else "",
-            }
-            for name, value in page.results.parameters.items()
-            if (name in declared or not declared) and name not in parameters.RUNNER_SETS
-        ]
-    )
+    rows = [
+        {
+            "parameter": html.Code(name),
+            "value": html.Code(numbers.parameter(value)),
+            "meaning": declared[name].help if name in declared else "",
+        }
+        for name, value in page.results.parameters.items()
+        if (name in declared or not declared) and name not in parameters.RUNNER_SETS
+    ]
+    return html.folded(page.say("parameters_folded"), page.table(rows)) if rows else ""
 
 
 @view

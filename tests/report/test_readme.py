@@ -60,7 +60,7 @@ def test_the_results_tell_claims_figures_samples_and_minutes(outputs, language):
     told = readme.results_block(language)
     first, *_ = told.splitlines()
     assert "Test CPU, 2 cores" in first and "jax, float32" in first and "2026-01-01" in first
-    assert first.count({"en": "a in place of b", "zh": "以 a 代替 b"}[language]) == 1
+    assert first.count({"en": "a in place of b", "zh": "以“a”代替“b”"}[language]) == 1
     tables = [len(re.findall(r"^\| .* \|$", table, re.M)) - 2 for table in re.findall(r"(?:^\|.*\n?)+", told, re.M)]
     assert tables == [7, 16, len(made_records.RECORDED)]
     assert wording.say("verdict_holds", language) in told and "22.81" in told
