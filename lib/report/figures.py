@@ -99,7 +99,7 @@ def call_times(timings: list[Timing], language: str = "en") -> tuple[Figure, str
         axes.set(ylim=(len(calls) + 0.6, 0.4))
         axes.set_title(name, loc="left", fontsize="medium")
         axes.grid(axis="y", visible=False)
-        listed = ", ".join(f"{value:.1f}" for value in calls)
+        listed = say("comma", language).join(f"{value:.1f}" for value in calls)
         told.append(say("alt_calls_row", language, calls=name, seconds=listed))
     panels[0].set_xlim(0, 1.12 * max(map(max, seconds)))
     panels[-1].set_xlabel(wording.label("seconds", language))

@@ -259,24 +259,20 @@ def more_of_quality(groups: list[TextQuality]) -> list[dict]:
     ]
 
 
-def word_lists(lists: list[WordList], names: dict[str, str], language: str = "en") -> list[dict]:
-    """The shares of letters in words by several lists, a row a list.
-
-    Args:
-        lists: The lists.
-        names: The labels of the groups, by their names in `WordList.words`.
-        language: One of `wording.LANGUAGES`.
-    """
+def word_lists(lists: list[WordList], language: str = "en") -> list[dict]:
+    """The shares of letters in words by several lists, a row a list."""
+    groups = {
+        "the model's Chinese": "chinese_answers",
+        "people's Chinese": "people_chinese",
+        "the same, shuffled": "people_shuffled",
+    }
     return [
         {
             "list": f"{one.name} list",
             "its rarest words": say("per_million_words", language, count=number(one.per_million, 1)),
             "its Chinese words": one.chinese_words,
-            **{
-                label: DASH if one.words[name] is None else f"{number(one.words[name])} %"
-                for name, label in names.items()
-            },
         }
+        | {label: DASH if one.words[name] is None else f"{number(one.words[name])} %" for label, name in groups.items()}
         for one in lists
     ]
 

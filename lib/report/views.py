@@ -145,7 +145,7 @@ def model(page: Page, number: int = 0) -> str:
 
 @view
 def corpus(page: Page, number: int) -> str:
-    """The texts that were used: source, licence, and how many were found, dropped and kept.
+    """The texts that were used: how many; folded, the source, the licence, and how many were found and dropped.
 
     Args:
         page: The page.
@@ -154,7 +154,9 @@ def corpus(page: Page, number: int) -> str:
     used = page.results.corpora[number]
     tried = [redaction.clean(attempt) for attempt in used.attempts]
     told = html.attempts(tried, used.source, page.language) if tried else ""
-    return told + page.table(tables.corpus(used, page.language))
+    name, kept = wording.label(used.name, page.language), used.counts.get("kept", 0)
+    summary = page.say("corpus_folded", name=name, kept=kept)
+    return told + html.folded(summary, page.table(tables.corpus(used, page.language)))
 
 
 @view
@@ -397,10 +399,9 @@ def quality(page: Page) -> str:
 @view
 def word_lists(page: Page) -> str:
     """The share of letters in words by several lists of words."""
-    lists, groups = page.measured.word_lists, page.measured.quality
-    names = {name: getattr(groups, name).label for name in lists[0].words}
+    lists = page.measured.word_lists
     used = " ".join(wording.label(f"{one.name} list", page.language) for one in lists if one.used)
-    return page.table(tables.word_lists(lists, names, page.language), page.say("table_word_lists", used=used))
+    return page.table(tables.word_lists(lists, page.language), page.say("table_word_lists", used=used))
 
 
 @view

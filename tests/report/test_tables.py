@@ -66,7 +66,7 @@ def test_no_table_of_times_and_losses_has_more_than_six_columns():
         tables.held_out(measured.held_out, measured.likelihood, "poems"),
         tables.quality(made_records.baseline().quality.groups),
         tables.more_of_quality(made_records.baseline().quality.groups),
-        tables.word_lists(made_records.baseline().word_lists, {name: name for name in ("people_chinese",)}),
+        tables.word_lists(made_records.baseline().word_lists),
     ):
         assert rows and all(len(row) <= 6 for row in rows)
 
@@ -206,13 +206,12 @@ def test_a_group_without_texts_has_dashes_and_no_figures():
 
 
 def test_each_list_of_words_tells_its_size():
-    names = {"people_chinese": "people"}
-    small, large = tables.word_lists(made_records.baseline().word_lists, names)
+    small, large = tables.word_lists(made_records.baseline().word_lists)
     assert (small["list"], small["its Chinese words"], large["its Chinese words"]) == ("small list", 24_000, 288_000)
     assert small["its rarest words"] == "1 in a million words"
     assert large["its rarest words"] == "0.01 in a million words"
-    assert small["people"] == "78.0 %"
-    (chinese, _) = tables.word_lists(made_records.baseline().word_lists, names, "zh")
+    assert small["people's Chinese"] == "78.0 %"
+    (chinese, _) = tables.word_lists(made_records.baseline().word_lists, "zh")
     assert chinese["its rarest words"] == "每百万词 1 次"
 
 
