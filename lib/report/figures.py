@@ -13,6 +13,7 @@ from matplotlib.transforms import Bbox
 
 from lib.core import chinese
 from lib.core.records import (
+    AnswerLanguage,
     CallState,
     Estimate,
     LearningCurve,
@@ -25,7 +26,9 @@ from lib.core.records import (
     TextQuality,
     Timing,
 )
-from lib.report import escaping
+from lib.report import escaping, wording
+from lib.report.numbers import number
+from lib.report.wording import say
 
 WIDTH = 4.6  # inches, of every figure; a page shows it wider where there is room
 
@@ -46,7 +49,7 @@ matplotlib.rcParams.update(
         "svg.hashsalt": "report",  # the same figure is the same file
     }
 )
-GIBBERISH = {"words": "letters in words", "looped": "looped"}  # the shares that are drawn
+GIBBERISH = {"words": "letters in words", "looped": "characters in loops"}  # the shares that are drawn
 WRITTEN, LOOPS, STORIES = "a sentence, written again", "loops of greedy decoding", "people's stories, same places"
 DEMANDS = {  # the demands on a poem, as their panels are named
     "well_formed": "form:\nwell formed",
@@ -59,6 +62,7 @@ INK, LIGHT = "#1c2024", "#e4e7eb"  # of text and lines that have no colour of th
 TEXTS = {BLUE: BLUE, ORANGE: "#9a560f", GREY: "#5d646d", GREEN: "#2f6f4c"}  # darker, since text needs more contrast
 ON_DARK = {BLUE: "#7fb3ec", ORANGE: "#f0a050", GREY: "#a9b2bd", GREEN: "#74c79a"}
 WRITERS = {"model": BLUE, "people": ORANGE, "chance": GREY}
+ANSWERS = {AnswerLanguage.CHINESE: "o", AnswerLanguage.ENGLISH: "^", AnswerLanguage.NEITHER: "x"}  # the marks of texts
 WIDER = 0.5  # em by which a Chinese character is wider than what stands for it where this machine has no font for it
 
 
@@ -103,37 +107,71 @@ def _style() -> str:
 
 
 def call_times(timings: list[Timing], language: str = "en") -> tuple[Figure, str]:
-    """The seconds of each timed call, the first one in another colour."""
+    """The seconds of each timed call, the first one hatched and in another colour.
+
+    Args:
+        timings: A panel for each; all have the same axis.
+        language: One of `wording.LANGUAGES`.
+    """
     seconds = [timing.seconds[CallState.FIRST] + timing.seconds[CallState.LATER] for timing in timings]
-    figure = Figure(figsize=(7.5, 0.8 + sum(0.45 + 0.25 * len(calls) for calls in seconds)))
-    panels = figure.subplots(len(timings), sharex=True, squeeze=False)[:, 0]
+    figure = Figure(figsize=(WIDTH, 0.7 + sum(0.5 + 0.27 * len(calls) for calls in seconds)))
+    heights = [len(calls) + 0.5 for calls in seconds]
+    panels = figure.subplots(len(timings), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     told = []
     for timing, calls, axes in zip(timings, seconds, panels, strict=True):
-        axes.barh(range(1, len(calls) + 1), calls, color=[ORANGE] + [BLUE] * (len(calls) - 1))
-        axes.set_yticks(range(1, len(calls) + 1), [f"call {call}" for call in range(1, len(calls) + 1)])
-        axes.invert_yaxis()
-        axes.set_title(timing.label, loc="left", fontsize=10)
+        name, places = wording.label(timing.label, language), range(1, len(calls) + 1)
+        first, *_ = axes.barh(places, calls, 0.7, color=[ORANGE] + [BLUE] * (len(calls) - 1))
+        first.set(hatch="///", edgecolor="white", linewidth=0)
+        for place, value in zip(places, calls, strict=True):
+            _beside(axes, f"{value:.1f}", value, place)
+        ticks = [say("tick_call", language, number=place) for place in places[1:]]
+        axes.set_yticks(places, [wording.label(CallState.FIRST.value, language), *ticks])
+        axes.set(ylim=(len(calls) + 0.6, 0.4))
+        axes.set_title(name, loc="left", fontsize="medium")
         axes.grid(axis="y", visible=False)
-        told.append(f"{timing.label}: {', '.join(f'{second:.1f}' for second in calls)}")
-    panels[-1].set_xlabel("seconds")
-    figure.tight_layout()
-    return figure, f"Bar chart of the seconds of each call. {'; '.join(told)}. The first call compiles."
+        listed = say("comma", language).join(f"{value:.1f}" for value in calls)
+        told.append(say("alt_calls_row", language, calls=name, seconds=listed))
+    panels[0].set_xlim(0, 1.12 * max(map(max, seconds)))
+    panels[-1].set_xlabel(wording.label("seconds", language))
+    _fit(figure)
+    return figure, say("alt_calls", language, listed=say("between", language).join(told))
+
+
+def _beside(axes, text: str, x: float, y: float) -> None:
+    """Writes a value to the right of where it ends."""
+    axes.annotate(text, (x, y), (4, 0), textcoords="offset points", va="center")
+
+
+def _fit(figure: Figure) -> None:
+    """Makes room for all labels, without a word on characters that this machine has no font for."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.tight_layout()
 
 
 def loss_curve(curve: LossCurve, language: str = "en") -> tuple[Figure, str]:
-    """The training loss by step, with the means that Keras prints."""
-    figure = Figure()
+    """The training loss by step, with the means that Keras prints.
+
+    Args:
+        curve: The losses, one a step.
+        language: One of `wording.LANGUAGES`.
+    """
+    figure = Figure(figsize=(WIDTH, 3.6))
     axes = figure.subplots()
     steps = range(1, len(curve.loss) + 1)
-    axes.plot(steps, curve.loss, color=GREY, linewidth=1, label="each step (padding included)")
-    axes.plot(steps, curve.mean_loss, color=BLUE, label="mean so far, as Keras prints it")
-    axes.plot(steps, curve.mean_token_loss, color=ORANGE, label="mean so far, per token")
-    axes.set(xlabel="step", ylabel="loss (nats)", ylim=(0, None))
-    axes.legend()
-    return figure, (
-        f"Training loss by step. The mean per token starts at {curve.mean_token_loss[0]:.2f} and ends at "
-        f"{curve.mean_token_loss[-1]:.2f}; as Keras prints it, it ends at {curve.mean_loss[-1]:.2f}."
-    )
+    lines = {
+        "each step, padding included": (curve.loss, {"color": GREY, "linewidth": 1}),
+        "mean so far, as Keras prints it": (curve.mean_loss, {"color": BLUE}),
+        "mean so far, per token": (curve.mean_token_loss, {"color": ORANGE, "linestyle": "--"}),
+    }
+    for name, (values, style) in lines.items():
+        axes.plot(steps, values, label=wording.label(name, language), **style)
+    axes.set(xlabel=wording.label("training step", language), ylabel=wording.label("loss (nats)", language))
+    axes.set_ylim(0, None)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
+    _fit(figure)
+    first, last, printed = curve.mean_token_loss[0], curve.mean_token_loss[-1], curve.mean_loss[-1]
+    return figure, say("alt_loss", language, first=first, last=last, printed=printed)
 
 
 def repetition_by_perplexity(groups: list[TextGroup], people: str, language: str = "en") -> tuple[Figure, str]:
@@ -387,37 +425,48 @@ def _short(value: float) -> str:
 
 
 def gibberish(rows: dict[str, list[tuple[str, TextQuality]]], language: str = "en") -> tuple[Figure, str]:
-    """Letters in words and loops with their intervals; each language has its own panels, for they do not compare.
+    """Letters in words and loops, a mark for each text. Each prompt has its own panels, for they do not compare.
 
     Args:
-        rows: By language, each group with a key of `WRITERS`, which gives its colour.
+        rows: By prompt, each group with a key of `WRITERS`, which gives its colour.
+        language: One of `wording.LANGUAGES`.
     """
-    figure = Figure(figsize=(7.5, 1.6 + 0.34 * sum(map(len, rows.values()))))
-    heights = [len(groups) + 0.6 for groups in rows.values()]
-    panels = figure.subplots(len(rows), 2, sharex=True, squeeze=False, height_ratios=heights)
-    told = []
-    for (language, groups), line in zip(rows.items(), panels, strict=True):
-        for axes, (share, title) in zip(line, GIBBERISH.items(), strict=True):
-            for place, (writer, group) in enumerate(groups):
-                estimate = group.shares[share]
-                if estimate.value is None:
-                    continue
-                axes.barh(place, estimate.value, 0.6, color=WRITERS[writer])
-                if estimate.has_interval:
-                    axes.plot([estimate.low, estimate.high], [place, place], color="black", linewidth=1)
-                end = max(estimate.value, estimate.high or 0)
-                axes.annotate(
-                    f"{estimate.value:.1f}", (end, place), (4, 0), textcoords="offset points", va="center", fontsize=8
-                )
-                told.append(f"{title}, {group.label}: {estimate.value:.1f}")
-            axes.set_title(f"{language}: {title}", fontsize=10)
-            axes.set(xlim=(0, 115), xticks=range(0, 101, 20), ylim=(len(groups) - 0.4, -0.6))
-            axes.set_yticks(range(len(groups)), [group.label for _, group in groups] if axes is line[0] else [])
-            axes.grid(axis="y", visible=False)
-    for axes in panels[-1]:
-        axes.set_xlabel("%")
-    figure.tight_layout()
-    return figure, f"Letters in words and loops, in percent. {'; '.join(told)}."
+    panels = []
+    for (prompt, groups), (share, title) in itertools.product(rows.items(), GIBBERISH.items()):
+        known = [(writer, group) for writer, group in groups if group.shares[share].value is not None]
+        names = {"prompt": wording.label(prompt, language), "share": wording.label(title, language)}
+        panels.append((say("panel_gibberish", language, **names), share, known))
+    heights, row, gap, told = [len(groups) for *_, groups in panels], 0.55, 0.5, []  # a row and a gap in inches
+    figure = Figure(figsize=(WIDTH, row * sum(heights) + gap * len(panels)))
+    figure.subplots_adjust(0.02, 0.08, 0.98, 0.96, hspace=gap * len(panels) / (row * sum(heights)))
+    lines = figure.subplots(len(panels), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+    for axes, (title, share, groups) in zip(lines, panels, strict=True):
+        for place, (writer, group) in enumerate(groups):
+            name, mean = wording.label(group.label, language), number(group.shares[share].value, 2)
+            _strip(axes, group, share, place, WRITERS[writer])
+            axes.text(0, place - 0.13, name)
+            axes.text(100, place - 0.13, say("mean_of_texts", language, mean=mean), ha="right")
+            told.append(say("alt_gibberish_row", language, panel=title, label=name, mean=mean))
+        axes.set_title(title, loc="left", fontsize="medium", fontweight="bold")
+        axes.set(xlim=(-3, 103), xticks=range(0, 101, 20), yticks=[], ylim=(len(groups) - 0.5, -0.5))
+        axes.spines["left"].set_visible(False)
+    lines[-1].set_xlabel("%")
+    return figure, say("alt_gibberish", language, listed=say("between", language).join(told))
+
+
+def _strip(axes, group: TextQuality, share: str, place: float, colour: str) -> None:
+    """Draws a mark for each text of a group, and a diamond for the mean with its interval."""
+    for answer, marker in ANSWERS.items():
+        values = [getattr(text, share) for text in group.by_text if text.answer is answer]
+        # The golden ratio spreads the marks evenly over the height of the row, in the same way each time.
+        offsets = [0.22 * (0.618 * index % 1 - 0.5) for index in range(len(values))]
+        heights = [place + 0.15 + offset for offset, value in zip(offsets, values, strict=True) if value is not None]
+        known = [value for value in values if value is not None]
+        axes.plot(known, heights, marker, color=colour, markersize=4, alpha=0.45, clip_on=False)
+    mean = group.shares[share]
+    if mean.has_interval:
+        axes.plot([mean.low, mean.high], [place + 0.15] * 2, color=colour, linewidth=3)
+    axes.plot(mean.value, place + 0.15, "D", color=colour, markersize=8, markeredgecolor="white", clip_on=False)
 
 
 def bits_per_character(bits: dict[str, dict[str, float]], language: str = "en") -> tuple[Figure, str]:

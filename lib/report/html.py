@@ -20,6 +20,10 @@ INTERVAL = re.compile(r"(?P<value>[+−-]?[\d.,]+) (?P<interval>\([+−-]?[\d.,]
 FEW = 4  # columns of a table whose rows a phone shows one below the other
 
 
+class Code(str):
+    """A text that is the same in every language, such as a parameter's name."""
+
+
 def environment() -> jinja2.Environment:
     """Return the environment of all templates except those that nbconvert fills."""
     made = jinja2.Environment(
@@ -61,7 +65,7 @@ def _cell(value, language: str) -> dict[str, str]:
         return {"kind": "number", "lang": "", "text": f"{value:,}"}
     if isinstance(value, float):
         return {"kind": "number", "lang": "", "text": DASH if math.isnan(value) else number(value)}
-    text = DASH if value is None else wording.label(str(value), language)
+    text = DASH if value is None else value if isinstance(value, Code) else wording.label(str(value), language)
     if found := INTERVAL.fullmatch(text):
         return {"kind": "number", "lang": "", "text": found["value"], "interval": found["interval"]}
     return {"kind": "wide" if len(text) > LONG else "", "lang": chinese.language(text), "text": text}
@@ -112,8 +116,15 @@ def folded(summary: str, content: str) -> str:
 
 
 def attempts(tried: list[str], used: str, language: str = "en") -> str:
-    """List which sources failed and why, and which one was used in the end."""
-    return str(_macros().attempts(tried, used, language))
+    """Say which source was used, and list which ones failed before it and why, folded away.
+
+    Args:
+        tried: The sources that failed, each with the reason, as a program reported it.
+        used: The source that was used.
+        language: The language of the page.
+    """
+    told = wording.say("attempts_used", language, used=wording.label(used, language))
+    return str(_macros().attempts(told, tried, wording.say("attempts_failed", language)))
 
 
 def samples(

@@ -63,7 +63,9 @@ def step(value: DecodingStep, language: str = "en") -> str:
 
 def stand_ins(used: list[StandIn], language: str = "en") -> str:
     """Say which stand-in replaces what, each once; `""` if there is none."""
-    parts = dict.fromkeys(say("stand_in", language, used=one.used, requested=one.requested) for one in used)
+    parts = dict.fromkeys(
+        say("stand_in", language, used=wording.label(one.used, language), requested=one.requested) for one in used
+    )
     return say("between", language).join(parts)
 
 
@@ -84,7 +86,7 @@ def ran_on(machine: Machine, language: str = "en") -> str:
     told = say("machine_cores", language, processor=machine.processor, cores=machine.cores)
     if machine.device and machine.device != "CPU":
         told += say("comma", language) + machine.device
-    told += say("banner_keras", language, backend=machine.keras) if machine.keras else ""
+    told += say("banner_keras", language, backend=wording.label(machine.keras, language)) if machine.keras else ""
     return f"{told}{say('banner_profile', language)} "
 
 
@@ -351,12 +353,18 @@ def compiling(compared: dict, figures: dict, timing: Timing, change: SpeedVerdic
 # Timing.
 
 
-def conditions(timing: Timing, fewest: int, language: str = "en") -> str:
-    """Describe the conditions of timed calls: the machine, the rule and the formulas."""
-    return say(
+def conditions(timings: list[Timing], language: str = "en") -> str:
+    """Describe the conditions of timed calls, and name those whose times differ much.
+
+    Args:
+        timings: The calls, all timed under the same conditions.
+        language: One of `wording.LANGUAGES`.
+    """
+    timing = timings[0]
+    told = say(
         "timing_conditions",
         language,
-        run=say("run_deterministic" if timing.deterministic else "run_timed", language),
+        run=say("run_deterministic", language) if timing.deterministic else "",
         device=timing.device,
         threads=timing.threads,
         precision=timing.precision,
@@ -364,15 +372,22 @@ def conditions(timing: Timing, fewest: int, language: str = "en") -> str:
         sampler=timing.sampler,
         batch=timing.batch_size,
         prompt=timing.prompt_tokens,
-        fewest=fewest,
-        most=2 * fewest,
-        memory=say(f"memory_{timing.peak_memory_of.name.lower()}", language),
     )
+    if wide := [wording.label(one.label, language) for one in timings if one.later_calls.wide]:
+        told += say("timing_wide", language, calls=say("and", language).join(wide))
+    return told
 
 
-def spread(wide: bool, language: str = "en") -> str:
-    """Say whether a spread is wide or narrow."""
-    return say("spread_wide" if wide else "spread_narrow", language)
+def measured_how(timing: Timing, fewest: int, language: str = "en") -> str:
+    """Say by which rule and formulas calls are timed.
+
+    Args:
+        timing: One of the timings.
+        fewest: The smallest number of later calls.
+        language: One of `wording.LANGUAGES`.
+    """
+    memory = say(f"memory_{timing.peak_memory_of.name.lower()}", language)
+    return say("timing_explained", language, fewest=fewest, most=2 * fewest, memory=memory)
 
 
 def state(value: CallState, language: str = "en") -> str:
@@ -383,7 +398,7 @@ def state(value: CallState, language: str = "en") -> str:
 def first_call(timing: Timing, language: str = "en") -> str:
     """Say how much longer a first call took than later ones, and how much of that was compiling."""
     longer = timing.first_call_seconds - timing.later_calls.median_seconds
-    values = {"label": timing.label, "longer": longer, "n": timing.later_calls.n}
+    values = {"step": step(timing.step, language), "longer": longer}
     if longer <= 0:
         return say("first_call_no_longer", language, **values)
     if timing.first_call_compiling_seconds is None:
@@ -395,8 +410,8 @@ def first_call(timing: Timing, language: str = "en") -> str:
 
 
 def gibberish_in_short(results: Results, language: str = "en") -> str:
-    """Say what became of the Chinese prompt, without intervals."""
-    quality = results.measured.quality
+    """Say what became of both prompts, without intervals."""
+    quality, parameters = results.measured.quality, results.parameters
 
     def told(group: TextQuality, name: str) -> str:
         return share_with_interval(Estimate(value=group.shares[name].value), language)
@@ -404,26 +419,29 @@ def gibberish_in_short(results: Results, language: str = "en") -> str:
     return say(
         "gibberish_in_short",
         language,
-        prompt=results.parameters["chinese_prompt"],
-        texts=quality.chinese.texts,
-        english=quality.chinese.answers_in_english,
-        chinese=quality.chinese.answers_in_chinese,
+        prompt=parameters["prompt"],
+        words_english=told(quality.english, "words"),
+        words_stories=told(quality.people_stories, "words"),
+        chinese_prompt=parameters["chinese_prompt"],
         words=told(quality.chinese, "words"),
         words_people=told(quality.people_chinese, "words"),
-        words_shuffled=told(quality.people_shuffled, "words"),
         looped=told(quality.chinese, "looped"),
         looped_people=told(quality.people_chinese, "looped"),
     )
 
 
-def gibberish_finding(results: Results, language: str = "en") -> str:
-    """Say in which language the model answers the Chinese prompt, how many letters form words, and how much repeats."""
+def gibberish_finding(results: Results, language: str = "en") -> list[str]:
+    """Say in which language the model answers the Chinese prompt, how many letters form words, and how much repeats.
+
+    Returns:
+        A paragraph for each of the three.
+    """
     measured, prompt = results.measured, results.parameters["chinese_prompt"]
     quality = measured.quality
     texts, english, chinese = (
         getattr(quality.chinese, name) for name in ("texts", "answers_in_english", "answers_in_chinese")
     )
-    told = say(
+    answers = say(
         "gibberish_answers",
         language,
         prompt=prompt,
@@ -433,22 +451,21 @@ def gibberish_finding(results: Results, language: str = "en") -> str:
         neither=texts - english - chinese,
     )
     if quality.chinese.without_letters:
-        told += say("gibberish_no_letters", language, count=quality.chinese.without_letters)
-    told += say("gibberish_words", language, **_beside_people(quality.chinese, measured, "words", language))
+        answers += say("gibberish_no_letters", language, count=quality.chinese.without_letters)
+    words = say("gibberish_words", language, **_beside_people(quality.chinese, measured, "words", language))
     if chinese and chinese < texts:
-        told += say(
+        words += say(
             "gibberish_words_in_chinese",
             language,
             words=share_with_interval(quality.chinese_answers.shares["words"], language),
             shuffled=share_with_interval(quality.chinese_shuffled.shares["words"], language),
             side=side(measured.chinese_answers_minus_people["words"], language),
         )
-    looped = _beside_people(quality.chinese, measured, "looped", language)
-    broken = _beside_people(quality.chinese, measured, "broken_bytes", language)
-    told += say("gibberish_looped", language, **looped)
+    loops = say("gibberish_looped", language, **_beside_people(quality.chinese, measured, "looped", language))
     if quality.chinese.shares["broken_bytes"].value:  # that no byte is broken says nothing of gibberish
-        told += say("gibberish_broken", language, **broken)
-    return told.strip()
+        broken = _beside_people(quality.chinese, measured, "broken_bytes", language)
+        loops += say("gibberish_broken", language, **broken)
+    return [answers.strip(), words.strip(), loops.strip()]
 
 
 def _beside_people(group: TextQuality, measured: Baseline, name: str, language: str) -> dict[str, str]:
@@ -891,18 +908,12 @@ def _answer_summary(results: Results, language: str) -> dict:
 
 
 def _answer_baseline(results: Results, language: str) -> dict:
-    timing, own = results.measured.as_in_post, results.measured.own_step
-    told = ""
-    if own is not None:
-        told = say("own_step", language, later=own.later_calls.median_seconds, rate=own.new_tokens_per_second)
+    timing = results.measured.as_in_post
     compiling = timing.first_call_compiling_seconds
     return {
         "first": timing.first_call_seconds,
         "compiling": "" if compiling is None else say("of_which_compiling", language, compiling=compiling),
         "later": timing.later_calls.median_seconds,
-        "n": timing.later_calls.n,
-        "rate": timing.new_tokens_per_second,
-        "own": told,
         "finding": gibberish_in_short(results, language),
     }
 

@@ -18,7 +18,7 @@ from lib import notebooks
 from lib.claims import judgement
 from lib.core import command_line, locks, paths, records
 from lib.core.errors import UserError
-from lib.core.records import Judgement, Results
+from lib.core.records import Corpus, Judgement, Model, Results
 from lib.report import bench_words, escaping, executed, html, numbering, numbers, phrases, translation, views, wording
 
 RESULTS = "results.json"
@@ -150,11 +150,16 @@ def _sources(page: views.Page) -> list[tuple[str, str]]:
         return bench_words.conditions(page.measured, page.language)
     told = []
     for model in page.results.models:
-        name = page.say("banner_named", name=model.name, source=model.source) if model.source else model.name
+        name = _named(page, model) if model.source else wording.label(model.name, page.language)
         told.append((page.say("banner_model"), page.say("banner_size", name=name, parameters=model.parameters)))
-    for corpus in page.results.corpora:
-        told.append((page.say("banner_texts"), page.say("banner_named", name=corpus.name, source=corpus.source)))
+    told += [(page.say("banner_texts"), _named(page, corpus)) for corpus in page.results.corpora]
     return list(dict.fromkeys(told))  # a corpus cut to other lengths is the same texts
+
+
+def _named(page: views.Page, used: Model | Corpus) -> str:
+    """Name a model or texts, with the source."""
+    name, source = (wording.label(text, page.language) for text in (used.name, used.source))
+    return page.say("banner_named", name=name, source=source)
 
 
 def title(notebook: str) -> str:

@@ -1,11 +1,15 @@
 """Lay records out as the rows of tables: values by column."""
 
+from statistics import quantiles
+
 from lib.claims import head_to_head
 from lib.core.records import (
     BatchTime,
     BeforeAfter,
     ByTraining,
     CallState,
+    Corpus,
+    DecodingStep,
     Estimate,
     FromScratch,
     HeldOutLoss,
@@ -52,59 +56,78 @@ RUNS = {
 }
 
 
+WHOSE_STEP = {DecodingStep.KERASHUB: "KerasHub's", DecodingStep.OWN: "this project's"}
+
+
 def speeds(timings: list[Timing]) -> list[dict]:
     """Seconds and tokens per second, a row a timing."""
     return [
         {
-            "label": timing.label,
-            "decoding step": phrases.step(timing.step),
-            "first call s": timing.first_call_seconds,
-            "later calls, median s": timing.later_calls.median_seconds,
-            "p90 s": timing.later_calls.p90_seconds,
-            "MAD s": timing.later_calls.mad_seconds,
-            "later calls": timing.later_calls.n,
-            "spread": phrases.spread(timing.later_calls.wide),
+            "calls": timing.label,
+            "decoding step": WHOSE_STEP[timing.step],
             "new tokens": timing.new_tokens,
-            "new tokens per s": timing.new_tokens_per_second,
+            "first call, seconds": timing.first_call_seconds,
+            "later call, seconds": _range(timing.later_calls.median_seconds, timing.seconds[CallState.LATER]),
+            "new tokens per second": timing.new_tokens_per_second,
         }
         for timing in timings
     ]
 
 
 def latencies(timings: list[Timing]) -> list[dict]:
-    """The first token and those after it, loading, memory, Chinese, a row a timing."""
-    return [
+    """The first token and those after it, Chinese, memory, loading, a row a timing. What no timing has is left out."""
+    rows = [
         {
-            "label": timing.label,
-            "load s": timing.load_seconds,
-            "time to first token ms": 1000 * timing.first_token.median_seconds,
-            "its spread": phrases.spread(timing.first_token.wide),
-            "time per output token ms": 1000 * timing.seconds_per_output_token,
-            "Chinese characters per s": timing.chinese_characters_per_second,
-            "peak memory GiB": timing.peak_memory_gib,
+            "calls": timing.label,
+            "first token, milliseconds": _range(
+                1000 * timing.first_token.median_seconds,
+                [1000 * seconds for seconds in timing.seconds[CallState.FIRST_TOKEN]],
+            ),
+            "each token after it, milliseconds": 1000 * timing.seconds_per_output_token,
+            "Chinese characters per second": timing.chinese_characters_per_second or None,
+            "peak memory, GiB": timing.peak_memory_gib,
+            "loading the model, seconds": timing.load_seconds,
         }
         for timing in timings
     ]
+    known = [name for name in rows[0] if any(row[name] is not None for row in rows)]
+    return [{name: row[name] for name in known} for row in rows]
+
+
+def _range(median: float, values: list[float]) -> str:
+    """A median with the least and the greatest of the values in brackets, if there are several."""
+    several = len(values) > 1
+    return with_interval(
+        Estimate(value=median, low=min(values) if several else None, high=max(values) if several else None)
+    )
 
 
 def steps(training: Training) -> list[dict]:
     """The times of the training steps, in one row."""
-    later = training.later_steps
+    later = 1000 * training.later_steps.median_seconds
+    half = [1000 * seconds for seconds in training.step_seconds[1:]]
+    low, _, high = quantiles(half, n=4, method="inclusive") if len(half) > 1 else (None,) * 3
     return [
         {
             "steps": training.steps,
             "texts per step": training.batch_size,
+            "first step, seconds": training.first_step_seconds,
+            "later step, milliseconds": with_interval(Estimate(value=later, low=low, high=high)),
+            "useful tokens per second": training.useful_tokens_per_second,
+            "all steps, seconds": training.seconds,
+        }
+    ]
+
+
+def more_of_steps(training: Training) -> list[dict]:
+    """What else is known of the training steps, in one row."""
+    return [
+        {
             "texts at a time": training.texts_at_a_time,
-            "first step s": training.first_step_seconds,
-            "later median ms": 1000 * later.median_seconds,
-            "p90 ms": 1000 * later.p90_seconds,
-            "MAD ms": 1000 * later.mad_seconds,
-            "spread": phrases.spread(later.wide),
-            "positions computed per step": training.positions,
-            "tokens per s padded": training.padded_tokens_per_second,
-            "tokens per s useful": training.useful_tokens_per_second,
-            "total s": training.seconds,
-            "peak memory GiB": training.peak_memory_gib,
+            "positions per step": training.positions,
+            "of these useful, %": training.useful_percent,
+            "tokens per second if all texts were padded": training.padded_tokens_per_second,
+            "peak memory, GiB": training.peak_memory_gib,
         }
     ]
 
@@ -113,9 +136,9 @@ def held_out(losses: BeforeAfter[HeldOutLoss], likelihoods: BeforeAfter[Likeliho
     """Loss and likelihood on held-out texts, before and after."""
     return [
         {
-            f"held-out {what}": when,
-            "loss": getattr(losses, when).loss,
-            "token loss": getattr(losses, when).token_loss,
+            f"held-out {what}": f"{when} fine-tuning",
+            "loss, padding included": getattr(losses, when).loss,
+            "loss per token": getattr(losses, when).token_loss,
             "accuracy": getattr(losses, when).accuracy,
             "perplexity": getattr(likelihoods, when).perplexity,
             "bits per character": getattr(likelihoods, when).bits_per_character,
@@ -212,36 +235,44 @@ def quality(groups: list[TextQuality]) -> list[dict]:
     """How far the texts after each prompt are from people's, a row a group."""
     return [
         {
-            "text by": group.label,
-            "texts": group.texts,
-            "in English": group.answers_in_english,
-            "in Chinese": group.answers_in_chinese,
-            "letters in words %": with_interval(group.shares["words"]),
-            "looped %": with_interval(group.shares["looped"]),
-            "broken bytes %": with_interval(group.shares["broken_bytes"]),
-            "letters of the prompt's script %": with_interval(group.shares["prompt_script"]),
+            "texts by": group.label,
+            "number of texts": group.texts,
+            "of these in Chinese": group.answers_in_chinese,
+            "of these in English": group.answers_in_english,
+            "letters in words, %": with_interval(group.shares["words"]),
+            "characters in loops, %": with_interval(group.shares["looped"]),
+        }
+        for group in groups
+    ]
+
+
+def more_of_quality(groups: list[TextQuality]) -> list[dict]:
+    """What else is counted of the texts after each prompt, a row a group."""
+    return [
+        {
+            "texts by": group.label,
+            "letters of the prompt's script, %": with_interval(group.shares["prompt_script"]),
+            "broken bytes, %": with_interval(group.shares["broken_bytes"]),
             "tokens per character": group.new_tokens / group.characters if group.characters else None,
         }
         for group in groups
     ]
 
 
-def word_lists(lists: list[WordList], names: dict[str, str]) -> list[dict]:
-    """The shares of letters in words by several lists, a row a list.
-
-    Args:
-        lists: The lists.
-        names: The labels of the groups, by their names in `WordList.words`.
-    """
+def word_lists(lists: list[WordList], language: str = "en") -> list[dict]:
+    """The shares of letters in words by several lists, a row a list."""
+    groups = {
+        "the model's Chinese": "chinese_answers",
+        "people's Chinese": "people_chinese",
+        "the same, shuffled": "people_shuffled",
+    }
     return [
         {
-            "list": one.name,
-            "its words occur at least": f"once in {number(1 / one.per_million, 1)} million words",
-            "Chinese words": one.chinese_words,
-            "English words": one.english_words,
-            **{f"{label} %": one.words[name] for name, label in names.items()},
-            "used": one.used,
+            "list": f"{one.name} list",
+            "its rarest words": say("per_million_words", language, count=number(one.per_million, 1)),
+            "its Chinese words": one.chinese_words,
         }
+        | {label: DASH if one.words[name] is None else f"{number(one.words[name])} %" for label, name in groups.items()}
         for one in lists
     ]
 
@@ -464,6 +495,14 @@ def rates(rows: list[dict]) -> list[dict]:
     return table
 
 
+def corpus(used: Corpus, language: str = "en") -> list[dict]:
+    """What is known of the texts that were used, a row a fact; a reason for which no text was dropped is left out."""
+    rows = {"source": used.source, "licence": used.licence}
+    rows |= {name: f"{count:,}" for name, count in used.counts.items() if count}
+    rows["SHA-256 of the cleaned texts"] = say("digits_of", language, digits=used.sha256[:16])
+    return [{"corpus": name, used.name: value} for name, value in rows.items()]
+
+
 def machine(facts: Machine, language: str = "en") -> list[dict]:
     """What a report was made with, a row a fact."""
     rows = {
@@ -477,6 +516,12 @@ def machine(facts: Machine, language: str = "en") -> list[dict]:
         "device": facts.device,
         "environment variables set aside": ", ".join(facts.variables_set_aside),
         **facts.packages,
-        **{f"{name} lock": f"SHA-256 {digest}" for name, digest in facts.locks.items()},
     }
-    return [{"environment": name, "value": value} for name, value in rows.items() if value]
+    told = [{"environment": name, "value": value} for name, value in rows.items() if value]
+    return told + [
+        {
+            "environment": say("machine_lock", language, name=name),
+            "value": say("machine_digest", language, digits=digest),
+        }
+        for name, digest in facts.locks.items()
+    ]

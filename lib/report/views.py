@@ -19,6 +19,7 @@ from lib.report import (
     numbers,
     phrases,
     tables,
+    wording,
 )
 from lib.report.page import FIGURES, MIME, VIEWS, Page, drawing, view  # noqa: F401  (others take them from here)
 
@@ -66,20 +67,19 @@ def described(page: Page, file: str) -> tuple[str, str]:
 
 @view
 def parameter_list(page: Page) -> str:
-    """The parameters, with the values of the run."""
+    """The parameters, with the values of the run, folded; `""` if there are none."""
     source = paths.NOTEBOOKS / f"{page.results.notebook}.ipynb"
     declared = parameters.declared(source) if source.is_file() else {}
-    return page.table(
-        [
-            {
-                "parameter": name,
-                "value": numbers.parameter(value),
-                "meaning": declared[name].help if name in declared else "",
-            }
-            for name, value in page.results.parameters.items()
-            if (name in declared or not declared) and name not in parameters.RUNNER_SETS
-        ]
-    )
+    rows = [
+        {
+            "parameter": html.Code(name),
+            "value": html.Code(numbers.parameter(value)),
+            "meaning": declared[name].help if name in declared else "",
+        }
+        for name, value in page.results.parameters.items()
+        if (name in declared or not declared) and name not in parameters.RUNNER_SETS
+    ]
+    return html.folded(page.say("parameters_folded"), page.table(rows)) if rows else ""
 
 
 @view
@@ -100,19 +100,18 @@ def model(page: Page, number: int = 0) -> str:
 
 @view
 def corpus(page: Page, number: int) -> str:
-    """The texts that were used: source, licence, and how many were found, dropped and kept.
+    """The texts that were used: how many; folded, the source, the licence, and how many were found and dropped.
 
     Args:
         page: The page.
         number: Which of the corpora, from 0.
     """
     used = page.results.corpora[number]
-    rows = {"source": used.source, "licence": used.licence}
-    rows |= {name: f"{count:,}" for name, count in used.counts.items()}
-    rows["SHA-256 of the cleaned texts"] = used.sha256
     tried = [redaction.clean(attempt) for attempt in used.attempts]
     told = html.attempts(tried, used.source, page.language) if tried else ""
-    return told + page.table([{"texts": name, used.name: value} for name, value in rows.items()])
+    name, kept = wording.label(used.name, page.language), used.counts.get("kept", 0)
+    summary = page.say("corpus_folded", name=name, kept=kept)
+    return told + html.folded(summary, page.table(tables.corpus(used, page.language)))
 
 
 @view
@@ -123,8 +122,8 @@ def answer(page: Page) -> str:
 
 @view
 def environment(page: Page) -> str:
-    """The environment that the report was made with."""
-    return page.table(tables.machine(page.results.machine, page.language))
+    """The environment that the report was made with, folded."""
+    return html.folded(page.say("environment_folded"), page.table(tables.machine(page.results.machine, page.language)))
 
 
 # Timing and training.
@@ -143,7 +142,10 @@ def _timings(page: Page) -> list[Timing]:
 @view
 def speeds(page: Page) -> str:
     """Seconds and tokens per second of the calls that were timed."""
-    return page.table(tables.speeds(_timings(page)), page.say("table_speeds"))
+    timings = _timings(page)
+    counts = sorted({timing.later_calls.n for timing in timings})
+    told = page.say("range", low=counts[0], high=counts[-1]) if len(counts) > 1 else counts[0]
+    return page.table(tables.speeds(timings), page.say("table_speeds", calls=told))
 
 
 @view
@@ -154,9 +156,11 @@ def latencies(page: Page) -> str:
 
 @view
 def conditions(page: Page) -> str:
-    """The conditions of the timed calls."""
-    timing, fewest = _timings(page)[0], page.results.parameters["warm_repeats"]
-    return html.paragraph(phrases.conditions(timing, fewest, page.language), "note")
+    """The conditions of the timed calls, and how the times are measured, which is folded away."""
+    timings, fewest = _timings(page), page.results.parameters["warm_repeats"]
+    told = html.paragraph(phrases.conditions(timings, page.language), "note")
+    how = html.paragraph(phrases.measured_how(timings[0], fewest, page.language), "note")
+    return told + html.folded(page.say("fold_timing"), how)
 
 
 @drawing
@@ -173,8 +177,11 @@ def loss(page: Page) -> tuple[Figure, str]:
 
 @view
 def steps(page: Page) -> str:
-    """The times of the training steps."""
-    return page.table(tables.steps(page.measured.training), page.say("table_steps"))
+    """The times of the training steps; what few readers need is folded away."""
+    training = page.measured.training
+    more = page.table(tables.more_of_steps(training), page.say("table_more_of_steps"))
+    told = page.table(tables.steps(training), page.say("table_steps"))
+    return told + html.folded(page.say("fold_steps"), more)
 
 
 @view
@@ -333,27 +340,29 @@ def poems(page: Page, label: str, most: int, fine_tuned: bool = False) -> str:
 @view
 def first_calls(page: Page) -> str:
     """How much of what the first calls took longer was compiling."""
-    return html.paragraph(" ".join(phrases.first_call(timing, page.language) for timing in _timings(page)))
+    return "".join(html.paragraph(phrases.first_call(timing, page.language)) for timing in _timings(page))
 
 
 @view
 def quality(page: Page) -> str:
-    """How far the texts after both prompts are from people's."""
-    return page.table(tables.quality(page.measured.quality.groups), page.say("table_quality"))
+    """How far the texts after both prompts are from people's; what few readers need is folded away."""
+    groups = page.measured.quality.groups
+    told = page.table(tables.quality(groups), page.say("table_quality"))
+    return told + html.folded(page.say("fold_quality"), page.table(tables.more_of_quality(groups)))
 
 
 @view
 def word_lists(page: Page) -> str:
     """The share of letters in words by several lists of words."""
-    lists, groups = page.measured.word_lists, page.measured.quality
-    names = {name: getattr(groups, name).label for name in lists[0].words}
-    return page.table(tables.word_lists(lists, names), page.say("table_word_lists"))
+    lists = page.measured.word_lists
+    used = " ".join(wording.label(f"{one.name} list", page.language) for one in lists if one.used)
+    return page.table(tables.word_lists(lists, page.language), page.say("table_word_lists", used=used))
 
 
 @view
 def gibberish_finding(page: Page) -> str:
     """What became of the Chinese prompt."""
-    return html.paragraph(phrases.gibberish_finding(page.results, page.language))
+    return "".join(map(html.paragraph, phrases.gibberish_finding(page.results, page.language)))
 
 
 @drawing
@@ -362,14 +371,13 @@ def gibberish(page: Page) -> tuple[Figure, str]:
     quality = page.measured.quality
     return figures.gibberish(
         {
-            "Chinese": [
+            "Chinese prompt": [
                 ("model", quality.chinese),
-                ("model", quality.chinese_answers),
                 ("chance", quality.chinese_shuffled),
                 ("people", quality.people_chinese),
                 ("chance", quality.people_shuffled),
             ],
-            "English": [("model", quality.english), ("people", quality.people_stories)],
+            "English prompt": [("model", quality.english), ("people", quality.people_stories)],
         },
         language=page.language,
     )
@@ -404,8 +412,9 @@ def variety(page: Page) -> str:
 
 @view
 def explained(page: Page, names: list[str]) -> str:
-    """The meanings of table columns: entries of `wording.yaml`."""
-    return html.paragraph(" ".join(page.say(f"{name}_explained") for name in names), "note")
+    """The meanings of table columns, folded: entries of `wording.yaml`."""
+    told = "\n".join(page.say(f"{name}_explained") for name in names)
+    return html.folded(page.say("explained"), html.paragraph(told, "note"))
 
 
 @view

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -24,13 +25,13 @@ SHARES = made_records.poem_form(50.0, 50.0, None)
 
 
 LABELS = {  # some of the texts of each kind of figure
-    "calls": ["as in the post", "own step", "call 1", "seconds"],
-    "loss": ["step", "loss (nats)", "mean so far, per token"],
+    "calls": ["as in the post", "own step", "first call", "call 2", "20.0", "seconds"],
+    "loss": ["training step", "loss (nats)", "mean so far, per token"],
     "repetition": ["greedy", "people", "perplexity to the model (log scale)"],
     "repeated": ["a sentence, written again", "loops of greedy decoding", "probability of a token", "3"],
     "speed": ["Here", "before", "after", "first call: compiles"],
     "form": ["before", f"after, {POEM}", "well formed", "%"],
-    "gibberish": ["Chinese: letters in words", "English: looped", "people, Chinese declaration"],
+    "gibberish": ["Chinese prompt: letters in words", "people, Chinese declaration", "mean 78 %"],
     "bits": ["stories", POEM, "1.25", "9.50"],
 }
 
@@ -59,12 +60,12 @@ def texts_of(file):
 def gibberish_rows(**changes):
     quality = made_records.quality(**changes)
     return {
-        "Chinese": [
+        "Chinese prompt": [
             ("model", quality.chinese),
             ("people", quality.people_chinese),
             ("chance", quality.people_shuffled),
         ],
-        "English": [("model", quality.english)],
+        "English prompt": [("model", quality.english)],
     }
 
 
@@ -96,8 +97,10 @@ def test_call_times_draws_each_call_and_tells_it():
     ]
     figure, alt = figures.call_times(timings)
     assert [[patch.get_width() for patch in axes.patches] for axes in figure.axes] == [[14.8, 6.8, 6.9], [9.0, 4.2]]
-    first, *later = (patch.get_facecolor() for patch in figure.axes[0].patches)
-    assert first not in later and len(set(later)) == 1
+    first, *later = figure.axes[0].patches
+    assert first.get_hatch() and not any(patch.get_hatch() for patch in later)  # grey print has no colours
+    assert first.get_facecolor() not in {patch.get_facecolor() for patch in later}
+    assert [text.get_text() for text in figure.axes[0].texts] == ["14.8", "6.8", "6.9"]
     assert "a: 14.8, 6.8, 6.9; b: 9.0, 4.2." in alt
 
 
@@ -179,35 +182,61 @@ def test_bits_of_other_texts_have_a_panel_and_an_axis_of_their_own():
     assert alt.endswith("Stories: before 1.40, fine-tuned 1.25; Poems: before 9.50.")
 
 
-def test_each_language_of_the_texts_has_panels_of_its_own():
+def marks(axes):
+    """The values of the texts in a panel, by their mark; the means are told apart by theirs."""
+    found = {}
+    for line in axes.lines:
+        found.setdefault(line.get_marker(), []).extend(map(float, line.get_xdata()))
+    return {marker: sorted(values) for marker, values in found.items() if marker in ("o", "^", "x", "D") and values}
+
+
+def test_each_prompt_has_panels_of_its_own_with_a_mark_for_each_text_and_a_diamond_for_the_mean():
     figure, alt = figures.gibberish(gibberish_rows())
-    panels = {axes.get_title(): axes for axes in figure.axes}
+    panels = {axes.get_title(loc="left"): axes for axes in figure.axes}
     assert list(panels) == [
-        "Chinese: letters in words",
-        "Chinese: looped",
-        "English: letters in words",
-        "English: looped",
+        "Chinese prompt: letters in words",
+        "Chinese prompt: characters in loops",
+        "English prompt: letters in words",
+        "English prompt: characters in loops",
     ]
-    assert [patch.get_width() for patch in panels["Chinese: letters in words"].patches] == pytest.approx(
-        [46.7, 78, 9], abs=0.1
-    )
-    assert len({patch.get_facecolor() for patch in panels["Chinese: letters in words"].patches}) == 3
-    assert [len(axes.lines) for axes in figure.axes] == [
-        3,
-        2,
-        1,
-        1,
-    ]  # an interval each; of shuffled characters no loops are told
-    assert (
-        "letters in words, people, Chinese declaration: 78.0" in alt
-        and "looped, the model, Chinese prompt: 33.3" in alt
-    )
+    words = marks(panels["Chinese prompt: letters in words"])
+    assert words["o"] == [8, 10, 20, 30, 76, 80] and words["^"] == [90]
+    assert words["D"] == pytest.approx([9, 46.7, 78], abs=0.1)
+    loops = marks(panels["Chinese prompt: characters in loops"])  # of shuffled characters no loops are told
+    assert (loops["o"], loops["^"], len(loops["D"])) == ([0, 1, 40, 60], [0], 2)
+    colours = {line.get_color() for line in panels["Chinese prompt: letters in words"].lines}
+    assert len(colours) == 3
+    assert "letters in words, people, Chinese declaration: mean 78 %" in alt
+    assert "characters in loops, the model, Chinese prompt: mean 33 %" in alt
 
 
-def test_a_group_without_texts_has_no_bar():
+def test_a_group_without_texts_has_no_row():
     nobody = made_records.text_quality("nobody", (), (), ())
     figure, alt = figures.gibberish(gibberish_rows(people_shuffled=nobody))
-    assert [len(axes.patches) for axes in figure.axes] == [2, 2, 1, 1] and "nobody" not in alt and "None" not in alt
+    assert [len(marks(axes)["D"]) for axes in figure.axes] == [2, 2, 1, 1] and "nobody" not in alt and "None" not in alt
+
+
+def test_every_answer_has_a_mark_of_its_own():
+    assert set(figures.ANSWERS) == set(records.AnswerLanguage)
+    assert len(set(figures.ANSWERS.values())) == len(figures.ANSWERS)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda language: figures.call_times([made_records.timing("as in the post")], language),
+        lambda language: figures.loss_curve(made_records.training().curve, language),
+        lambda language: figures.gibberish(gibberish_rows(), language),
+    ],
+    ids=["calls", "loss", "gibberish"],
+)
+def test_a_figure_on_a_chinese_page_has_chinese_labels_and_is_as_wide(draw, tmp_path):
+    figure, alt = draw("zh")
+    figures.save(figure, tmp_path / "figure.svg")
+    words = " ".join(texts_of(tmp_path / "figure.svg"))
+    assert not set(re.findall("[A-Za-z]+", f"{words} {alt}")) - {"Keras"}
+    assert figure.get_figwidth() == figures.WIDTH
+    assert {text.get_fontsize() for text in figure.findobj(figures.Text) if text.get_text()} == {10.5}
 
 
 def test_speed_draws_what_it_tells():

@@ -1,4 +1,5 @@
 import math
+import re
 from html.parser import HTMLParser
 
 import made_records
@@ -142,9 +143,20 @@ def test_a_picture_is_in_the_page_with_its_alternative_text(tmp_path):
     assert html.data_uri(tmp_path / "a.png").startswith("data:image/png;base64,")
 
 
-def test_what_was_tried_in_vain_is_a_list():
-    page = html.attempts(["no <network>", "b"], "a & b")
-    assert "<li>no &lt;network&gt;</li><li>b</li>" in page and "Used instead: a &amp; b." in page
+def test_what_was_tried_first_is_a_list_that_is_folded_and_stays_in_english():
+    for language, told in (("en", "Used instead: a &amp; b."), ("zh", "改用：a &amp; b。")):
+        page = html.attempts(["no <network>", "b"], "a & b", language)
+        assert '<li lang="en">no &lt;network&gt;</li><li lang="en">b</li></ul></details>' in page and told in page
+
+
+def test_a_folded_part_has_a_line_that_opens_it():
+    page = html.folded("a < b", html.paragraph("c < d"))
+    assert page.startswith('<details class="more-table"><summary>a &lt; b</summary><p class="">c &lt; d</p>')
+
+
+def test_a_parameter_s_name_is_translated_in_no_table():
+    rows = [{"parameter": html.Code("prompt"), "meaning": "prompt"}]
+    assert "<td>prompt</td><td>提示</td>" in re.sub(' lang="[a-z]*"', "", html.table(rows, language="zh"))
 
 
 def markup(page):

@@ -267,7 +267,7 @@ def test_losses_tell_the_share_of_padding_and_the_stand_ins():
     baseline = made_records.results("01_baseline", stand_ins=[made_records.stand_in(), made_records.stand_in()])
     found = made_records.experiments(baseline=baseline)
     assert row("The Chinese prompt", found=found)["why"] == "counted here; small in place of big"
-    assert "以 small 代替 big" in row("The Chinese prompt", "zh", found)["why"]
+    assert "以“small”代替“big”" in row("The Chinese prompt", "zh", found)["why"]
 
 
 def test_accuracies_tell_those_of_held_out_texts():
@@ -379,16 +379,29 @@ def test_that_neither_compiling_nor_fine_tuning_matters_is_said_only_if_neither_
 
 def test_what_calls_were_timed_with_is_told_with_the_rule_and_the_formulas():
     timing = made_records.timing(threads=4)
-    told = phrases.conditions(timing, 3)
-    assert told.startswith("A timed run, on CPU with 4 threads, float32, XLA on; sampler greedy, batch 1, 50 tokens")
-    assert "at least 3 of them, at most 6." in told and "Time per output token = (later call" in told
-    assert told.endswith("Peak memory: of the whole process so far (its resident set).")
+    told = phrases.conditions([timing])
+    assert told.startswith("The calls ran on CPU with 4 threads, in float32, with XLA on. The sampler was greedy, the")
+    assert "the prompt had 50 tokens" in told
+    how = phrases.measured_how(timing, 3)
+    assert "at least 3 and at most 6 times" in how and "each token after it = (later call" in how
+    assert how.endswith("Peak memory is that of the whole process so far (its resident set).")
     exact = made_records.timing(deterministic=True, xla=False, peak_memory_of=PeakMemoryOf.JAX_GPU)
-    told = phrases.conditions(exact, 3)
-    assert told.startswith("A deterministic run, whose times are no measure of speed, on") and "XLA off" in told
-    assert told.endswith("of the GPU, as JAX counts it.")
+    told = phrases.conditions([exact])
+    assert told.startswith("This run was deterministic, so its times do not measure speed.") and "XLA off" in told
+    assert phrases.measured_how(exact, 3).endswith("of the GPU, as JAX counts it.")
     for one in (timing, exact):
-        assert numbers(phrases.conditions(one, 3)) == numbers(phrases.conditions(one, 3, "zh"))
+        assert numbers(phrases.conditions([one])) == numbers(phrases.conditions([one], "zh"))
+        assert numbers(phrases.measured_how(one, 3)) == numbers(phrases.measured_how(one, 3, "zh"))
+
+
+def test_calls_whose_times_differ_widely_are_named():
+    steady, wide = (
+        made_records.timing("as in the post"),
+        made_records.timing("after fine-tuning", 20.0, (3.0, 5.0, 9.0)),
+    )
+    assert "widely" not in phrases.conditions([steady])
+    assert phrases.conditions([steady, wide]).endswith("differ widely in these rows: after fine-tuning.")
+    assert phrases.conditions([steady, wide], "zh").endswith("后续调用的时间相差较大的行：微调后。")
 
 
 @pytest.mark.parametrize("language", wording.LANGUAGES)
@@ -398,7 +411,6 @@ def test_whatever_can_be_one_of_a_few_has_words_of_its_own(language):
         (phrases.speed, SpeedVerdict),
         (phrases.step, DecodingStep),
         (phrases.state, CallState),
-        (phrases.spread, (True, False)),
     ):
         assert len({said(value, language) for value in values}) == len(list(values))
     memory = {wording.say(f"memory_{value.name.lower()}", language) for value in PeakMemoryOf}
@@ -471,7 +483,7 @@ def test_where_the_other_model_was_trained_is_told_and_whether_that_was_another_
 def test_stand_ins_are_told_once_each():
     used = [made_records.stand_in("a", "b"), made_records.stand_in("c", "d"), made_records.stand_in("a", "b")]
     assert phrases.stand_ins(used) == "a in place of b; c in place of d"
-    assert phrases.stand_ins(used, "zh") == "以 a 代替 b；以 c 代替 d"
+    assert phrases.stand_ins(used, "zh") == "以“a”代替“b”；以“c”代替“d”"
     assert phrases.stand_ins([]) == phrases.stand_ins([], "zh") == ""
 
 

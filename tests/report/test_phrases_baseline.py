@@ -24,6 +24,11 @@ def of(words, looped=None, broken=None, answers=None):
     return results(quality=made_records.quality(chinese, people))
 
 
+def finding(found, language="en"):
+    """All paragraphs on the Chinese prompt as one text."""
+    return " ".join(phrases.gibberish_finding(found, language))
+
+
 def numbers(text):
     return sorted(re.findall(r"\d[\d,.]*\d|\d", text.replace("UTF-8", "")))
 
@@ -31,32 +36,32 @@ def numbers(text):
 # The calls.
 
 
-def test_the_answer_begins_with_our_own_first_call_and_says_nothing_of_the_post_s():
+def test_the_answer_begins_with_our_own_calls_and_says_nothing_of_the_post_s():
     told = phrases.answer(results())
-    assert told.startswith(
-        "The first call here took 20.0 s, and later calls took 5.0 s (median of 3, 30 new tokens/s)."
+    assert told.startswith("The first call took 20.0 s, and later calls took 5.0 s each. After “My trip was”, ")
+    assert "post" not in told and "compiling" not in told  # what compiling takes is not known
+    assert phrases.answer(results(), "zh").startswith(
+        "首次调用用了 20.0 秒，后续调用每次 5.0 秒。以“My trip was”开头的文本"
     )
-    assert "post" not in told and "JAX" not in told  # what compiling takes is not known
-    assert "With this project's own decoding step a later call takes 3.0 s (50 new tokens/s)." in told
-    assert phrases.answer(results(), "zh").startswith("在这里，首次调用用了 20.0 秒，后续调用用了 5.0 秒（3 次的中位数")
 
 
-def test_the_answer_says_how_long_jax_compiled_where_jax_said_so():
+def test_the_answer_says_how_long_compiling_took_where_that_is_known():
     timed = made_records.timing(first_call_compiling_seconds=13.25)
     told = phrases.answer(results(as_in_post=timed, own_step=None))
-    assert told.startswith(
-        "The first call here took 20.0 s, of which JAX spent 13.2 s on tracing and compiling, and later calls"
-    )
-    assert "own decoding step" not in told
-    assert "（其中 JAX 追踪和编译占 13.2 秒）" in phrases.answer(results(as_in_post=timed), "zh")
+    assert told.startswith("The first call took 20.0 s, 13.2 s of which went into compiling, and later calls")
+    assert "（其中编译占 13.2 秒）" in phrases.answer(results(as_in_post=timed), "zh")
+
+
+def test_the_answer_is_three_sentences():
+    assert len(phrases.SENTENCE_END.split(phrases.answer(results()))) == 3
 
 
 @pytest.mark.parametrize(
     ("first", "compiling", "says", "never"),
     [
-        (20.0, 13.25, "In it JAX traced, lowered and compiled for 13.2 s, as JAX reports it", "on this backend"),
-        (20.0, None, "how much of the difference that takes is not measured on this backend", "JAX"),
-        (4.5, 0.5, "took no longer than the median of 3 later calls (-0.5 s)", "compiled for"),
+        (20.0, 13.25, "JAX reports that it spent 13.2 s of the first call on tracing and compiling", "not measured"),
+        (20.0, None, "How much of that is compiling is not measured on this backend", "JAX"),
+        (4.5, 0.5, "the first call took no longer than a later call (-0.5 s)", "compiling"),
     ],
 )
 def test_what_a_first_call_took_longer_is_put_down_to_compiling_only_where_that_is_measured(
@@ -64,7 +69,7 @@ def test_what_a_first_call_took_longer_is_put_down_to_compiling_only_where_that_
 ):
     timed = made_records.timing(first=first, first_call_compiling_seconds=compiling)
     told = phrases.first_call(timed)
-    assert told.startswith("as in the post: ") and says in told
+    assert told.startswith("With KerasHub's decoding step, ") and says in told
     assert never not in told
     assert numbers(told) == numbers(phrases.first_call(timed, "zh"))
 
@@ -73,13 +78,13 @@ def test_what_a_first_call_took_longer_is_put_down_to_compiling_only_where_that_
 
 
 def test_it_is_said_how_often_the_model_answers_in_english():
-    told = phrases.gibberish_finding(of((90.0, 90.0, 30.0, 10.0), answers=[ENGLISH, ENGLISH, CHINESE, NEITHER]))
+    told = finding(of((90.0, 90.0, 30.0, 10.0), answers=[ENGLISH, ENGLISH, CHINESE, NEITHER]))
     assert told.startswith(
-        "Of the 4 texts after 我爱中国!, 1 are mostly Chinese characters, 2 are English and 1 are neither."
+        "Of the 4 texts after “我爱中国!”, the model wrote 1 in Chinese, 2 in English and 1 in neither language."
     )
-    told = phrases.gibberish_finding(of((30.0, 10.0)))
+    told = finding(of((30.0, 10.0)))
     assert told.startswith(
-        "Of the 2 texts after 我爱中国!, 2 are mostly Chinese characters, 0 are English and 0 are neither."
+        "Of the 2 texts after “我爱中国!”, the model wrote 2 in Chinese, 0 in English and 0 in neither language."
     )
 
 
@@ -88,69 +93,73 @@ def test_it_is_said_how_often_the_model_answers_in_english():
     [
         ((30.0, 20.0, 25.0), "points below people's (95 % interval)."),
         ((99.0, 98.0, 97.0), "points above people's (95 % interval)."),
-        ((95.0, 60.0, 80.0), "so it can be none."),
-        ((30.0,), "The texts are too few to tell it from people's."),
+        ((95.0, 60.0, 80.0), "so there may be no difference."),
+        ((30.0,), "There are too few texts to compare the model with people."),
     ],
 )
 def test_words_are_fewer_than_people_s_only_if_the_interval_of_the_difference_says_so(words, says):
-    told = phrases.gibberish_finding(of(words))
-    sentence = told[told.index("letters form words") : told.index("only repeat in loops")]
+    told = finding(of(words))
+    sentence = told[told.index("letters form common words") : told.index("only repeat a loop")]
     assert says in sentence
     others = {
         "points below people's (95 % interval).",
         "points above people's (95 % interval).",
-        "so it can be none.",
+        "so there may be no difference.",
     } - {says}
     assert not any(other in sentence for other in others)
-    assert "in people's Chinese it is 78 % (76–80), in people's characters shuffled 9 % (8–10)" in sentence
+    assert (
+        "In people's Chinese the share is 78 % (76–80), and in the same characters shuffled it is 9 % (8–10)"
+        in sentence
+    )
 
 
 def test_texts_without_letters_are_told():
-    told = phrases.gibberish_finding(of((30.0, None, None), answers=[CHINESE, NEITHER, NEITHER]))
-    assert (
-        "Without any letters, and so left out of the shares of letters, are 2 of them. On average, 30 % of a text's"
-        in told
-    )
-    assert "without any letters" not in phrases.gibberish_finding(of((30.0, 20.0)))
+    told = finding(of((30.0, None, None), answers=[CHINESE, NEITHER, NEITHER]))
+    assert "Texts without any letters (2) are left out of the shares of letters. On average, 30 % of a text's" in told
+    assert "without any letters" not in finding(of((30.0, 20.0)))
 
 
 def test_a_difference_tells_both_ends_of_its_interval():
     assert (
         phrases.side(estimate(-50.0, -61.2, -38.4))
-        == "The model's share is 38 to 61 points below people's (95 % interval). "
+        == "The model's share is 38 to 61 percentage points below people's (95 % interval). "
     )
     assert (
         phrases.side(estimate(50.0, 0.4, 61.2))
-        == "The model's share is 0.4 to 61 points above people's (95 % interval). "
+        == "The model's share is 0.4 to 61 percentage points above people's (95 % interval). "
     )
-    assert "between 3 points less and 7 more than people's" in phrases.side(estimate(2.0, -3.0, 7.0))
+    assert "between 3 percentage points below and 7 above people's" in phrases.side(estimate(2.0, -3.0, 7.0))
     assert phrases.side(estimate(0.0, 0.0, 0.0)) == "That is the same in all texts, people's too. "
-    assert phrases.side(estimate(2.0)) == "The texts are too few to tell it from people's. "
+    assert phrases.side(estimate(2.0)) == "There are too few texts to compare the model with people. "
     assert phrases.side(estimate(0.0, 0.0, 5.0)) == (
-        "The difference lies between 0 points less and 5 more than people's, so it can be none. "
+        "The model's share lies between 0 percentage points below and 5 above people's (95 % interval), so there may "
+        "be no difference. "
     )
 
 
 def test_the_answers_in_chinese_are_told_apart_where_there_are_others():
-    mixed = phrases.gibberish_finding(of((90.0, 95.0, 30.0, 20.0), answers=[ENGLISH, ENGLISH, CHINESE, CHINESE]))
-    assert "In the answers in Chinese alone it is 25 % (20–30), in their own characters shuffled 9 %." in mixed
-    sentence = mixed[mixed.index("In the answers in Chinese") : mixed.index("only repeat in loops")]
+    mixed = finding(of((90.0, 95.0, 30.0, 20.0), answers=[ENGLISH, ENGLISH, CHINESE, CHINESE]))
+    assert (
+        "In the texts in Chinese alone the share is 25 % (20–30), and in their own characters shuffled it is 9 %."
+        in mixed
+    )
+    sentence = mixed[mixed.index("In the texts in Chinese") : mixed.index("only repeat a loop")]
     assert "points below people's (95 % interval)." in sentence
     for answers in ([CHINESE, CHINESE], [ENGLISH, ENGLISH]):
-        assert "in Chinese alone" not in phrases.gibberish_finding(of((30.0, 20.0), answers=answers))
+        assert "in Chinese alone" not in finding(of((30.0, 20.0), answers=answers))
 
 
 @pytest.mark.parametrize(
     ("looped", "says"),
     [
         ((60.0, 40.0, 50.0), "points above people's (95 % interval)."),
-        ((0.0, 0.0, 1.0), "so it can be none."),
-        ((0.0, 0.0, 90.0), "so it can be none."),
+        ((0.0, 0.0, 1.0), "so there may be no difference."),
+        ((0.0, 0.0, 90.0), "so there may be no difference."),
     ],
 )
 def test_loops_are_more_than_people_s_only_if_the_interval_of_the_difference_says_so(looped, says):
-    told = phrases.gibberish_finding(of((30.0, 20.0, 25.0), looped))
-    assert says in told[told.index("only repeat in loops") :]
+    told = finding(of((30.0, 20.0, 25.0), looped))
+    assert says in told[told.index("only repeat a loop") :]
 
 
 def test_a_share_is_none_or_all_only_if_it_is():
@@ -162,27 +171,25 @@ def test_a_share_is_none_or_all_only_if_it_is():
     assert phrases.share_with_interval(estimate(None)) == "(nothing to judge)"
 
 
-def test_the_answer_tells_the_chinese_prompt_in_short():
+def test_the_answer_tells_both_prompts_in_short():
     told = phrases.answer(of((90.0, 30.0, 21.0), (60.0, 40.0, 0.5), answers=[ENGLISH, CHINESE, NEITHER]))
     assert told.endswith(
-        "Of the 3 texts after 我爱中国!, 1 are mostly Chinese characters and 1 are English. On average, 47 % of a "
-        "text's letters form words that people use (people's Chinese: 78 %, its characters shuffled: 9 %), and 34 % of "
-        "its characters only repeat in loops (people: 0.3 %)."
+        "After “My trip was”, 98 % of a text's letters form common words on average (in people's stories: 96 %). After "
+        "“我爱中国!” the share is 47 % (in people's Chinese: 78 %), and 34 % of a text's characters only repeat a loop "
+        "(in people's Chinese: 0.3 %)."
     )
     assert "UTF-8" not in told  # that a text holds no broken bytes says nothing of gibberish
 
 
 def test_broken_bytes_are_told_as_a_share_beside_people_s():
-    told = phrases.gibberish_finding(of((30.0, 20.0), broken=(1.0, 2.0)))
+    told = finding(of((30.0, 20.0), broken=(1.0, 2.0)))
     assert told.endswith(
-        "On average, 2 % (1–2) of a text's bytes are not part of valid UTF-8 (people: 0.07 % (0–0.2))."
+        "On average, 2 % (1–2) of a text's bytes are not valid UTF-8 (in people's Chinese: 0.07 % (0–0.2))."
     )
 
 
 def test_that_no_byte_is_broken_is_offered_as_evidence_of_nothing():
-    assert "UTF-8" not in phrases.gibberish_finding(of((30.0, 20.0))) + phrases.gibberish_finding(
-        of((30.0, 20.0)), "zh"
-    )
+    assert "UTF-8" not in finding(of((30.0, 20.0))) + finding(of((30.0, 20.0)), "zh")
 
 
 @pytest.mark.parametrize(
@@ -197,7 +204,7 @@ def test_that_no_byte_is_broken_is_offered_as_evidence_of_nothing():
     ],
 )
 def test_the_chinese_says_the_same(found):
-    for tell in (phrases.gibberish_finding, phrases.answer):
+    for tell in (finding, phrases.answer):
         english, chinese = (tell(found, language) for language in wording.LANGUAGES)
         assert numbers(english) == numbers(chinese)
         assert not re.search(r"None|nan|\{|  |\.\.", english + chinese)

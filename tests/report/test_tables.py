@@ -11,34 +11,72 @@ from lib.report import tables
 from lib.report.numbers import DASH
 
 
-def test_speeds_tell_first_and_later_calls_and_how_wide_they_spread():
+def test_speeds_tell_first_and_later_calls_with_the_fastest_and_the_slowest():
     own = made_records.timing("own", 12.0, (2.9, 3.0, 9.1), step=DecodingStep.OWN)
-    first, second = tables.speeds([made_records.timing("as in the post"), own])
-    assert first["first call s"] == 20.0 and first["later calls, median s"] == 5.0 and first["later calls"] == 3
-    assert first["new tokens"] == 150 and first["new tokens per s"] == 30.0
-    assert first["decoding step"] == "KerasHub's decoding step" and second["decoding step"].startswith("this project's")
-    assert (first["spread"], second["spread"]) == ("narrow", "wide")
+    once = made_records.timing("once", 12.0, (3.0,))
+    first, second, third = tables.speeds([made_records.timing("as in the post"), own, once])
+    assert first["first call, seconds"] == 20.0 and first["later call, seconds"] == "5.00 (4.90–5.10)"
+    assert first["new tokens"] == 150 and first["new tokens per second"] == 30.0
+    assert (first["decoding step"], second["decoding step"]) == ("KerasHub's", "this project's")
+    assert (second["later call, seconds"], third["later call, seconds"]) == ("3.0 (2.9–9.1)", "3.00")
 
 
-def test_latencies_are_in_milliseconds_and_a_time_that_is_not_known_is_none():
-    (row,) = tables.latencies([made_records.timing(seconds_per_output_token=0.025)])
-    assert row["time to first token ms"] == 500 and row["time per output token ms"] == 25
-    assert row["load s"] is None
+def test_whose_step_it_is_is_told_of_every_step():
+    assert set(tables.WHOSE_STEP) == set(DecodingStep)
 
 
-def test_steps_tell_how_a_batch_was_divided():
-    (row,) = tables.steps(made_records.training(texts_at_a_time=2))
-    assert (row["texts per step"], row["texts at a time"]) == (4, 2)
-    assert (row["first step s"], row["later median ms"]) == (20, 500)
+def test_latencies_are_in_milliseconds_and_what_no_timing_has_is_left_out():
+    loaded = made_records.timing(seconds_per_output_token=0.025, load_seconds=4.0, chinese_characters=0.0)
+    first, second = tables.latencies([loaded, made_records.timing(chinese_characters=0.0)])
+    assert first["first token, milliseconds"] == "500 (400–600)" and first["each token after it, milliseconds"] == 25
+    assert (first["loading the model, seconds"], second["loading the model, seconds"]) == (4.0, None)
+    assert "Chinese characters per second" not in first
+    (row,) = tables.latencies([made_records.timing()])
+    assert row["Chinese characters per second"] == 4.0 and "loading the model, seconds" not in row
+
+
+def test_steps_tell_their_median_with_the_middle_half_and_how_a_batch_was_divided():
+    training = made_records.training((20.0, 0.4, 0.5, 0.5, 0.6, 0.9), texts_at_a_time=2)
+    (row,) = tables.steps(training)
+    assert (row["steps"], row["texts per step"], row["first step, seconds"]) == (6, 4, 20)
+    assert row["later step, milliseconds"] == "500 (500–600)"
+    (more,) = tables.more_of_steps(training)
+    assert (more["texts at a time"], more["of these useful, %"]) == (2, 50)
+    (row,) = tables.steps(made_records.training((20.0, 0.4)))
+    assert row["later step, milliseconds"] == "400"
 
 
 def test_held_out_figures_stand_before_and_after():
     measured = made_records.tang()
     before, after = tables.held_out(measured.held_out, measured.likelihood, "poems")
-    assert (before["held-out poems"], after["held-out poems"]) == ("before", "after")
-    assert (before["token loss"], after["token loss"]) == (4.5, 4.1)
+    assert (before["held-out poems"], after["held-out poems"]) == ("before fine-tuning", "after fine-tuning")
+    assert (before["loss per token"], after["loss per token"]) == (4.5, 4.1)
     assert (before["accuracy"], after["accuracy"]) == (0.2, 0.3)
     assert (before["bits per character"], after["bits per character"]) == (14.5, 9.25)
+
+
+def test_no_table_of_times_and_losses_has_more_than_six_columns():
+    measured = made_records.tang()
+    timings = [made_records.timing(load_seconds=4.0)]
+    for rows in (
+        tables.speeds(timings),
+        tables.latencies(timings),
+        tables.steps(measured.training),
+        tables.more_of_steps(measured.training),
+        tables.held_out(measured.held_out, measured.likelihood, "poems"),
+        tables.quality(made_records.baseline().quality.groups),
+        tables.more_of_quality(made_records.baseline().quality.groups),
+        tables.word_lists(made_records.baseline().word_lists),
+    ):
+        assert rows and all(len(row) <= 6 for row in rows)
+
+
+def test_a_corpus_tells_only_the_reasons_for_which_texts_were_dropped():
+    counts = {"found": 1234, "dropped: duplicate": 0, "dropped: no text": 4, "kept": 1230}
+    told = {row["corpus"]: row["Tang poems"] for row in tables.corpus(made_records.corpus(counts=counts))}
+    assert (told["found"], told["dropped: no text"], told["kept"]) == ("1,234", "4", "1,230")
+    assert "dropped: duplicate" not in told
+    assert told["SHA-256 of the cleaned texts"] == f"{'0' * 16}… (the first 16 digits)"
 
 
 def test_tables_of_texts_show_intervals_and_a_dash_where_there_is_nothing():
@@ -150,32 +188,31 @@ def test_published_figures_stand_beside_the_rows_that_come_nearest():
 
 
 def test_what_the_prompts_led_to_stands_beside_people():
-    rows = tables.quality(made_records.baseline().quality.groups)
-    assert [row["texts"] for row in rows] == [2, 2, 3, 2, 2, 2, 2]
-    assert rows[2]["text by"] == "the model, Chinese prompt" and rows[5]["text by"] == "people, Chinese declaration"
-    assert (rows[2]["in English"], rows[2]["in Chinese"]) == (1, 2)
-    assert rows[2]["letters in words %"].startswith("47 (") and rows[5]["letters in words %"] == "78.0 (76.0–80.0)"
-    assert rows[6]["broken bytes %"] == rows[6]["looped %"] == DASH
-    assert rows[2]["tokens per character"] == pytest.approx(100 / 60)
+    groups = made_records.baseline().quality.groups
+    rows, more = tables.quality(groups), tables.more_of_quality(groups)
+    assert [row["number of texts"] for row in rows] == [2, 2, 3, 2, 2, 2, 2]
+    assert rows[2]["texts by"] == "the model, Chinese prompt" and rows[5]["texts by"] == "people, Chinese declaration"
+    assert (rows[2]["of these in English"], rows[2]["of these in Chinese"]) == (1, 2)
+    assert rows[2]["letters in words, %"].startswith("47 (") and rows[5]["letters in words, %"] == "78.0 (76.0–80.0)"
+    assert more[6]["broken bytes, %"] == rows[6]["characters in loops, %"] == DASH
+    assert more[2]["tokens per character"] == pytest.approx(100 / 60)
+    assert [row["texts by"] for row in more] == [row["texts by"] for row in rows]
 
 
 def test_a_group_without_texts_has_dashes_and_no_figures():
-    (row,) = tables.quality([made_records.text_quality("nobody", (), (), ())])
-    assert row["texts"] == 0 and row["letters in words %"] == DASH and row["tokens per character"] is None
+    groups = [made_records.text_quality("nobody", (), (), ())]
+    (row,), (more,) = tables.quality(groups), tables.more_of_quality(groups)
+    assert row["number of texts"] == 0 and row["letters in words, %"] == DASH and more["tokens per character"] is None
 
 
-def test_each_list_of_words_tells_its_size_and_whether_it_is_used():
-    names = {"people_chinese": "people"}
-    small, large = tables.word_lists(made_records.baseline().word_lists, names)
-    assert (small["Chinese words"], small["used"], large["Chinese words"], large["used"]) == (
-        24_000,
-        True,
-        288_000,
-        False,
-    )
-    assert small["its words occur at least"] == "once in 1 million words"
-    assert large["its words occur at least"] == "once in 100 million words"
-    assert small["people %"] == 78.0
+def test_each_list_of_words_tells_its_size():
+    small, large = tables.word_lists(made_records.baseline().word_lists)
+    assert (small["list"], small["its Chinese words"], large["its Chinese words"]) == ("small list", 24_000, 288_000)
+    assert small["its rarest words"] == "1 in a million words"
+    assert large["its rarest words"] == "0.01 in a million words"
+    assert small["people's Chinese"] == "78.0 %"
+    (chinese, _) = tables.word_lists(made_records.baseline().word_lists, "zh")
+    assert chinese["its rarest words"] == "每百万词 1 次"
 
 
 def test_the_post_s_own_texts_are_judged_as_those_here():
@@ -207,7 +244,7 @@ def test_a_report_tells_what_it_was_made_with_and_leaves_out_what_it_does_not_kn
     assert told["code"] == "commit 0123456789ab" and told["processor"] == "Test CPU, 2 cores"
     assert told["memory"] == "8 GiB, of which this notebook used 2.0 GiB at its peak"
     assert told["Keras backend"] == "jax, float32" and told["keras"] == "3.0.0"
-    assert told["cpu lock"] == "SHA-256 " + "0" * 16
+    assert told["lock file cpu"] == f"SHA-256 {'0' * 16}… (the first 16 digits)"
     assert "environment variables set aside" not in told
     machine = made_records.machine(keras="", device="", keeps_freed_memory=True, variables_set_aside=["A", "B"])
     told = {row["environment"]: row["value"] for row in tables.machine(machine)}

@@ -4,7 +4,8 @@ import nbformat
 import pytest
 
 from lib import notebooks
-from lib.core import paths
+from lib.core import parameters, paths
+from lib.data import corpora, poem_cleaning
 from lib.report import phrases, translation, wording
 
 OTHERS = [language for language in wording.LANGUAGES if language != "en"]
@@ -60,3 +61,18 @@ def test_a_cell_without_a_translation_stays_as_it_is(monkeypatch, tmp_path):
         translation.translate(notebook, "one", language)
         assert [cell.source for cell in notebook.cells] == told
     assert translation.read("another", "zh") == {}
+
+
+@pytest.mark.parametrize("language", OTHERS)
+@pytest.mark.parametrize("file", sorted(paths.NOTEBOOKS.glob("*.ipynb")), ids=lambda file: file.stem)
+def test_the_meaning_of_every_parameter_has_a_translation(file, language):
+    declared = parameters.declared(file)
+    meanings = {one.help for name, one in declared.items() if name not in parameters.RUNNER_SETS}
+    assert meanings - set(wording.labels(language)) == set()
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_the_names_and_counts_of_texts_have_translations(language):
+    made = corpora.load_tiny_prose()
+    names = {made.name, made.source, *made.counts, *(f"dropped: {reason}" for reason in poem_cleaning.REASONS)}
+    assert names - set(wording.labels(language)) == set()

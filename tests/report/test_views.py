@@ -177,7 +177,7 @@ def test_samples_can_be_chosen_by_label_prompt_and_number(outputs):
     assert all(f" {label} {prompt} {number}<" in everything for label in "ab" for prompt in "xy" for number in (1, 2))
     some = views.VIEWS["samples"](page, labels=["a"], prompts=["y"], most=1, caption="samples_english")
     assert re.findall(" [ab] [xy] [12]<", some) == [" a y 1<"]
-    assert "<caption>English prompt</caption>" in some
+    assert "<caption>Texts after the English prompt</caption>" in some
 
 
 def test_the_poems_of_the_other_model_can_be_shown_too(outputs):
