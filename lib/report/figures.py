@@ -27,7 +27,7 @@ from lib.core.records import (
     Timing,
 )
 from lib.report import escaping, wording
-from lib.report.numbers import number
+from lib.report.numbers import number, with_interval
 from lib.report.wording import say
 
 WIDTH = 4.6  # inches, of every figure; a page shows it wider where there is room
@@ -61,6 +61,8 @@ BLUE, ORANGE, GREY, GREEN = "#2f6db3", "#d9822b", "#9aa0a8", "#4a9b6e"
 INK, LIGHT = "#1c2024", "#e4e7eb"  # of text and lines that have no colour of their own, on a light and on a dark page
 TEXTS = {BLUE: BLUE, ORANGE: "#9a560f", GREY: "#5d646d", GREEN: "#2f6f4c"}  # darker, since text needs more contrast
 ON_DARK = {BLUE: "#7fb3ec", ORANGE: "#f0a050", GREY: "#a9b2bd", GREEN: "#74c79a"}
+LINES = ((GREY, "--"), (BLUE, "-"), (ORANGE, "-."), (GREEN, (0, (1, 1))))  # dashed ones too, where colours look alike
+GOLDEN = 0.618  # multiples of the golden ratio fall evenly between 0 and 1
 WRITERS = {"model": BLUE, "people": ORANGE, "chance": GREY}
 ANSWERS = {AnswerLanguage.CHINESE: "o", AnswerLanguage.ENGLISH: "^", AnswerLanguage.NEITHER: "x"}  # the marks of texts
 WIDER = 0.5  # em by which a Chinese character is wider than what stands for it where this machine has no font for it
@@ -268,81 +270,129 @@ def survival(runs: dict[str, TextLengths], training: float, language: str = "en"
     Args:
         runs: The lengths of the texts, by name.
         training: The median length of the training texts, in tokens.
+        language: One of `wording.LANGUAGES`.
     """
-    figure = Figure()
+    figure = Figure(figsize=(WIDTH, 3.4))
     axes = figure.subplots()
-    for (name, lengths), colour in zip(runs.items(), (GREY, BLUE, ORANGE, GREEN), strict=True):
+    names = [wording.label(name, language) for name in runs]
+    limit = max(lengths.most_new_tokens for lengths in runs.values())
+    last = []
+    for lengths, (colour, line) in zip(runs.values(), LINES, strict=True):
         # A text that goes on to the limit is not known to end there.
         ended = sorted(
             count for count, by_model in zip(lengths.new_tokens, lengths.ended_by_model, strict=True) if by_model
         )
         shares = [100 * (1 - place / lengths.texts) for place in range(len(ended) + 1)]
-        axes.step(
-            [0, *ended, lengths.most_new_tokens],
-            [*shares, shares[-1]],
-            color=colour,
-            linestyle="--" if colour == GREY else "-",  # it may lie under another
-            where="post",
-            label=name,
-        )
+        axes.step([0, *ended, limit], [*shares, shares[-1]], where="post", color=colour, linestyle=line)
+        last.append(shares[-1])
+    for name, share, place, (colour, _) in zip(names, last, _spread(last, 18, 100), LINES, strict=True):
+        axes.plot([limit, 1.04 * limit], [share, place], color=colour, linewidth=1, clip_on=False)
+        axes.text(1.06 * limit, place, name.replace(" ", "\n", 1), va="center", linespacing=1.0)
     axes.axvline(training, color="black", linewidth=1, linestyle=":")
-    axes.set(xlabel="new tokens", ylabel="texts that go on (%)", ylim=(0, 103), xlim=(0, None))
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, fontsize=8)
-    medians = "; ".join(f"{name} {lengths.median_new_tokens.value:.0f}" for name, lengths in runs.items())
-    return figure, (
-        f"Share of texts that still go on, by new tokens. Median lengths: {medians}; training texts {training:.0f}."
-    )
+    axes.set(ylim=(0, 103), xlim=(0, limit))
+    figure.subplots_adjust(left=0.15, right=0.74, bottom=0.16, top=0.97)  # room for the names
+    axes.set(xlabel=wording.label("new tokens", language), ylabel=wording.label("texts that go on (%)", language))
+    medians = [
+        say("named_value", language, name=name, value=f"{lengths.median_new_tokens.value:.0f}")
+        for name, lengths in zip(names, runs.values(), strict=True)
+    ]
+    told = say("between", language).join(medians)
+    return figure, say("alt_survival", language, medians=told, training=training)
+
+
+def _spread(places: list[float], least: float, highest: float) -> list[float]:
+    """Move places upwards, and down from the highest one allowed, until they are so far apart, in the same order."""
+    order = sorted(range(len(places)), key=lambda place: places[place])
+    moved = dict(enumerate(places))
+    for lower, higher in itertools.pairwise(order):
+        moved[higher] = max(moved[higher], moved[lower] + least)
+    for rank, place in enumerate(reversed(order)):
+        moved[place] = min(moved[place], highest - rank * least)
+    return [moved[place] for place in range(len(places))]
 
 
 def style(told: Style, language: str = "en") -> tuple[Figure, str]:
-    """How well texts can be told from people's, by both measures, with their intervals."""
-    names = {"before": "before fine-tuning", "after": "after fine-tuning", "people": "other people"}
-    titles = {"auc": "classifier, AUC", "jsd": "word frequencies, bits"}
-    figure = Figure(figsize=(7.5, 2.2))
-    panels = figure.subplots(1, 2, sharey=True)
+    """The scores that a classifier gives each group's texts and people's, and the divergence of their words.
+
+    Args:
+        told: What was measured of the style.
+        language: One of `wording.LANGUAGES`.
+    """
+    groups = {"before": "before fine-tuning", "after": "after fine-tuning", "people": "other people"}
+    figure = Figure(figsize=(WIDTH, 5.6))
+    above, below = figure.subplots(2, height_ratios=(3, 1.8))
     spoken = []
-    for axes, (measure, title) in zip(panels, titles.items(), strict=True):
-        for place, (name, label) in enumerate(names.items()):
-            estimate = getattr(getattr(told, measure), name)
-            if estimate.value is None:
-                continue
-            colour = ORANGE if name == "people" else BLUE
-            if estimate.has_interval:
-                axes.plot([estimate.low, estimate.high], [place, place], color=colour, linewidth=1.5)
-            axes.plot(estimate.value, place, "o", color=colour)
-            spoken.append(f"{title}, {label}: {estimate.value:.2f}")
-        axes.set(title=title)
-        axes.title.set_fontsize(10)
-    panels[0].axvline(0.5, color=GREY, linewidth=1, linestyle="--")
-    panels[0].set_yticks(range(len(names)), list(names.values()))
-    panels[0].set_ylim(len(names) - 0.5, -0.5)
-    figure.tight_layout()
-    return figure, f"Texts against people's, with 95 % intervals. {'; '.join(spoken)}."
+    for place, (group, label) in enumerate(groups.items()):
+        scores, auc, jsd = told.scores[group], getattr(told.auc, group), getattr(told.jsd, group)
+        rows = (scores.people, ORANGE, "none", -0.05), (scores.texts, BLUE, "full", 0.25)
+        for values, colour, fill, down in rows:
+            height = [place + down + jitter for jitter in _jitter(values)]
+            above.plot(values, height, "o", color=colour, fillstyle=fill, markersize=4, alpha=0.8)
+        if jsd.has_interval:
+            below.plot([jsd.low, jsd.high], [place, place], color=BLUE, linewidth=1.5)
+        if jsd.value is not None:
+            below.plot(jsd.value, place, "o", color=BLUE)
+        for axes, value in ((above, f"AUC {with_interval(auc)}"), (below, with_interval(jsd))):
+            heading = say("named_value", language, name=wording.label(label, language), value=value)
+            axes.text(0, place - 0.25, heading, transform=axes.get_yaxis_transform(), va="bottom")
+            spoken.append(heading)
+    above.set(xlabel=wording.label("score of the classifier (log odds)", language), ylim=(2.5, -0.65), yticks=[])
+    below.set(xlabel=wording.label("difference of word frequencies (bits)", language), ylim=(2.4, -0.8), yticks=[])
+    for axes in (above, below):
+        axes.spines["left"].set_visible(False)
+        axes.locator_params(axis="x", nbins=6)
+    _tight(figure)
+    return figure, say("alt_style", language, told=say("between", language).join(spoken))
 
 
-def learning_curve(curve: LearningCurve, language: str = "en") -> tuple[Figure, str]:
-    """Held-out bits per character, and their change from before training, by the number of stories."""
-    figure = Figure()
-    left, right = figure.subplots(1, 2, sharex=True)
+def _jitter(values: list[float]) -> list[float]:
+    """Return small shifts that keep dots of about the same value apart, always the same ones."""
+    return [0.24 * (GOLDEN * place % 1 - 0.5) for place in range(len(values))]
+
+
+def _tight(figure: Figure) -> None:
+    """Lay a figure out without a word of the characters that this machine has no font for."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.tight_layout()
+
+
+def learning_curve(curve: LearningCurve, before: list[float | None], language: str = "en") -> tuple[Figure, str]:
+    """The change in bits per character of held-out texts from before training, by the number of stories.
+
+    Args:
+        curve: The trainings.
+        before: Bits per character of each text before training.
+        language: One of `wording.LANGUAGES`.
+    """
+    figure = Figure(figsize=(WIDTH, 3.4))
+    axes = figure.subplots()
     stories = [point.stories for point in curve.points]
-    for axes, of, title in (
-        (left, "bits_per_character", "bits per character"),
-        (right, "minus_untrained", "change from before training"),
-    ):
-        told = [getattr(point, of) for point in curve.points]
-        axes.plot(stories, [one.value for one in told], "o-", color=BLUE)
-        for place, one in zip(stories, told, strict=True):
-            if one.has_interval:
-                axes.plot([place, place], [one.low, one.high], color=BLUE, linewidth=1)
-        axes.set(xscale="log", xlabel="stories (log scale)", title=title)
-        axes.title.set_fontsize(10)
-        axes.set_xticks(stories, [f"{count:,}" for count in stories])
-        axes.minorticks_off()
-    left.axhline(curve.untrained, color=GREY, linewidth=1, linestyle="--")
-    right.axhline(0, color=GREY, linewidth=1, linestyle="--")
-    figure.tight_layout()
-    spoken = "; ".join(f"{point.stories:,} stories {point.bits_per_character.value:.3f}" for point in curve.points)
-    return figure, f"Bits per character on held-out texts. Before training {curve.untrained:.3f}; {spoken}."
+    for point in curve.points:
+        changes = [
+            after - known for after, known in zip(point.by_text, before, strict=True) if None not in (after, known)
+        ]
+        beside = [point.stories * 10 ** (0.5 * shift) for shift in _jitter(changes)]
+        axes.plot(beside, changes, "o", color=GREY, markersize=3, mew=0)
+    means = [point.minus_untrained for point in curve.points]
+    axes.plot(stories, [one.value for one in means], "o-", color=BLUE)
+    for place, one in zip(stories, means, strict=True):
+        if one.has_interval:
+            axes.plot([place, place], [one.low, one.high], color=BLUE, linewidth=3)
+    axes.axhline(0, color="black", linewidth=1, linestyle="--")
+    axes.set(xscale="log", xlabel=wording.label("stories (log scale)", language))
+    axes.set(ylabel=wording.label("change in bits per character", language))
+    figure.subplots_adjust(left=0.2, right=0.97, bottom=0.2, top=0.97)
+    turned = {"rotation": 30, "ha": "right"} if len(stories) > 5 else {}
+    axes.set_xticks(stories, [f"{count:,}" for count in stories], **turned)
+    axes.minorticks_off()
+    told = [
+        say("curve_change", language, stories=point.stories, change=point.minus_untrained.value)
+        for point in curve.points
+        if point.minus_untrained.value is not None
+    ]
+    told = say("between", language).join(told)
+    return figure, say("alt_learning_curve", language, untrained=curve.untrained, told=told)
 
 
 def speed(

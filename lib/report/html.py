@@ -81,6 +81,16 @@ def paragraph(text: str, kind: str = "") -> str:
     return str(_macros().paragraph(text, kind))
 
 
+def folded(summary: str, content: str) -> str:
+    """Fold a part of a page below a line that opens it.
+
+    Args:
+        summary: The line.
+        content: The part, as HTML.
+    """
+    return str(_macros().folded(summary, markupsafe.Markup(content)))
+
+
 def claims(cards: list[dict], language: str = "en") -> str:
     """Show what a post says, a card for each claim.
 
@@ -103,16 +113,6 @@ def figure(file: Path, alt: str, caption: str, name: str = "") -> str:
         name: What the page's text refers to it by, see `numbering`.
     """
     return str(_macros().figure(data_uri(file), alt, caption, name))
-
-
-def folded(summary: str, content: str) -> str:
-    """Fold a part of a page away behind a line that opens it.
-
-    Args:
-        summary: The line.
-        content: The part, as HTML.
-    """
-    return str(_macros().folded(summary, markupsafe.Markup(content)))
 
 
 def attempts(tried: list[str], used: str, language: str = "en") -> str:

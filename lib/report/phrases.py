@@ -4,6 +4,7 @@ To reword a sentence, edit `wording.yaml`. To answer a new notebook's question, 
 template `answer_<notebook>` to `wording.yaml`.
 """
 
+import itertools
 import math
 import re
 from collections.abc import Callable
@@ -686,93 +687,72 @@ def trained_where(theirs: Machine, here: Machine, language: str = "en") -> str:
 # Fine-tuning on stories: lengths, style, learning curve, speed.
 
 
-def text_lengths(measured: RedditFinetune, length: int, language: str = "en") -> str:
-    """Say how long the texts are before and after fine-tuning and without an end token, beside the training texts.
-
-    Args:
-        measured: What 02 measured.
-        length: The number of tokens to which a training text is cut.
-        language: One of `wording.LANGUAGES`.
-    """
-    lengths, training = measured.ends.lengths, measured.ends.training
-    groups = {name: getattr(lengths, name) for name in ("before", "after", "without", "cut")}
+def text_lengths(measured: RedditFinetune, language: str = "en") -> str:
+    """Say how many texts the model ends itself, before and after fine-tuning and after the other trainings."""
+    lengths = measured.ends.lengths
     return say(
         "lengths_told",
         language,
         texts=lengths.after.texts,
         most=lengths.after.most_new_tokens,
-        training=training.median_tokens,
-        trained_cut=training.cut,
-        trained=training.texts,
-        length=length,
-        **{name: _median(group, language) for name, group in groups.items()},
-        **{f"ended_{name}": group.ended for name, group in groups.items()},
+        **{f"ended_{name}": getattr(lengths, name).ended for name in ("before", "after", "without", "cut")},
     )
 
 
 def text_ends(measured: RedditFinetune, k: int, language: str = "en") -> str:
-    """Say why the model ends its texts where it does, as far as the figures show it."""
+    """Say where the model learned to end its texts, as far as the figures show it."""
     ends, likely = measured.ends, measured.ends.probability
-    quarters = likely.after.after_sentence_by_quarter
-    before, after, without = (one.after_sentence for one in (likely.before, likely.after, likely.without))
+    before, after = likely.before.after_sentence, likely.after.after_sentence
     in_top_k, text = likely.after.after_sentence_in_top_k, likely.after.after_text
-    parts = [
-        say(
-            "ends_probability",
-            language,
-            share=_figure(Estimate(value=ends.training.ends_per_sentence_percent)),
-            before=_figure(before),
-            after=_figure(after),
-            elsewhere=_figure(likely.after.elsewhere),
-            in_top_k=_figure(in_top_k),
-            k=k,
-            quarters=say("and", language).join(DASH if one is None else number(one, 2) for one in quarters),
-        )
-    ]
+    share = _figure(ends.training.ends_per_sentence_percent)
+    figures = {"before": _figure(before.value), "after": _figure(after.value)}
     rises = _apart(before, after)
+    parts = [
+        say("ends_trained", language, share=share),
+        say("ends_rise" if rises else "ends_no_rise", language, **figures),
+    ]
+    if rises and text.value is not None:
+        known = _apart(after, text)
+        parts.append(say("ends_the_length" if known else "ends_not_the_length", language, text=_figure(text.value)))
     if rises and in_top_k.value and in_top_k.value < 100:
         sentences = math.ceil(math.log(0.5) / math.log(1 - in_top_k.value / 100))
-        parts.append(say("ends_half", language, sentences=sentences))
-    if rises and text.value is not None:
-        parts.append(
-            say("ends_the_length" if _apart(after, text) else "ends_not_the_length", language, text=_figure(text))
-        )
-    longer = _apart(ends.lengths.after.median_new_tokens, ends.lengths.without.median_new_tokens)
-    parts.append(
-        say(
-            "ends_cause" if rises and longer and _apart(without, after) else "ends_no_cause",
-            language,
-            without=_figure(without),
-        )
-    )
-    cut, of_cut = likely.cut.after_sentence, ends.lengths.cut
-    differ = _apart(cut, after) and _apart(ends.lengths.after.median_new_tokens, of_cut.median_new_tokens)
-    parts.append(
-        say(
-            "ends_cut" if differ else "ends_cut_alike",
-            language,
-            texts=ends.cut_texts,
-            probability=_figure(cut),
-            median=_median(of_cut, language),
-        )
-    )
-    parts.append(say("ends_bits", language, bits=_bits(ends.bits_without_minus_after, language)))
+        told = _figure(in_top_k.value)
+        parts.append(say("ends_half", language, k=k, in_top_k=told, sentences=sentences))
     return _joined(parts, language)
 
 
-def _median(lengths: TextLengths, language: str, interval: bool = True) -> str:
+def ends_cause(measured: RedditFinetune, language: str = "en") -> str:
+    """Say what the end token in training does, by the trainings without it and on texts that are all cut."""
+    ends, likely, lengths = measured.ends, measured.ends.probability, measured.ends.lengths
+    before, after, without, cut = (
+        one.after_sentence for one in (likely.before, likely.after, likely.without, likely.cut)
+    )
+    short = lengths.after.median_new_tokens
+    causes = _apart(before, after) and _apart(without, after) and _apart(short, lengths.without.median_new_tokens)
+    differs = _apart(cut, after) and _apart(short, lengths.cut.median_new_tokens)
+    parts = [
+        say("ends_cause" if causes else "ends_no_cause", language, without=_figure(without.value)),
+        say(
+            "ends_cut" if differs else "ends_cut_alike",
+            language,
+            texts=ends.cut_texts,
+            probability=_figure(cut.value),
+            median=_median(lengths.cut, language),
+        ),
+        say("ends_bits", language, bits=_bits(ends.bits_without_minus_after, language)),
+    ]
+    return _joined(parts, language)
+
+
+def _median(lengths: TextLengths, language: str) -> str:
     """Tell the median length; "or more" where fewer than half of the texts were ended before the limit."""
-    median = lengths.median_new_tokens
-    told = _figure(median if interval else Estimate(value=median.value))
+    told = _figure(lengths.median_new_tokens.value)
     return say("or_more", language, figure=told) if 2 * lengths.ended < lengths.texts else told
 
 
-def _figure(estimate: Estimate) -> str:
-    """A figure with two digits and its interval, such as `"20 (18–22)"`."""
-    if estimate.value is None:
-        return DASH
-    value, *ends = (number(one, 2) for one in (estimate.value, estimate.low, estimate.high) if one is not None)
-    return f"{value} ({'–'.join(ends)})" if estimate.has_interval else value
+def _figure(value: float | None) -> str:
+    """A figure with two digits."""
+    return DASH if value is None else number(value, 2)
 
 
 def _bits(estimate: Estimate, language: str) -> str:
@@ -800,66 +780,64 @@ def _joined(parts: list[str], language: str) -> str:
 def style(measured: RedditFinetune, language: str = "en") -> str:
     """Say how well the texts can be told from people's, and whether fine-tuning brought them nearer."""
     told = measured.style
-    groups = {"auc": told.auc, "jsd": told.jsd}
-    parts = [
-        say(
-            "style_told",
-            language,
-            texts=told.texts,
-            words=told.words,
-            **{
-                f"{measure}_{who}": with_interval(getattr(group, who))
-                for measure, group in groups.items()
-                for who in ("before", "after", "people")
-            },
-        )
-    ]
-    for measure in groups:
-        change, floor = told.after_minus_before[measure], told.after_minus_floor[measure]
-        name = say("style_by_auc" if measure == "auc" else "style_by_jsd", language)
-        nearer, above = rules.reaches(change, 0), rules.reaches(floor, 0)
+    pairs = {name: _pairs(getattr(told.auc, name), language) for name in ("before", "after", "people")}
+    parts = [say("style_told", language, **pairs)]
+    names = {
+        "auc": say("style_by_auc", language),
+        "jsd": say("style_by_jsd", language),
+        "both": say("style_by_both", language),
+    }
+    for measure in ("auc", "jsd"):
+        nearer = rules.reaches(told.after_minus_before[measure], 0)
         parts.append(
             say(
                 "style_undecided" if nearer is None else "style_farther" if nearer else "style_nearer",
                 language,
-                measure=name,
-                change=_signed(change, language),
+                measure=names[measure],
             )
-            + say(
+        )
+    floors = {measure: rules.reaches(told.after_minus_floor[measure], 0) for measure in ("auc", "jsd")}
+    if floors["auc"] == floors["jsd"]:
+        floors = {"both": floors["auc"]}
+    for measure, above in floors.items():
+        parts.append(
+            say(
                 "style_at_floor" if above is None else "style_above_floor" if above else "style_below_floor",
                 language,
-                floor=_signed(floor, language),
+                measure=names[measure],
             )
         )
     return _joined(parts, language)
 
 
-def _signed(estimate: Estimate, language: str) -> str:
-    if not estimate.has_interval:
-        return DASH
-    return say("signed_interval", language, value=estimate.value, low=estimate.low, high=estimate.high)
+def _pairs(auc: Estimate, language: str) -> str:
+    """An AUC as the share of pairs in which the classifier ranks the person's text higher."""
+    return percent_range([None if auc.value is None else 100 * auc.value], language)
 
 
 def learning_curve(measured: RedditFinetune, language: str = "en") -> str:
-    """Say by how much held-out texts change from each number of stories to the next, and from 500 to the most."""
-    curve = measured.learning_curve
-    first, *others = curve.points
-    bits = _bits(first.minus_point_before, language)
-    steps = say("curve_first" if others else "curve_only", language, stories=first.stories, bits=bits)
-    steps += say("between", language).join(
-        say(
-            "curve_step",
-            language,
-            stories=point.stories,
-            earlier=earlier.stories,
-            bits=_bits(point.minus_point_before, language),
-        )
-        for earlier, point in zip(curve.points, others, strict=False)
-    )
-    if others:
-        steps += say("full_stop", language)
-    told = say("curve_told", language, trainings=len(curve.points), texts=len(first.by_text), steps=steps)
-    return _joined([told, _from_500(measured, language)], language)
+    """Say whether each larger number of stories makes held-out texts easier to predict, and whether 500 suffice."""
+    first, *others = measured.learning_curve.points
+    if not others:
+        bits = _bits(first.minus_point_before, language)
+        told = [say("curve_only", language, stories=first.stories, bits=bits)]
+    else:
+        unclear = [
+            say("curve_step", language, earlier=earlier.stories, stories=point.stories)
+            for earlier, point in itertools.pairwise([first, *others])
+            if not _easier(point.minus_point_before)
+        ]
+        listed = say("and", language).join(unclear)
+        told = [say("curve_some", language, steps=listed) if unclear else say("curve_all", language)]
+        earlier, last = [first, *others][-2:]
+        bits = _bits(last.minus_point_before, language)
+        told.append(say("curve_last", language, earlier=earlier.stories, stories=last.stories, bits=bits))
+    return _joined([*told, _from_500(measured, language)], language)
+
+
+def _easier(change: Estimate) -> bool:
+    """Return whether the whole interval of a change in bits per character lies below zero."""
+    return rules.reaches(change, 0) is False
 
 
 def _from_500(measured: RedditFinetune, language: str) -> str:
@@ -920,44 +898,49 @@ def _answer_baseline(results: Results, language: str) -> dict:
 
 def _answer_reddit(results: Results, language: str) -> dict:
     measured = results.measured
-    before, after = measured.timing.before, measured.timing.after
-    lengths, auc, jsd = measured.ends.lengths, measured.style.auc, measured.style.jsd
-    groups = {name: getattr(lengths, name) for name in ("before", "after", "without", "cut")}
-    told = {
-        "lengths": say(
-            "reddit_lengths",
-            language,
-            **{name: _median(group, language, interval=False) for name, group in groups.items()},
-        ),
-        "style": say(
-            "reddit_style",
-            language,
-            before=_or_nan(auc.before.value),
-            after=_or_nan(auc.after.value),
-            floor=_or_nan(auc.people.value),
-            jsd_before=_or_nan(jsd.before.value),
-            jsd_after=_or_nan(jsd.after.value),
-            jsd_floor=_or_nan(jsd.people.value),
-        ),
-        "curve": _from_500(measured, language),
-        "speed": say(
-            "reddit_speed",
-            language,
-            pairs=before.later_calls.n,
-            ratio=with_interval(measured.speed_ratio),
-            verdict=speed(rules.speed(measured.speed_ratio), language),
-            first_before=before.first_call_seconds,
-            first_after=after.first_call_seconds,
-        ),
+    return {
+        "lengths": _lengths_in_short(measured, language),
+        "style": _style_in_short(measured, language),
+        "bits_and_speed": _bits_and_speed_in_short(measured, language),
     }
-    return told | {
-        "steps": measured.training.steps,
-        "batch": measured.training.batch_size,
-        "bits": _bits(measured.bits_per_character_change, language),
-        "bits_before": measured.likelihood.before.bits_per_character,
-        "bits_after": measured.likelihood.after.bits_per_character,
-        "texts": measured.held_out_texts,
-    }
+
+
+def _lengths_in_short(measured: RedditFinetune, language: str) -> str:
+    """Say whether the model's texts became shorter or longer."""
+    before, after = measured.ends.lengths.before, measured.ends.lengths.after
+    shorter = _apart(after.median_new_tokens, before.median_new_tokens)
+    longer = _apart(before.median_new_tokens, after.median_new_tokens)
+    return say(
+        "reddit_shorter" if shorter else "reddit_longer" if longer else "reddit_as_long",
+        language,
+        stories=measured.training.steps * measured.training.batch_size,
+        before=_median(before, language),
+        after=_median(after, language),
+    )
+
+
+def _style_in_short(measured: RedditFinetune, language: str) -> str:
+    """Say whether the words came nearer to people's, and how well a classifier tells the texts apart."""
+    nearer = rules.reaches(measured.style.after_minus_before["jsd"], 0)
+    return say(
+        "reddit_words_unclear" if nearer is None else "reddit_words_farther" if nearer else "reddit_words_nearer",
+        language,
+        pairs=_pairs(measured.style.auc.after, language),
+    )
+
+
+def _bits_and_speed_in_short(measured: RedditFinetune, language: str) -> str:
+    """Say whether held-out texts became easier to predict, also with more stories, and whether calls got faster."""
+    points = measured.learning_curve.points
+    easier = rules.reaches(measured.bits_per_character_change, 0)
+    told = say(f"reddit_speed_{rules.speed(measured.speed_ratio).name.lower()}", language)
+    if easier is False and len(points) > 1 and all(_easier(point.minus_point_before) for point in points):
+        return say("reddit_more_stories", language, last=points[-1].stories, speed=told)
+    return say(
+        "reddit_bits_unclear" if easier is None else "reddit_bits_more" if easier else "reddit_bits_fewer",
+        language,
+        speed=told,
+    )
 
 
 def _answer_samplers(results: Results, language: str) -> dict:

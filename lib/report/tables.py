@@ -51,8 +51,8 @@ FORM = {
 RUNS = {
     "before": "before fine-tuning",
     "after": "after fine-tuning",
-    "without": "the same training, no end token",
-    "cut": "the same training, texts all cut",
+    "without": "no end token",
+    "cut": "texts all cut",
 }
 
 
@@ -151,8 +151,8 @@ def text_lengths(ends: TextEnds) -> list[dict]:
     """How long the texts are, a row a group, and the training texts."""
     rows = [
         {
-            "texts": name,
-            "median new tokens": with_interval(group.median_new_tokens),
+            "group": name,
+            "median tokens": _rounded(group.median_new_tokens),
             "ended by the model %": with_interval(group.ended_percent),
             "shortest": min(group.new_tokens),
             "longest": max(group.new_tokens),
@@ -161,8 +161,8 @@ def text_lengths(ends: TextEnds) -> list[dict]:
     ]
     tokens = ends.training.tokens
     training = {
-        "texts": "training texts, in tokens",
-        "median new tokens": number(ends.training.median_tokens),
+        "group": "training texts",
+        "median tokens": number(ends.training.median_tokens),
         "ended by the model %": DASH,
         "shortest": min(tokens),
         "longest": max(tokens),
@@ -174,11 +174,26 @@ def end_probabilities(ends: TextEnds) -> list[dict]:
     """The probability of the end token by place, a row a training."""
     return [
         {
-            "model": name,
-            "after a sentence %": with_interval(told.after_sentence),
-            "after a sentence, among the top k only %": with_interval(told.after_sentence_in_top_k),
-            "where the text ends %": with_interval(told.after_text),
-            "after any other token %": with_interval(told.elsewhere),
+            "group": name,
+            "after a sentence %": _small(told.after_sentence),
+            "after a sentence, among the top k %": _small(told.after_sentence_in_top_k),
+            "at the end of the text %": _small(told.after_text),
+            "elsewhere %": _small(told.elsewhere),
+        }
+        for name, told in _runs(ends.probability)
+    ]
+
+
+def end_probabilities_by_quarter(ends: TextEnds) -> list[dict]:
+    """The probability of the end token after a sentence, by the quarter of the text, a row a training."""
+    heads = ("first quarter %", "second quarter %", "third quarter %", "last quarter %")
+    return [
+        {
+            "group": name,
+            **{
+                head: _small(Estimate(value=value))
+                for head, value in zip(heads, told.after_sentence_by_quarter, strict=True)
+            },
         }
         for name, told in _runs(ends.probability)
     ]
@@ -188,21 +203,35 @@ def _runs(runs: ByTraining) -> list[tuple]:
     return [(RUNS[name], getattr(runs, name)) for name in RUNS]
 
 
+def _small(estimate: Estimate) -> str:
+    """A percentage with its interval; below a hundredth of a percent, only that it is."""
+    if not estimate.value:
+        return DASH if estimate.value is None else "0"
+    top = estimate.high if estimate.has_interval else estimate.value
+    return "<0.01" if top < 0.01 else _rounded(estimate) if top >= 10 else with_interval(estimate)
+
+
+def _rounded(estimate: Estimate) -> str:
+    """A figure of some tens or more with its interval, without decimals."""
+    ends = f" ({estimate.low:.0f}{DASH}{estimate.high:.0f})" if estimate.has_interval else ""
+    return f"{estimate.value:.0f}{ends}"
+
+
 def style(told: Style) -> list[dict]:
     """How well texts can be told from people's, a row a group and a difference."""
-    groups = {"before": "before fine-tuning", "after": "after fine-tuning", "people": "other people (the floor)"}
+    groups = {"before": "before fine-tuning", "after": "after fine-tuning", "people": "other people"}
     rows = [
         {
-            "compared with people": label,
+            "group": label,
             "AUC of the classifier": with_interval(getattr(told.auc, name)),
             "Jensen-Shannon divergence, bits": with_interval(getattr(told.jsd, name)),
         }
         for name, label in groups.items()
     ]
-    differences = {"after - before": told.after_minus_before, "after - other people": told.after_minus_floor}
+    differences = {"after minus before": told.after_minus_before, "after minus other people": told.after_minus_floor}
     return rows + [
         {
-            "compared with people": label,
+            "group": label,
             "AUC of the classifier": _difference(one["auc"]),
             "Jensen-Shannon divergence, bits": _difference(one["jsd"]),
         }
@@ -216,7 +245,7 @@ def learning_curve(curve: LearningCurve) -> list[dict]:
         {
             "stories": point.stories,
             "steps": point.steps,
-            "bits per character": with_interval(point.bits_per_character),
+            "bits per character": _bits(point.bits_per_character),
             "minus before training": _difference(point.minus_untrained),
             "minus the row above": _difference(point.minus_point_before),
         }
@@ -224,11 +253,19 @@ def learning_curve(curve: LearningCurve) -> list[dict]:
     ]
 
 
+def _bits(estimate: Estimate) -> str:
+    """Bits per character with their interval, with two decimals."""
+    if not estimate.has_interval:
+        return DASH if estimate.value is None else f"{estimate.value:.2f}"
+    return f"{estimate.value:.2f} ({estimate.low:.2f}{DASH}{estimate.high:.2f})"
+
+
 def _difference(estimate: Estimate) -> str:
     """A difference with its sign and its interval."""
     if not estimate.has_interval:
         return DASH
-    return f"{estimate.value:+.3f} ({estimate.low:+.3f} to {estimate.high:+.3f})"
+    told = f"{estimate.value:+.3f} ({estimate.low:+.3f} {DASH} {estimate.high:+.3f})"
+    return told.replace("-", "−")
 
 
 def quality(groups: list[TextQuality]) -> list[dict]:

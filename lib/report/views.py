@@ -218,19 +218,25 @@ def example_poems(page: Page) -> str:
 @view
 def text_lengths(page: Page) -> str:
     """How long the texts are, beside the training texts."""
-    measured, length = page.measured, page.results.parameters["sequence_length"]
-    told = html.paragraph(phrases.text_lengths(measured, length, page.language))
-    caption = page.say("table_lengths", texts=measured.ends.lengths.after.texts)
-    return told + page.table(tables.text_lengths(measured.ends), caption)
+    ends, length = page.measured.ends, page.results.parameters["sequence_length"]
+    counts = {"texts": ends.lengths.after.texts, "trained": ends.training.texts, "cut": ends.training.cut}
+    caption = page.say("table_lengths", length=length, **counts)
+    told = html.paragraph(phrases.text_lengths(page.measured, page.language))
+    return told + page.table(tables.text_lengths(ends), caption)
 
 
 @view
 def text_ends(page: Page) -> str:
     """Why the texts end where they do."""
-    measured = page.measured
-    told = html.paragraph(phrases.text_ends(measured, page.results.parameters["k"], page.language))
-    caption = page.say("table_ends", texts=measured.ends.texts)
-    return page.table(tables.end_probabilities(measured.ends), caption) + told
+    measured, language = page.measured, page.language
+    table = page.table(tables.end_probabilities(measured.ends), page.say("table_ends", texts=measured.ends.texts))
+    quarters = page.table(tables.end_probabilities_by_quarter(measured.ends))
+    return (
+        table
+        + html.folded(page.say("ends_by_quarter"), quarters)
+        + html.paragraph(phrases.text_ends(measured, page.results.parameters["k"], language))
+        + html.paragraph(phrases.ends_cause(measured, language))
+    )
 
 
 @drawing
@@ -259,7 +265,7 @@ def style(page: Page) -> tuple[Figure, str]:
 def learning_table(page: Page) -> str:
     """Held-out texts after trainings on more or fewer stories."""
     curve = page.measured.learning_curve
-    caption = page.say("table_curve", texts=len(curve.points[0].by_text))
+    caption = page.say("table_curve", texts=len(curve.points[0].by_text), untrained=curve.untrained)
     told = html.paragraph(phrases.learning_curve(page.measured, page.language))
     return page.table(tables.learning_curve(curve), caption) + told
 
@@ -267,7 +273,8 @@ def learning_table(page: Page) -> str:
 @drawing
 def learning_curve(page: Page) -> tuple[Figure, str]:
     """Held-out bits per character against the number of stories."""
-    return figures.learning_curve(page.measured.learning_curve, language=page.language)
+    measured = page.measured
+    return figures.learning_curve(measured.learning_curve, measured.likelihood.before.by_text, language=page.language)
 
 
 @view

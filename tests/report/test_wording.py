@@ -96,6 +96,7 @@ PACES = ["faster", "slower", "undecided"]
 FAMILIES = {
     "verdict_{}": family(["verdict_"], lower(Verdict)),
     "speed_{}": family(["speed_"], lower(SpeedVerdict)),
+    "reddit_speed_{}": family(["reddit_speed_"], lower(SpeedVerdict)),
     "step_{}": family(["step_"], lower(DecodingStep)),
     "state_{}": family(["state_"], lower(CallState)),
     "memory_{}": family(["memory_"], lower(PeakMemoryOf)),
