@@ -72,6 +72,16 @@ def paragraph(text: str, kind: str = "") -> str:
     return str(_macros().paragraph(text, kind))
 
 
+def folded(summary: str, content: str) -> str:
+    """Fold a part of a page below a line that opens it.
+
+    Args:
+        summary: The line.
+        content: The part, as HTML.
+    """
+    return str(_macros().folded(summary, markupsafe.Markup(content)))
+
+
 def claims(cards: list[dict], language: str = "en") -> str:
     """Show what a post says, a card for each claim.
 

@@ -11,6 +11,7 @@ from lib import notebooks
 from lib.claims import beside_post, head_to_head, post, post_claims
 from lib.core import paths
 from lib.core.records import CallState, ClaimKind, DecodingStep, PeakMemoryOf, SpeedVerdict, Verdict, Winner
+from lib.evaluation import metrics
 from lib.report import phrases, readme, views, wording
 
 NAMES = sorted(wording.templates())
@@ -104,6 +105,7 @@ FAMILIES = {
     "finding_{}_{}": family(["finding_"], ["diversity", "perplexity"], ["below", "open", "above"]),
     "loops_written_{}": family(["loops_written_"], ["more", "less", "open"]),
     "loops_people_{}": family(["loops_people_"], ["none", "part", "open"]),
+    "rest_{}": family(["rest_"], metrics.Table),
     "held_out_{}": family(["held_out_"], ["texts", "poems"]),
     "{}_explained": {f"{name}_explained" for name in ("repetition", "variety", "form", "gibberish", "demands")},
     "readme_{}": family(["readme_"], ["pretrained", "stories", "greedy", "poem", "poem_from_scratch"]),
