@@ -158,7 +158,7 @@ def test_greedy_runs_on_the_model_that_was_fine_tuned(smoke_outputs):
         "people": 4,
     }
     page = (smoke_outputs / "03_greedy_vs_top_k" / "report.html").read_text(encoding="utf-8")
-    assert "Named more than once, and run once: top_k (k=5)." in page
+    assert "each ran once: top_k (k=5)." in page
     people = samples[samples["label"] == "people"]
     assert people["prompt"].is_unique
     texts = corpora.load_tiny_prose().texts

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
 import pydantic
-from pydantic import BeforeValidator, ConfigDict, SerializeAsAny
+from pydantic import BeforeValidator, ConfigDict, Field, SerializeAsAny
 
 from lib.core.errors import UserError
 
@@ -368,6 +368,8 @@ class Sample(Record):
     """Share of four-word phrases that occurred before in the text."""
     looped_percent: Maybe = None
     """Share of the words that belong to the rounds of a loop after its first round, see `metrics.find_loops`."""
+    perplexity: Maybe = Field(default=None, exclude_if=lambda perplexity: perplexity is None)
+    """Of what follows the prompt, to the model that judged the text. None where none did, and in older results."""
     looped_spans: list[tuple[int, int]] = []
     """Where such words stand: the characters of `text` at which each run of them begins and ends."""
 

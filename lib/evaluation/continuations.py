@@ -334,6 +334,7 @@ def records(samples: pd.DataFrame) -> list[Sample]:
             invalid_bytes=row["invalid_bytes"],
             rep_4_percent=row.get("rep_4"),
             looped_percent=row.get("looped"),
+            perplexity=row.get("perplexity"),
             looped_spans=row["looped_spans"] if isinstance(row.get("looped_spans"), list) else [],
         )
         for row in samples.to_dict("records")

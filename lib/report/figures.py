@@ -1,12 +1,11 @@
 """Draw the figures of the reports. Each function returns a matplotlib figure and its alternative text."""
 
-import itertools
 import math
+import statistics
 import warnings
 from pathlib import Path
 
 import matplotlib
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
@@ -20,6 +19,7 @@ from lib.core.records import (
     LossCurve,
     PoemForm,
     Rounds,
+    Sample,
     Style,
     TextGroup,
     TextLengths,
@@ -51,6 +51,11 @@ matplotlib.rcParams.update(
 )
 GIBBERISH = {"words": "letters in words", "looped": "characters in loops"}  # the shares that are drawn
 WRITTEN, LOOPS, STORIES = "a sentence, written again", "loops of greedy decoding", "people's stories, same places"
+STRIPS = {  # by metric: the field of a text, and the title of the panel
+    "rep_4": ("rep_4_percent", "repeated four-word phrases\nof a text (rep-4, %)"),
+    "perplexity": ("perplexity", "perplexity of a text\n(logarithmic axis)"),
+}
+JITTER, GOLDEN = 0.17, 0.618034  # rows: how far dots are moved apart; how: by the golden ratio, so always the same way
 DEMANDS = {  # the demands on a poem, as their panels are named
     "well_formed": "form:\nwell formed",
     "rhyme": "rhyme:\npairs of even lines",
@@ -79,11 +84,8 @@ def save(figure: Figure, file: Path, is_card: bool = False) -> None:
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # of this machine; the reader's decides
-        box = figure.get_tightbbox().padded(0.1)
-        moved = [text for text in figure.findobj(Text) if text.get_ha() != "left"]  # others grow to the right
-        labels = [(len(chinese.characters(text.get_text())), text.get_fontsize()) for text in moved]
-        spare = max(count * size for count, size in labels) * WIDER / 72
-        box = figure.bbox_inches if is_card else Bbox.from_extents(box.x0 - spare, box.y0, box.x1, box.y1)
+        box = Bbox.union([figure.get_tightbbox(), *_chinese_labels(figure)]).padded(0.1)
+        box = figure.bbox_inches if is_card else box
         unfinished = file.with_name(f".{file.name}.part")
         figure.savefig(unfinished, format="svg", metadata={"Date": None}, bbox_inches=box, transparent=not is_card)
         if not is_card:
@@ -106,6 +108,23 @@ def _style() -> str:
         )
 
     return f"{rules(INK, {}, TEXTS)}\n@media (prefers-color-scheme: dark) {{{rules(LIGHT, ON_DARK, ON_DARK)}}}\n"
+
+
+def _chinese_labels(figure: Figure) -> list[Bbox]:
+    """Return where the Chinese labels of a figure may reach, in inches, once they are as wide as the reader's fonts."""
+    boxes = []
+    for text in figure.findobj(Text):
+        count = max(len(chinese.characters(line)) for line in text.get_text().split("\n"))
+        if not count or not text.get_visible():
+            continue
+        x0, y0, x1, y1 = (end / figure.dpi for end in text.get_window_extent().extents)
+        more = count * text.get_fontsize() * WIDER / 72
+        if text.get_rotation():
+            boxes.append(Bbox.from_extents(x0, y0 - more / 2, x1, y1 + more / 2))
+        else:
+            left = {"left": 0, "right": more}.get(text.get_horizontalalignment(), more / 2)
+            boxes.append(Bbox.from_extents(x0 - left, y0, x1 + more - left, y1))
+    return boxes
 
 
 def call_times(timings: list[Timing], language: str = "en") -> tuple[Figure, str]:
@@ -176,92 +195,104 @@ def loss_curve(curve: LossCurve, language: str = "en") -> tuple[Figure, str]:
     return figure, say("alt_loss", language, first=first, last=last, printed=printed)
 
 
-def repetition_by_perplexity(groups: list[TextGroup], people: str, language: str = "en") -> tuple[Figure, str]:
-    """rep-4 against perplexity, a point for each group and a star for people, with their intervals.
+def repetition_by_perplexity(
+    groups: list[TextGroup], texts: list[Sample], people: str, language: str = "en"
+) -> tuple[Figure, str]:
+    """rep-4 and perplexity of every text, a row for each group, sorted by perplexity, with people's on top.
 
     Args:
         groups: The groups, those of the samplers and of people.
+        texts: The texts of all groups. A group whose texts have no figure gets its mean with the interval.
         people: The label of people's group.
+        language: One of `wording.LANGUAGES`, for labels and the description.
     """
-    points = [(group.label, group.metrics["perplexity"], group.metrics["rep_4"]) for group in groups]
-    points = [point for point in points if point[1].value is not None and point[2].value is not None]
-    points.sort(key=lambda point: point[1].value)
-    figure = Figure(figsize=(7.5, 4.6))
-    axes = figure.subplots()
-    for label, perplexity, rep_4 in points:
-        colour = ORANGE if label == people else BLUE
-        if perplexity.has_interval:
-            axes.plot([perplexity.low, perplexity.high], [rep_4.value] * 2, color=colour, linewidth=1, alpha=0.3)
-        if rep_4.has_interval:
-            axes.plot([perplexity.value] * 2, [rep_4.low, rep_4.high], color=colour, linewidth=1, alpha=0.3)
-        marker, size = ("*", 15) if label == people else ("o", 6)
-        axes.plot(perplexity.value, rep_4.value, marker, color=colour, markersize=size)
-    axes.set(xscale="log", xlabel="perplexity to the model (log scale)", ylabel="rep-4 (%)", ylim=(-3, None))
-    lowest, highest = (points[0][1].value, points[-1][1].value) if points else (1.0, 1.0)
-    ticks = [tick for tick in (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500) if 0.7 * lowest <= tick <= 1.4 * highest]
-    axes.set_xticks(ticks, ticks)
-    axes.minorticks_off()
-    axes.margins(x=0.12, y=0.2)
-    points.sort(key=lambda point: point[0] != people)  # people's label is placed first, next to its star
-    _label(axes, [(label, perplexity.value, rep_4.value) for label, perplexity, rep_4 in points])
-    for text in axes.texts:
-        if text.get_text() == people:
-            text.set(color=ORANGE, fontweight="bold")
-    points.sort(key=lambda point: point[1].value)
-    told = "; ".join(f"{label}: {rep_4.value:.0f} % at {perplexity.value:.1f}" for label, perplexity, rep_4 in points)
-    return figure, f"Repeated four-word phrases against perplexity. {told}."
+    rows = [group for group in groups if any(group.metrics[name].value is not None for name in STRIPS)]
+    rows.sort(key=lambda group: (group.label != people, group.metrics["perplexity"].value or math.inf))
+    figure = Figure(figsize=(WIDTH, 0.9 + 0.46 * max(1, len(rows))))
+    panels = figure.subplots(1, len(STRIPS), sharey=True)
+    told = [[wording.label(group.label, language)] for group in rows]
+    for axes, (name, (field, title)) in zip(panels, STRIPS.items(), strict=True):
+        for place, group in enumerate(rows):
+            colour, marker = (ORANGE, "D") if group.label == people else (BLUE, "o")
+            known = [getattr(text, field) for text in texts if text.label == group.label]
+            known = [value for value in known if value is not None]
+            estimate = group.metrics[name]
+            middle = statistics.median(known) if known else estimate.value
+            if known:
+                heights = [place + JITTER * (2 * (step * GOLDEN % 1) - 1) for step in range(len(known))]
+                axes.plot(known, heights, marker, color=colour, markersize=4, alpha=0.45, markeredgewidth=0)
+            elif estimate.has_interval:
+                axes.plot([estimate.low, estimate.high], [place, place], color=colour, linewidth=3, alpha=0.45)
+            if middle is not None:
+                axes.plot([middle, middle], [place - 0.2, place + 0.2], color="black", linewidth=2)
+                told[place].append(f"{middle:.0f} %" if name == "rep_4" else number(middle, 2))
+            axes.axhline(place - 0.65, color=GREY, linewidth=0.6, alpha=0.6)
+        axes.set_xlabel(wording.label(title, language))
+        axes.grid(axis="y", visible=False)
+        axes.spines["left"].set_visible(False)
+        axes.patch.set_visible(False)  # a long label reaches from the first panel into the second
+    panels[0].set(xlim=(-3, 103), ylim=(len(rows) - 0.6, -0.7))
+    panels[0].set_yticks([])
+    panels[1].set_xscale("log")
+    panels[1].set_xticks(ticks := _powers(panels[1].get_xlim()), [f"{tick:g}" for tick in ticks])
+    panels[1].minorticks_off()
+    for place, group in enumerate(rows):  # a label stands above its row, which leaves the width to the dots
+        label = escaping.visible(wording.label(group.label, language))
+        weight = "bold" if group.label == people else "normal"
+        across = panels[0].get_yaxis_transform()
+        panels[0].text(0, place - 0.25, label, va="bottom", fontweight=weight, transform=across)
+    figure.subplots_adjust(left=0.03, right=0.97, bottom=0.6 / figure.get_figheight(), top=0.99, wspace=0.12)
+    listed = say("between", language).join(say("and", language).join(row) for row in told)
+    return figure, say("alt_repetition_by_perplexity", language, listed=listed)
+
+
+def _powers(limits: tuple[float, float]) -> list[float]:
+    """Return the ticks of a logarithmic axis: 1, 3, 10, 30 and so on; more of them where it is short."""
+    steps = (1, 3) if limits[1] / limits[0] > 10 else (1, 2, 3, 5, 7)
+    every = [step * 10**power for power in range(-1, 6) for step in steps]
+    return [tick for tick in every if limits[0] <= tick <= limits[1]]
 
 
 def repetition_probability(lines: dict[str, Rounds], language: str = "en") -> tuple[Figure, str]:
     """The mean probability of a token in each round, a line with a band for each kind of text.
 
     Args:
-        lines: By name; `WRITTEN`, `LOOPS` and `STORIES` have colours of their own. One without texts is left out.
+        lines: By name; `WRITTEN`, `LOOPS` and `STORIES` have looks of their own. One without texts is left out.
+        language: One of `wording.LANGUAGES`, for labels and the description.
     """
-    figure = Figure(figsize=(7.5, 3.6))
+    figure = Figure(figsize=(WIDTH, 3.8))
     axes = figure.subplots()
+    lines = {name: line for name, line in lines.items() if line.texts}
+    ends = {name: line.probability[-1].value for name, line in lines.items()}
     told = []
     for name, line in lines.items():
-        if not line.texts:
-            continue
-        colour = {WRITTEN: BLUE, STORIES: ORANGE}.get(name, GREY)
+        colour, look = {WRITTEN: (BLUE, "o-"), STORIES: (ORANGE, "^--")}.get(name, (GREY, "s-"))
         rounds, values = range(1, len(line.texts) + 1), [estimate.value for estimate in line.probability]
         known = [place for place, estimate in zip(rounds, line.probability, strict=True) if estimate.has_interval]
         lows, highs = ([getattr(line.probability[place - 1], end) for place in known] for end in ("low", "high"))
         axes.fill_between(known, lows, highs, color=colour, alpha=0.2, linewidth=0)
-        axes.plot(rounds, values, "o-", color=colour, markersize=4, label=name)
-        told.append(f"{name}: {', '.join(f'{value:.2f}' for value in values)}")
+        axes.plot(rounds, values, look, color=colour, markersize=5)
+        # The label stands at the end of its line, on the side where no other line is near.
+        others = [end for other, end in ends.items() if other != name]
+        below = bool(others) and min(others, key=lambda end: abs(end - values[-1])) > values[-1]
+        edges = (lows if below else highs)[len(known) // 3 :] or values
+        axes.annotate(
+            wording.label(name, language),
+            (len(values), min(edges) if below else max(edges)),
+            (4, -5 if below else 5),
+            textcoords="offset points",
+            ha="right",
+            va="top" if below else "bottom",
+        )
+        listed = say("and", language).join(f"{value:.2f}" for value in values)
+        told.append(f"{wording.label(name, language)} {listed}")
     longest = max((len(line.texts) for line in lines.values()), default=0)
-    axes.set(xlabel="round: how often the sentence has been written", ylabel="probability of a token", ylim=(0, 1))
+    axes.set(xlabel=wording.label("round (how many times the sentence is written)", language), ylim=(0, 1.12))
+    axes.set_ylabel(wording.label("probability the model gives to\nthe next token of the sentence", language))
+    axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1])
     axes.set_xticks(range(1, longest + 1))
-    if told:
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.15), ncols=len(told), fontsize=9)
-    return figure, f"Mean probability of a token, round by round. {'; '.join(told)}."
-
-
-def _label(axes, points: list[tuple[str, float, float]]) -> None:
-    """Writes a label beside each point, as near as is free of other points and labels, with a line to its point."""
-    canvas = FigureCanvasAgg(axes.figure)
-    canvas.draw()
-    renderer = canvas.get_renderer()
-    corners = [axes.transData.transform((x, y)) for _, x, y in points]
-    taken = [Bbox.from_bounds(x - 12, y - 12, 24, 24) for x, y in corners]
-    for text, x, y in points:
-        for radius, angle in itertools.product((12, 26, 40, 56, 72, 90), range(90, -270, -30)):
-            offset = radius * 2 * math.cos(math.radians(angle)), radius * math.sin(math.radians(angle))
-            line = {"arrowstyle": "-", "color": GREY, "linewidth": 0.6} if radius > 12 else None
-            label = axes.annotate(
-                text, (x, y), offset, textcoords="offset points", ha="center", va="center", fontsize=8, arrowprops=line
-            )
-            label.update_positions(renderer)
-            box = Text.get_window_extent(label, renderer).padded(2)  # without the line
-            inside = axes.get_window_extent(renderer)
-            if inside.contains(box.x0, box.y0) and inside.contains(box.x1, box.y1) and not box.count_overlaps(taken):
-                break
-            label.remove()
-        else:
-            box = axes.annotate(text, (x, y), fontsize=8).get_window_extent(renderer)
-        taken.append(box)
+    listed = say("between", language).join(told)
+    return figure, say("alt_repetition_probability", language, listed=listed)
 
 
 def survival(runs: dict[str, TextLengths], training: float, language: str = "en") -> tuple[Figure, str]:

@@ -36,7 +36,7 @@ from lib.core.records import (
     Winner,
 )
 from lib.report import bench_words, wording
-from lib.report.numbers import DASH, number, percent_range, signed, with_interval
+from lib.report.numbers import DASH, number, percent, percent_range, signed, with_interval
 from lib.report.wording import say
 
 NOTICEABLE_SHARE = 5.0  # percentage points; a smaller difference of couplets is called small
@@ -513,7 +513,10 @@ def finding(measured: GreedyVsTopK, language: str = "en") -> str:
     """Say how the samplers compare with people in diversity and in perplexity, by paired differences."""
     told = ""
     for measure, field, equal in (("diversity", "diversity_difference", 0), ("perplexity", "perplexity_ratio", 1)):
-        sides = {label: _side(getattr(one, field), equal) for label, one in measured.beside_people.items()}
+        sides = {
+            wording.label(label, language): _side(getattr(one, field), equal)
+            for label, one in measured.beside_people.items()
+        }
         for side in ("below", "open", "above"):
             if samplers := [label for label, where in sides.items() if where == side]:
                 told += say(f"finding_{measure}_{side}", language, samplers=say("and", language).join(samplers))
@@ -529,15 +532,22 @@ def _side(estimate: Estimate, equal: float) -> str:
     return "below" if estimate.high < equal else "above"
 
 
-def why_loops(measured: GreedyVsTopK, language: str = "en") -> str:
-    """Say in three sentences how a repetition makes the next one more probable."""
+def repeated(measured: GreedyVsTopK, language: str = "en") -> str:
+    """Say how much of the texts of greedy decoding, of top-k sampling and of people repeats itself."""
+    groups = {"greedy": measured.greedy, "top_k": measured.top_k, "people": measured.people}
+    told = {name: percent(group.metrics["rep_4"].value, language) for name, group in groups.items()}
+    return say("repeated", language, **told)
+
+
+def why_loops(measured: GreedyVsTopK, language: str = "en") -> list[str]:
+    """Say in three paragraphs how a repetition makes the next one more probable."""
     told = measured.self_reinforcement
     written, people, greedy = told.written, told.people, told.greedy
     verdict, loops = _rises(told), ""
     if len(greedy.texts) > 2:
         first, _, third, *_ = greedy.probability
         loops = say("loops_greedy", language, count=greedy.texts[2], first=first.value, third=third.value)
-    parts = [
+    return [
         say(
             "loops_written",
             language,
@@ -558,17 +568,15 @@ def why_loops(measured: GreedyVsTopK, language: str = "en") -> str:
         ),
         say("loops_trap", language, **_sentences(measured)),
     ]
-    return say("sentence_gap", language).join(parts)
 
 
 def lesson(measured: GreedyVsTopK, language: str = "en") -> str:
     """Say what is to be learned from the loops, as far as the figures show it."""
-    told = measured.self_reinforcement
-    shown = _rises(told) == "more" and _length_explains(told) != "open"
-    sentence = say("lesson_more", language, **_sentences(measured)) if shown else say("lesson_open", language)
+    shown = _reinforces(measured.self_reinforcement)
+    sentence = say("lesson_more" if shown else "lesson_open", language)
     without = [group for group in (measured.greedy, measured.top_k, *measured.others) if not group.loops]
     if without:
-        listed = say("and", language).join(group.label for group in without)
+        listed = say("and", language).join(wording.label(group.label, language) for group in without)
         sentence += say("lesson_without", language, texts=measured.greedy.texts, samplers=listed)
     return sentence
 
@@ -603,6 +611,11 @@ def _length_explains(told: SelfReinforcement) -> str:
     return "part" if _side(told.people.third_minus_first, 0) == "above" else "none"
 
 
+def _reinforces(told: SelfReinforcement) -> bool:
+    """Return whether a repeated sentence becomes more probable by more than the length of the context explains."""
+    return _rises(told) == "more" and _length_explains(told) != "open"
+
+
 def same_as_greedy(measured: GreedyVsTopK, language: str = "en") -> str:
     """Say how many texts of each other sampler equal greedy's, token by token."""
     texts = measured.greedy.texts
@@ -611,7 +624,9 @@ def same_as_greedy(measured: GreedyVsTopK, language: str = "en") -> str:
         for name, count in measured.same_as_greedy.items()
         if count
     ]
-    return say("same_as_greedy", language, listed=say("and", language).join(parts) or say("none", language))
+    if not parts:
+        return say("none_same_as_greedy", language)
+    return say("same_as_greedy", language, listed=say("and", language).join(parts))
 
 
 def contests(judged: list[Contest], language: str = "en") -> str:
@@ -946,20 +961,29 @@ def _bits_and_speed_in_short(measured: RedditFinetune, language: str) -> str:
 def _answer_samplers(results: Results, language: str) -> dict:
     measured = results.measured
     groups = {"greedy": measured.greedy, "top_k": measured.top_k, "people": measured.people}
-    told = {
-        name: {"loops": group.loops, "texts": group.texts, "rep_4": group.metrics["rep_4"].value}
-        for name, group in groups.items()
+    told = {name: {"loops": group.loops, "texts": group.texts} for name, group in groups.items()}
+    written = measured.self_reinforcement.written
+    values = {
+        "first": written.probability[0].value,
+        "third": written.probability[2].value,
+        "last": written.probability[-1].value,
+        **_sentences(measured),
     }
-    repeated = measured.self_reinforcement
     return told | {
         "k": results.parameters["k"],
-        "loop": signed(measured.greedy_minus_top_k["loop"]),
-        "rep_4": signed(measured.greedy_minus_top_k["rep_4"]),
-        "first": repeated.written.probability[0].value,
-        "third": repeated.written.probability[2].value,
-        "people_first": repeated.people.probability[0].value,
-        "people_third": repeated.people.probability[2].value,
+        "gap": _gap(measured.greedy_minus_top_k["loop"], language),
+        "why": say("reinforced" if _reinforces(measured.self_reinforcement) else "not_reinforced", language, **values),
     }
+
+
+def _gap(difference: Estimate, language: str) -> str:
+    """Say how the shares of texts with a loop differ, in percentage points, and how sure that is."""
+    if not difference.has_interval:
+        return say("gap_unknown", language)
+    if _side(difference, 0) == "open":
+        return say("gap_open", language, value=difference.value, low=difference.low, high=difference.high)
+    low, high = sorted(map(abs, (difference.low, difference.high)))
+    return say("gap", language, value=abs(difference.value), low=low, high=high)
 
 
 def _answer_tang(results: Results, language: str) -> dict:

@@ -48,6 +48,7 @@ FORM = {
     "alternating": "alternating tones %",
     "distinct": "distinct characters %",
 }
+ON_PAGE = ("loop", "rep_4", "diversity", "longest_repeated", "perplexity", "distinct_2", "self_bleu_4", "copied")
 RUNS = {
     "before": "before fine-tuning",
     "after": "after fine-tuning",
@@ -314,13 +315,20 @@ def word_lists(lists: list[WordList], language: str = "en") -> list[dict]:
     ]
 
 
-def text_groups(groups: list[TextGroup], table: metrics.Table) -> list[dict]:
-    """The metrics of groups of texts that belong into one table, a row a group."""
-    shown = [metric for metric in metrics.REGISTRY.values() if metric.table is table]
+def text_groups(groups: list[TextGroup], table: metrics.Table, rest: bool = False) -> list[dict]:
+    """The metrics of groups of texts that belong into one table, a row a group.
+
+    Args:
+        groups: The groups.
+        table: Which of the metrics.
+        rest: Whether those that are not `ON_PAGE` are shown instead of those that are.
+    """
+    shown = [one for one in metrics.REGISTRY.values() if one.table is table and (one.name in ON_PAGE) is not rest]
+    shown.sort(key=lambda metric: ON_PAGE.index(metric.name) if metric.name in ON_PAGE else 0)
     rows = []
     for group in groups:
         row: dict = {"texts by": group.label}
-        if table is metrics.Table.REPETITION:
+        if table is metrics.Table.REPETITION and not rest:
             row["texts"] = group.texts
         for metric in shown:
             estimate = group.metrics[metric.name]
@@ -454,42 +462,55 @@ def batch_times(times: list[BatchTime]) -> list[dict]:
 
 def differences(compared: dict[str, dict[str, Estimate]]) -> list[dict]:
     """The differences of greedy decoding in repetition, a row for each group that is subtracted."""
-    columns = {"loop": "has a loop", "loop_holtzman": "ends in a loop (Holtzman)", "looped": "looped words"}
+    columns = {"loop": "has a loop", "looped": "looped words", "rep_4": "rep-4"}
     return [
-        {"greedy minus": label} | {name: signed(told[key]) for key, name in (columns | {"rep_4": "rep-4"}).items()}
+        {"greedy minus": label} | {name: signed(told[key]) for key, name in columns.items()}
         for label, told in compared.items()
     ]
 
 
-def rounds(lines: dict[str, Rounds]) -> list[dict]:
-    """The first three rounds and the last one, a row for each line of the picture and each round."""
-    return [
-        {
-            "text": name,
-            "round": place + 1,
-            "texts": told.texts[place],
-            "probability of a token": with_interval(told.probability[place]),
-            "tokens that are the model's first choice %": with_interval(told.most_probable_percent[place]),
-            "greedy writes the whole round %": with_interval(told.greedy_whole_percent[place]),
-            "chance that top-k draws the token %": with_interval(told.top_k_percent[place]),
-            "chance that top-k writes the whole round %": with_interval(told.top_k_whole_percent[place]),
+def rounds(lines: dict[str, Rounds], whole: bool = False) -> list[dict]:
+    """The first three rounds and the last one, a row for each line of the picture and each round.
+
+    Args:
+        lines: By name.
+        whole: Whether the figures are those of whole rounds, not of tokens.
+    """
+    columns = {
+        "probability of a token": "probability",
+        "most probable token %": "most_probable_percent",
+        "chance that top-k draws it %": "top_k_percent",
+    }
+    if whole:
+        columns = {
+            "greedy writes the whole round %": "greedy_whole_percent",
+            "chance that top-k writes it %": "top_k_whole_percent",
         }
+    return [
+        {"text": name, "round": place + 1, "texts": told.texts[place]}
+        | {column: with_interval(getattr(told, field)[place]) for column, field in columns.items()}
         for name, told in lines.items()
         for place in dict.fromkeys((0, 1, 2, len(told.texts) - 1))
         if 0 <= place < len(told.texts)
     ]
 
 
-def published(rows: list[PublishedRow]) -> list[dict]:
-    """Published figures beside those here."""
+def published(rows: list[PublishedRow], groups: list[TextGroup]) -> list[dict]:
+    """Published figures beside those here.
+
+    Args:
+        rows: The rows.
+        groups: The groups of texts, for the intervals.
+    """
+    loops = {group.label: with_interval(group.metrics["loop_holtzman"]) for group in groups}
     return [
         {
             "published": row.method,
             "here": row.here,
-            "ends in a loop %, published": row.loops_percent_published,
-            "ends in a loop %, here": row.loops_percent_here,
-            "self-BLEU-4 published": row.self_bleu_4_published,
-            "self-BLEU-4 here": row.self_bleu_4_here,
+            "ends in a loop %, published": f"{row.loops_percent_published:.2g}",
+            "ends in a loop %, here": loops[row.here],
+            "self-BLEU-4 published": f"{row.self_bleu_4_published:.2g}",
+            "self-BLEU-4 here": DASH if row.self_bleu_4_here is None else f"{row.self_bleu_4_here:.2g}",
         }
         for row in rows
     ]

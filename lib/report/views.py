@@ -307,6 +307,7 @@ def samples(
     most: int | None = None,
     marked: bool = False,
     caption: str = "",
+    folded: bool = False,
 ) -> str:
     """Texts side by side.
 
@@ -319,9 +320,11 @@ def samples(
         most: How many texts of each group and prompt are shown; all by default.
         marked: Whether the rounds of a loop are marked.
         caption: A name in `wording.yaml`.
+        folded: Whether the texts are folded below their caption.
     """
-    shown = _chosen(page, labels, prompts, most)
-    return html.samples(shown, by, page.say(caption) if caption else "", marked, down, page.language)
+    shown, told = _chosen(page, labels, prompts, most), page.say(caption) if caption else ""
+    made = html.samples(shown, by, "" if folded else told, marked, down, page.language)
+    return html.folded(told, made) if folded else made
 
 
 @view
@@ -408,13 +411,21 @@ def repetition(page: Page, caption: str, first: bool = False) -> str:
     if first:
         groups = [page.measured.greedy, page.measured.top_k, page.measured.people]
     told = page.say(caption, count=groups[0].texts, seed=page.results.parameters["seed"])
-    return page.table(tables.text_groups(groups, metrics.Table.REPETITION), told)
+    made = page.table(tables.text_groups(groups, metrics.Table.REPETITION), told)
+    return made if first else made + _rest(page, metrics.Table.REPETITION)
+
+
+def _rest(page: Page, table: metrics.Table) -> str:
+    """The metrics of all groups for which a table of six columns has no room."""
+    rows = tables.text_groups(_groups(page), table, rest=True)
+    return html.folded(page.say(f"rest_{table}"), page.table(rows))
 
 
 @view
 def variety(page: Page) -> str:
     """How varied, copied and likely the texts of each group are."""
-    return page.table(tables.text_groups(_groups(page), metrics.Table.VARIETY), page.say("table_variety"))
+    made = page.table(tables.text_groups(_groups(page), metrics.Table.VARIETY), page.say("table_variety"))
+    return made + _rest(page, metrics.Table.VARIETY)
 
 
 @view
@@ -442,7 +453,9 @@ def differences(page: Page) -> str:
     """How much more greedy decoding repeats itself than top-k sampling and people, after the same beginnings."""
     measured = page.measured
     compared = {measured.top_k.label: measured.greedy_minus_top_k, measured.people.label: measured.greedy_minus_people}
-    return page.table(tables.differences(compared), page.say("table_differences", count=len(measured.openings)))
+    told = html.paragraph(phrases.repeated(measured, page.language))
+    caption = page.say("table_differences", count=len(measured.openings))
+    return page.table(tables.differences(compared), caption) + told
 
 
 def _repeated(page: Page) -> dict[str, Rounds]:
@@ -458,14 +471,17 @@ def repetition_probability(page: Page) -> tuple[Figure, str]:
 
 @view
 def rounds(page: Page) -> str:
-    """What greedy decoding and top-k sampling make of a sentence, round by round."""
-    return page.table(tables.rounds(_repeated(page)), page.say("table_rounds"))
+    """What greedy decoding and top-k sampling make of a sentence, round by round, folded."""
+    lines = _repeated(page)
+    made = page.table(tables.rounds(lines), page.say("table_rounds"))
+    made += page.table(tables.rounds(lines, whole=True), page.say("table_whole_rounds"))
+    return html.folded(page.say("rounds"), made + html.paragraph(page.say("rounds_explained"), "note"))
 
 
 @view
 def why_loops(page: Page) -> str:
     """How a repetition makes the next one more probable."""
-    return html.paragraph(phrases.why_loops(page.measured, page.language))
+    return "".join(html.paragraph(part) for part in phrases.why_loops(page.measured, page.language))
 
 
 @view
@@ -490,19 +506,25 @@ def named_again(page: Page) -> str:
 @view
 def published(page: Page) -> str:
     """Published figures beside those of this run."""
-    return page.table(tables.published(page.measured.published), page.say("table_published"))
+    return page.table(tables.published(page.measured.published, page.measured.groups), page.say("table_published"))
 
 
 @view
 def batch_times(page: Page) -> str:
-    """The time of a batch with each sampler."""
-    return page.table(tables.batch_times(page.measured.times), page.say("table_batch_times"))
+    """The time of a batch with each sampler, folded."""
+    made = page.table(tables.batch_times(page.measured.times), page.say("table_batch_times"))
+    return html.folded(page.say("batch_times"), made)
 
 
 @drawing
 def repetition_by_perplexity(page: Page) -> tuple[Figure, str]:
-    """Repetition against perplexity, for each sampler and people."""
-    return figures.repetition_by_perplexity(page.measured.groups, page.measured.people.label, language=page.language)
+    """Repetition and perplexity of every text, for each sampler and people."""
+    return _strips(page.measured, page.language)
+
+
+def _strips(measured, language: str) -> tuple[Figure, str]:
+    counted = [text for text in measured.samples if text.prompt in measured.openings]
+    return figures.repetition_by_perplexity(measured.groups, counted, measured.people.label, language)
 
 
 # The form of poems, and the model from scratch.
@@ -750,9 +772,8 @@ def rates(page: Page) -> str:
 
 @drawing
 def all_repetition(page: Page) -> tuple[Figure, str]:
-    """Repetition against perplexity, from the results of 03."""
-    measured = experiments.load(_profile(page)).samplers.measured
-    return figures.repetition_by_perplexity(measured.groups, measured.people.label, language=page.language)
+    """Repetition and perplexity of every text, from the results of 03."""
+    return _strips(experiments.load(_profile(page)).samplers.measured, page.language)
 
 
 @view

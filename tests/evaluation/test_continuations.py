@@ -244,6 +244,13 @@ def test_texts_become_records_judged_or_not():
     assert (other.rep_4_percent, other.looped_percent, other.looped_spans, other.seed) == (0, 0, [], None)
 
 
+def test_the_perplexity_of_a_text_is_recorded_where_it_is_known():
+    row = sample("a", "I ", "saw.", text="I saw.", new_tokens=1, ended=False, invalid_bytes=0)
+    for perplexity, told in ((12.5, 12.5), (float("nan"), None)):
+        (kept,) = continuations.records(pd.DataFrame([row | {"perplexity": perplexity}]))
+        assert kept.perplexity == told and ("perplexity" in kept.model_dump()) is (told is not None)
+
+
 def test_a_text_that_json_cannot_hold_is_spelled_out():
     row = sample("a", "I ", "saw.", text="I saw \ud800.", new_tokens=1, ended=False, invalid_bytes=0)
     (kept,) = continuations.records(pd.DataFrame([row], dtype=object))

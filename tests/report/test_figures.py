@@ -27,8 +27,8 @@ SHARES = made_records.poem_form(50.0, 50.0, None)
 LABELS = {  # some of the texts of each kind of figure
     "calls": ["as in the post", "own step", "first call", "call 2", "20.0", "seconds"],
     "loss": ["training step", "loss (nats)", "mean so far, per token"],
-    "repetition": ["greedy", "people", "perplexity to the model (log scale)"],
-    "repeated": ["a sentence, written again", "loops of greedy decoding", "probability of a token", "3"],
+    "repetition": ["greedy", "people", "(logarithmic axis)", "of a text (rep-4, %)"],
+    "repeated": ["a sentence, written again", "loops of greedy decoding", "the next token of the sentence", "3"],
     "speed": ["Here", "before", "after", "first call: compiles"],
     "form": ["before", f"after, {POEM}", "well formed", "%"],
     "gibberish": ["Chinese prompt: letters in words", "people, Chinese declaration", "mean 78 %"],
@@ -81,7 +81,7 @@ def all_kinds():
     return {
         "calls": figures.call_times([made_records.timing("as in the post"), made_records.timing("own step")]),
         "loss": figures.loss_curve(made_records.training().curve),
-        "repetition": figures.repetition_by_perplexity([made_records.text_group("greedy"), people], "people"),
+        "repetition": figures.repetition_by_perplexity([made_records.text_group("greedy"), people], [], "people"),
         "repeated": figures.repetition_probability(REPEATED),
         "speed": figures.speed([22.81, 9.0], [15.0, 16.0], [7.0, 6.5]),
         "form": demands({"before": SHARES, f"after, {POEM}": SHARES}),
@@ -112,50 +112,66 @@ def test_loss_curve_tells_where_it_starts_and_ends():
     assert "starts at 5.00 and ends at 4.25" in alt
 
 
-def test_repetition_by_perplexity_has_a_point_for_each_group_and_a_star_for_people():
+def strips(groups, texts=()):
+    """The strip plot, its dots by panel and place, and its middles: `{(panel, row): values}`."""
+    figure, alt = figures.repetition_by_perplexity(groups, list(texts), "people")
+    dots, middles = {}, {}
+    for panel, axes in enumerate(figure.axes):
+        for line in axes.lines:
+            if line.get_marker() in "oD":
+                dots[panel, round(line.get_ydata().mean())] = list(line.get_xdata())
+            elif len(set(line.get_xdata())) == 1:
+                middles[panel, round(sum(line.get_ydata()) / 2)] = line.get_xdata()[0]
+    return figure, alt, dots, middles
+
+
+def judged(label, *figures_of):
+    return [
+        made_records.sample(label, rep_4_percent=rep_4, perplexity=perplexity, number=number)
+        for number, (rep_4, perplexity) in enumerate(figures_of, 1)
+    ]
+
+
+def test_each_text_has_a_dot_and_each_group_a_median_with_people_on_top():
+    groups = [
+        made_records.text_group("random", perplexity=90.0),
+        made_records.text_group("greedy", perplexity=3.0),
+        made_records.text_group("people", perplexity=40.0),
+    ]
+    texts = judged("greedy", (80.0, 2.0), (20.0, 3.0), (90.0, 5.0)) + judged("people", (0.0, 30.0), (2.0, 50.0))
+    texts += judged("random", (0.0, 90.0))
+    figure, alt, dots, middles = strips(groups, texts)
+    assert dots[0, 0] == [0, 2] and dots[1, 0] == [30, 50]
+    assert dots[0, 1] == [80, 20, 90] and dots[1, 1] == [2, 3, 5] and dots[1, 2] == [90]
+    assert [middles[0, row] for row in range(3)] == [1, 80, 0] and middles[1, 0] == 40
+    assert [text.get_text() for text in figure.axes[0].texts] == ["people", "greedy", "random"]
+    assert alt.endswith("people, 1 %, 40; greedy, 80 %, 3.0; random, 0 %, 90.")
+    assert figure.axes[1].get_xscale() == "log"
+
+
+def test_dots_of_the_same_figure_lie_apart_and_always_in_the_same_way():
+    groups = [made_records.text_group("people")]
+    heights = [
+        list(strips(groups, judged("people", *[(0.0, 5.0)] * 20))[0].axes[0].lines[0].get_ydata()) for _ in range(2)
+    ]
+    assert heights[0] == heights[1] and len(set(heights[0])) == 20 and max(map(abs, heights[0])) < 0.2
+
+
+def test_without_figures_of_the_texts_a_group_has_its_mean_and_interval():
     groups = [
         made_records.text_group("greedy", perplexity=estimate(3.0, 2.5, 3.5), rep_4=estimate(40.0, 30.0, 50.0)),
-        made_records.text_group("people", perplexity=estimate(40.0, 30.0, 50.0), rep_4=estimate(1.0, 0.0, 2.0)),
+        made_records.text_group("people", perplexity=None),
     ]
-    figure, alt = figures.repetition_by_perplexity(groups, "people")
-    lines = figure.axes[0].lines
-    points = {
-        line.get_marker(): (line.get_xdata()[0], line.get_ydata()[0]) for line in lines if len(line.get_xdata()) == 1
-    }
-    assert points == {"o": (3, 40), "*": (40, 1)}
-    spans = [(list(line.get_xdata()), list(line.get_ydata())) for line in lines if len(line.get_xdata()) == 2]
-    assert ([2.5, 3.5], [40, 40]) in spans and ([40, 40], [0, 2]) in spans
-    colours = {text.get_text(): text.get_color() for text in figure.axes[0].texts}
-    assert set(colours) == {"greedy", "people"} and colours["people"] == figures.ORANGE != colours["greedy"]
-    assert "greedy: 40 % at 3.0; people: 1 % at 40.0." in alt
-
-
-def test_a_group_whose_perplexity_is_not_known_has_no_point():
-    groups = [
-        made_records.text_group("greedy", perplexity=None),
-        made_records.text_group("one text", perplexity=estimate(5.0), rep_4=estimate(2.0)),
-        made_records.text_group("people"),
-    ]
-    figure, alt = figures.repetition_by_perplexity(groups, "people")
-    assert {text.get_text() for text in figure.axes[0].texts} == {"one text", "people"}
-    assert "greedy" not in alt and "None" not in alt
-    assert len([line for line in figure.axes[0].lines if len(line.get_xdata()) == 2]) == 2  # people's
+    figure, alt, dots, middles = strips(groups)
+    assert not dots and middles[0, 1] == 40 and middles[1, 1] == 3 and (1, 0) not in middles
+    assert [2.5, 3.5] in [list(line.get_xdata()) for line in figure.axes[1].lines]
+    assert alt.endswith("people, 5 %; greedy, 40 %, 3.0.") and "None" not in alt
 
 
 def test_without_any_figure_the_axes_are_drawn_alone(tmp_path):
-    groups = [made_records.text_group("greedy", perplexity=None), made_records.text_group("people", rep_4=None)]
-    figure, alt = figures.repetition_by_perplexity(groups, "people")
+    figure, alt, dots, middles = strips([made_records.text_group("people", perplexity=None, rep_4=None)])
     figures.save(figure, tmp_path / "figure.svg")
-    assert not figure.axes[0].texts and not figure.axes[0].lines and "None" not in alt
-
-
-def test_labels_do_not_cover_each_other():
-    groups = [made_records.text_group(f"sampler {number}", perplexity=10.0 + number / 10) for number in range(8)]
-    figure, _ = figures.repetition_by_perplexity(groups, "people")
-    renderer = figures.FigureCanvasAgg(figure).get_renderer()
-    boxes = [figures.Text.get_window_extent(text, renderer) for text in figure.axes[0].texts]
-    assert len(boxes) == 8
-    assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[place + 1 :])
+    assert not dots and not middles and "None" not in alt
 
 
 def test_repetition_probability_draws_a_line_and_a_band_for_each_kind_of_text():
@@ -165,8 +181,15 @@ def test_repetition_probability_draws_a_line_and_a_band_for_each_kind_of_text():
     assert all(list(line.get_xdata()) == [1, 2, 3] for line in axes.lines)
     ends = axes.collections[0].get_paths()[0].vertices
     assert (ends[:, 1].min(), ends[:, 1].max()) == (pytest.approx(0.05), pytest.approx(0.85))
-    assert len({line.get_color() for line in axes.lines}) == 3
-    assert "a sentence, written again: 0.10, 0.60, 0.80;" in alt
+    assert len({line.get_color() for line in axes.lines}) == len({line.get_marker() for line in axes.lines}) == 3
+    assert [text.get_text() for text in axes.texts] == list(REPEATED)
+    assert "a sentence, written again 0.10, 0.60, 0.80;" in alt
+
+
+def test_the_label_of_a_line_stands_where_no_other_line_is_near():
+    figure, _ = figures.repetition_probability(REPEATED)  # they end at 0.8, 0.7 and 0.11
+    above = {text.get_text(): text.get_verticalalignment() == "bottom" for text in figure.axes[0].texts}
+    assert above == {figures.WRITTEN: True, figures.LOOPS: False, figures.STORIES: False}
 
 
 def test_a_line_without_texts_is_left_out():

@@ -117,9 +117,9 @@ def test_the_rounds_of_a_loop_are_marked_after_the_first():
     text = "I went home and slept and slept and slept and slept"
     page = html.samples([looped("I", text)], by="label", marked=True)
     assert "<b>I</b> went home and slept<mark> and slept and slept and slept</mark><div" in page
-    assert "55 % looped, rep-4 38 %" in page
+    assert "55 % of the words only repeat a loop, rep-4 38 %" in page
     page = html.samples([looped("I", "I went home")], by="label", marked=True)
-    assert "<b>I</b> went home<div" in page and "<mark>" not in page and "0 % looped, rep-4 0 %" in page
+    assert "<b>I</b> went home<div" in page and "<mark>" not in page and "0 % of the words only repeat" in page
 
 
 def test_a_loop_is_only_marked_where_that_is_asked_for():

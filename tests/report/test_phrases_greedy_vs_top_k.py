@@ -20,7 +20,7 @@ def finding(language="en", **beside):
 
 def test_the_finding_tells_the_figures_of_people():
     told = phrases.finding(made_records.samplers())
-    assert told.startswith("What people wrote has a diversity of 0.95 and a perplexity of 30 to this model.")
+    assert told.startswith("People's texts have a diversity of 0.95 and a perplexity of 30 to this model.")
     assert numbers(told) == numbers(phrases.finding(made_records.samplers(), "zh"))
     unknown = made_records.samplers(people=made_records.text_group("people", perplexity=None))
     assert "a perplexity of nan" in phrases.finding(unknown)
@@ -29,26 +29,26 @@ def test_the_finding_tells_the_figures_of_people():
 @pytest.mark.parametrize(
     ("diversity", "english", "chinese"),
     [
-        (-0.03, "Less diverse than people: a.", "多样性低于人写的：a。"),
-        (-0.01, "No difference in diversity shows for a.", "多样性看不出差异的：a。"),
-        (0.01, "No difference in diversity shows for a.", "多样性看不出差异的：a。"),
-        (0.03, "More diverse than people: a.", "多样性高于人写的：a。"),
+        (-0.03, "Diversity lower than people's: a.", "多样性低于人写的文本：a。"),
+        (-0.01, "No difference in diversity shows: a.", "多样性看不出差异：a。"),
+        (0.01, "No difference in diversity shows: a.", "多样性看不出差异：a。"),
+        (0.03, "Diversity higher than people's: a.", "多样性高于人写的文本：a。"),
     ],
 )
 def test_the_finding_judges_diversity_by_the_interval_of_the_paired_difference(diversity, english, chinese):
     told = finding(a=beside_people(diversity, 1.0))
     assert english in told
-    assert sum(start in told for start in ("Less diverse", "No difference in diversity", "More diverse")) == 1
+    assert sum(start in told for start in ("Diversity lower", "No difference in diversity", "Diversity higher")) == 1
     assert chinese in finding("zh", a=beside_people(diversity, 1.0))
 
 
 @pytest.mark.parametrize(
     ("ratio", "english", "chinese"),
     [
-        (0.97, "Easier for the model to predict than people's texts (a lower perplexity): a.", "困惑度更低）的：a。"),
-        (0.99, "No difference in perplexity shows for a.", "困惑度看不出差异的：a。"),
-        (1.01, "No difference in perplexity shows for a.", "困惑度看不出差异的：a。"),
-        (1.03, "Harder to predict (a higher perplexity): a.", "困惑度更高）的：a。"),
+        (0.97, "Perplexity lower than people's, so easier to predict: a.", "即更容易预测：a。"),
+        (0.99, "No difference in perplexity shows: a.", "困惑度看不出差异：a。"),
+        (1.01, "No difference in perplexity shows: a.", "困惑度看不出差异：a。"),
+        (1.03, "Perplexity higher than people's, so harder to predict: a.", "即更难预测：a。"),
     ],
 )
 def test_the_finding_judges_perplexity_by_the_interval_of_the_ratio(ratio, english, chinese):
@@ -58,8 +58,8 @@ def test_the_finding_judges_perplexity_by_the_interval_of_the_ratio(ratio, engli
 
 def test_the_finding_lists_samplers_side_by_side_and_none_twice():
     told = finding(a=beside_people(-0.5, 0.1), b=beside_people(-0.4, 0.2), c=beside_people(0.0, 1.0))
-    assert "Less diverse than people: a, b." in told and "(a lower perplexity): a, b." in told
-    assert told.count("a, b") == 2 and "More diverse" not in told and "Harder" not in told
+    assert "Diversity lower than people's: a, b." in told and "easier to predict: a, b." in told
+    assert told.count("a, b") == 2 and "higher" not in told
 
 
 def test_a_sampler_without_an_interval_shows_no_difference():
@@ -67,13 +67,13 @@ def test_a_sampler_without_an_interval_shows_no_difference():
     unknown.diversity_difference = estimate(-0.5)
     unknown.perplexity_ratio = estimate(None)
     told = finding(a=unknown)
-    assert "No difference in diversity shows for a. No difference in perplexity shows for a." in told
+    assert "No difference in diversity shows: a.\nNo difference in perplexity shows: a." in told
 
 
 @pytest.mark.parametrize("word", ["half", "nearest", "lowest", "overlap"])
 def test_no_sentence_says_what_holds_on_one_scale_only(word):
     measured = made_records.samplers()
-    told = [phrases.finding(measured), phrases.why_loops(measured), phrases.lesson(measured)]
+    told = [phrases.finding(measured), *phrases.why_loops(measured), phrases.lesson(measured)]
     assert not any(word in sentence for sentence in told)
 
 
@@ -84,46 +84,50 @@ def why(language="en", written=None, people=None, difference=(0.6, 0.75), **chan
     measured = made_records.self_reinforcement(
         written=written, people=people, written_minus_people=estimate(sum(difference) / 2, *difference), **changes
     )
-    return phrases.why_loops(made_records.samplers(self_reinforcement=measured), language)
+    return "\n".join(phrases.why_loops(made_records.samplers(self_reinforcement=measured), language))
 
 
 @pytest.mark.parametrize(
     ("probability", "english", "chinese"),
     [
-        ((0.1, 0.15, 0.16), "A sentence that is written again becomes more probable", "会变得更可能"),
-        ((0.1, 0.12, 0.14), "It does not show whether", "看不出"),
-        ((0.1, 0.09, 0.06), "It does not show whether", "看不出"),
-        ((0.1, 0.06, 0.04), "A sentence that is written again becomes less probable", "反而更不可能"),
+        ((0.1, 0.15, 0.16), "A sentence that is written again becomes more probable.", "会变得越来越可能"),
+        ((0.1, 0.12, 0.14), "These figures do not show whether", "看不出"),
+        ((0.1, 0.09, 0.06), "These figures do not show whether", "看不出"),
+        ((0.1, 0.06, 0.04), "A sentence that is written again becomes less probable.", "反而变得更不可能"),
     ],
 )
 def test_whether_a_sentence_becomes_more_probable_is_told_by_the_interval(probability, english, chinese):
     assert why(written=rounds(probability)).startswith(english)
-    assert chinese in why("zh", written=rounds(probability)).split("：")[0]
+    assert chinese in why("zh", written=rounds(probability)).split("。")[0]
 
 
 def test_the_probabilities_of_the_first_third_and_last_round_are_told():
     told = why(written=rounds((0.1, 0.5, 0.8, 0.9)), rounds=4)
-    assert "a probability of 0.10 in round 1, 0.80 in round 3 and 0.90 in round 4" in told
-    assert "over 16 sentences of people's (round 3 minus round 1: +0.70 (+0.65 – +0.75), 95 % interval over the" in told
+    assert "over 16 sentences, the model gives a token of the sentence a probability of 0.10 in round 1, 0.80" in told
+    assert "0.80 in round 3 and 0.90 in round 4. The change from round 1 to round 3 is +0.70 (+0.65 – +0.75)" in told
     chinese = why("zh", written=rounds((0.1, 0.5, 0.8, 0.9)), rounds=4)
     assert numbers(told) == numbers(chinese)
 
 
 def test_the_loops_of_greedy_decoding_are_told_if_there_are_enough():
     assert (
-        "in the 3 loops of greedy decoding, prompts included, that have three or more identical rounds, 0.30 in"
-        in why()
+        "The 3 loops of greedy decoding with at least three identical rounds go from 0.30 in round 1 to 0.70" in why()
     )
     none = made_records.rounds((), texts=0)
-    assert "loops of greedy" not in why(greedy=none) and "循环里" not in why("zh", greedy=none)
+    assert "loops of greedy" not in why(greedy=none) and "贪心解码的循环" not in why("zh", greedy=none)
 
 
 @pytest.mark.parametrize(
     ("people", "difference", "english", "chinese"),
     [
-        ((0.1, 0.1, 0.14), (0.1, 0.2), "which shows no rise from the length of the context", "看不出上文变长"),
-        ((0.1, 0.1, 0.16), (0.1, 0.2), "the context explains only a part of the rise", "只能解释这种上升的一部分"),
-        ((0.1, 0.1, 0.16), (-0.1, 0.2), "the context may explain the rise", "也可能只是因为"),
+        ((0.1, 0.1, 0.14), (0.1, 0.2), "a longer text alone shows no such rise", "看不出这种上升"),
+        (
+            (0.1, 0.1, 0.16),
+            (0.1, 0.2),
+            "a longer text alone explains only a part of the rise",
+            "只能解释这种上升的一部分",
+        ),
+        ((0.1, 0.1, 0.16), (-0.1, 0.2), "a longer text alone may explain the rise", "也可能只是因为"),
     ],
 )
 def test_what_the_length_of_the_context_explains_is_told_by_people_s_stories(people, difference, english, chinese):
@@ -134,15 +138,17 @@ def test_what_the_length_of_the_context_explains_is_told_by_people_s_stories(peo
 def test_where_nothing_rises_there_is_nothing_to_explain():
     flat = rounds((0.1, 0.1, 0.1))
     assert "explain" not in why(written=flat) and "解释" not in why("zh", written=flat)
-    assert "at the same places, the probability is 0.10 and 0.11." in why(written=flat)
+    assert "the probability is 0.10 at the place of round 1 and 0.11 at the place of round 3." in why(written=flat)
 
 
 def test_what_both_samplers_would_write_is_counted():
     share = [estimate(0.0), estimate(12.5), estimate(81.25)]
     chance = [estimate(0.0), estimate(2.0), estimate(45.0)]
     told = why(written=rounds(greedy_whole_percent=share, top_k_whole_percent=chance))
-    assert "the whole sentence again in 13 of 16 cases in round 3 and in 13 in round 3" in told  # 3 is the last, too
-    assert "top-k sampling (k=5) would do so with a chance of 45 % and 45 %." in told
+    assert "That is so for 13 of 16 sentences in round 3 and for 13 in round 3." in told  # 3 is the last, too
+    assert (
+        "Top-k sampling (k=5) draws its tokens" in told and "a chance of 45 % in round 3 and 45 % in round 3." in told
+    )
 
 
 # What to take away.
@@ -159,7 +165,7 @@ def lesson(language="en", loops=(3, 0, 1), **changes):
 
 
 def test_the_lesson_follows_only_from_a_rise_that_the_length_does_not_explain():
-    rise = "A phrase that has just been written makes itself more probable."
+    rise = "A phrase that has just been written makes itself more probable, and greedy decoding"
     assert lesson().startswith(rise) and "使自己更可能再次出现" in lesson("zh")
     for changes in (
         {"written": rounds((0.1, 0.1, 0.12))},
@@ -170,25 +176,19 @@ def test_the_lesson_follows_only_from_a_rise_that_the_length_does_not_explain():
         assert lesson("zh", **changes).startswith("从这些数字看不出")
 
 
-def test_the_lesson_tells_how_often_each_sampler_stays_in_the_last_round():
-    last = rounds(
-        greedy_whole_percent=[estimate(0.0), estimate(0.0), estimate(75.0)],
-        top_k_whole_percent=[estimate(0.0), estimate(0.0), estimate(52.0)],
-    )
-    told = lesson(written=last)
-    assert "In round 3 of a sentence, each of its tokens is the most probable one in 12 of 16 cases" in told
-    assert "Top-k sampling (k=5) leaves a sentence in that round with a chance of 48 %." in told
-
-
 def test_the_lesson_names_the_samplers_without_a_loop():
-    assert lesson().endswith(
-        "No loop was seen in 4 texts each of top-k; so few texts do not set these apart from a sampler with a "
-        "single loop."
-    )
-    assert lesson(loops=(3, 0, 0)).endswith(
-        "each of top-k, top-p; so few texts do not set these apart from a sampler with a single loop."
-    )
-    assert "without a loop" not in lesson(loops=(3, 1, 1)) and "没有一次" not in lesson("zh", loops=(3, 1, 1))
+    assert " No loop was seen in 4 texts each of top-k. With so few texts" in lesson()
+    assert " No loop was seen in 4 texts each of top-k, top-p. With so few texts" in lesson(loops=(3, 0, 0))
+    assert "No loop was seen" not in lesson(loops=(3, 1, 1)) and "没有出现循环" not in lesson("zh", loops=(3, 1, 1))
+
+
+def test_how_much_of_a_text_repeats_is_told_for_both_samplers_and_people():
+    told = phrases.repeated(made_records.samplers())
+    assert "On average, 40 % of the four-word phrases in a text by greedy decoding" in told
+    assert told.endswith("With top-k sampling it is 5 %, and in people's texts 1 %.")
+    assert numbers(told) == numbers(phrases.repeated(made_records.samplers(), "zh"))
+    unknown = made_records.samplers(people=made_records.text_group("people", rep_4=None))
+    assert "in people's texts (nothing to judge)." in phrases.repeated(unknown)
 
 
 # The answer.
@@ -198,25 +198,40 @@ def answer(language="en", **changes):
     return phrases.answer(made_records.results("03_greedy_vs_top_k", made_records.samplers(**changes)), language)
 
 
-def test_greedy_against_top_k_answers_with_loops_differences_and_what_repeating_does():
+def test_greedy_against_top_k_answers_with_loops_their_difference_and_what_repeating_does():
     told = answer()
     assert told.startswith(
         "Greedy decoding fell into a loop in 3 of 4 texts, top-k sampling (k=5) in 0 of 8, and people in 0 of 4."
     )
-    assert "40 %, 5 % and 1 % of a text's four-word phrases had occurred before" in told
-    assert "the probability of its tokens goes from 0.10 to 0.80; in people's stories" in told
-    assert "from 0.10 to 0.11." in told
+    assert "written 3 times in a row, the model gives its tokens an average probability of 0.10 the first time" in told
     assert numbers(told) == numbers(answer("zh"))
 
 
-@pytest.mark.parametrize(("points", "told"), [(75.0, "+75 (+55 – +95)"), (-10.0, "-10 (-30 – +10)")])
-def test_the_answer_tells_the_paired_differences_with_their_sign(points, told):
+@pytest.mark.parametrize(
+    ("points", "english", "chinese"),
+    [
+        (75.0, "by 75 percentage points (95 % confidence interval: 55 to 95)", "相差 75 个百分点"),
+        (-75.0, "by 75 percentage points (95 % confidence interval: 55 to 95)", "相差 75 个百分点"),
+        (-10.0, "do not show which of the two samplers loops more often: the difference is -10", "看不出"),
+    ],
+)
+def test_the_answer_tells_the_difference_and_whether_it_can_be_none(points, english, chinese):
     of_loops = made_records.differences(0.0, loop=points)
-    assert (
-        f"differs from top-k by {told} percentage points in the share of texts with a loop, and by +0 (-20 – +20)"
-        in answer(greedy_minus_top_k=of_loops)
-    )
-    assert f"陷入循环的文本 {told} 个百分点" in answer("zh", greedy_minus_top_k=of_loops)
+    assert english in answer(greedy_minus_top_k=of_loops)
+    assert chinese in answer("zh", greedy_minus_top_k=of_loops)
+
+
+def test_a_difference_without_an_interval_is_told_to_be_unsure():
+    unknown = made_records.differences(0.0) | {"loop": estimate(75.0)}
+    assert "too few to tell how sure" in answer(greedy_minus_top_k=unknown)
+    assert "无法判断" in answer("zh", greedy_minus_top_k=unknown)
+
+
+def test_the_answer_names_a_cause_only_if_a_rise_shows_that_the_length_does_not_explain():
+    flat = made_records.self_reinforcement(written=rounds((0.1, 0.1, 0.12)))
+    for language, more, none in (("en", "makes itself more probable: when", "do not show"), ("zh", "就会使", "看不出")):
+        assert more in answer(language) and none not in answer(language)
+        assert none in answer(language, self_reinforcement=flat)
 
 
 @pytest.mark.parametrize("language", wording.LANGUAGES)

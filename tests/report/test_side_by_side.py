@@ -71,8 +71,8 @@ def test_parameters_figures_pictures_and_samples_stand_side_by_side(outputs, cap
         '<td lang="en">7.50</td></tr>',
     ]
     assert page.count("data:image/svg+xml;base64,") == 2
-    assert page.count('alt="Repeated four-word phrases against perplexity.') == 2
-    assert page.count("The orange star is what people wrote") == 2
+    assert page.count('alt="Share of repeated four-word phrases and perplexity,') == 2
+    assert page.count("The orange diamonds on top are texts by people") == 2
     assert page.count("I went &lt;b&gt;") == 2
     assert ">I saw</td>" in page and ">I ran</td>" in page
     assert f'data-label="{NAMES[0]}">–</td>' in page and ">I sat</td>" in page

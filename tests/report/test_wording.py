@@ -21,6 +21,7 @@ from lib.core.records import (
     Verdict,
     Winner,
 )
+from lib.evaluation import metrics
 from lib.report import numbering, phrases, views, wording
 
 NAMES = sorted(wording.templates())
@@ -117,6 +118,7 @@ FAMILIES = {
     "finding_{}_{}": family(["finding_"], ["diversity", "perplexity"], ["below", "open", "above"]),
     "loops_written_{}": family(["loops_written_"], ["more", "less", "open"]),
     "loops_people_{}": family(["loops_people_"], ["none", "part", "open"]),
+    "rest_{}": family(["rest_"], metrics.Table),
     "held_out_{}": family(["held_out_"], ["texts", "poems"]),
     "{}_explained": {f"{name}_explained" for name in ("repetition", "variety", "form", "gibberish", "demands")},
     "numbered_{}": family(["numbered_"], numbering.KINDS.values()),
