@@ -1,5 +1,6 @@
 """Draw the figures of the reports. Each function returns a matplotlib figure and its alternative text."""
 
+import itertools
 import math
 import statistics
 import warnings
