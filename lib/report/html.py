@@ -89,6 +89,16 @@ def figure(file: Path, alt: str, caption: str) -> str:
     return str(_macros().figure(data_uri(file), alt, caption))
 
 
+def folded(summary: str, content: str) -> str:
+    """Fold a part of a page away behind a line that opens it.
+
+    Args:
+        summary: The line.
+        content: The part, as HTML.
+    """
+    return str(_macros().folded(summary, markupsafe.Markup(content)))
+
+
 def attempts(tried: list[str], used: str, language: str = "en") -> str:
     """List which sources failed and why, and which one was used in the end."""
     return str(_macros().attempts(tried, used, language))
@@ -137,13 +147,13 @@ def note(sample: Sample, marked: bool, language: str = "en") -> str:
     return wording.say("comma", language).join(parts)
 
 
-def poems(cards: list[tuple[str, str]]) -> str:
-    """Show poems with one clause on each line.
+def poems(cards: list[dict]) -> str:
+    """Show poems line by line, with a mark below each character for its tone, and rhymes in colours and with letters.
 
     Args:
-        cards: For each poem its text, and a note that is printed below it.
+        cards: For each poem `head`, a line above it; `lines`, the result of `poems.marked`; `notes`, lines below it.
     """
-    return str(_macros().poems([{"lines": chinese.lines(text), "note": told} for text, told in cards]))
+    return str(_macros().poems(cards))
 
 
 def data_uri(file: Path) -> str:
