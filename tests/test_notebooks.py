@@ -208,8 +208,8 @@ def test_tang_poetry(smoke_outputs):
         values = [run.form_by_prompt[prompt].shares["han"].value for run in measured.runs]
         assert shares["han"].value == pytest.approx(sum(values) / 2)
     page = (smoke_outputs / "04_tang_poetry" / "report.html").read_text(encoding="utf-8")
-    assert '<div class="poem"><p lang="zh">' in page
-    assert "A dot for each training run" in page and "mean of 2 runs" in page
+    assert page.count('<div class="poem">') == 3 + 2 * 6 + 1  # from training; of two prompts before and after; one more
+    assert "A blue dot is a training run" in page and "after fine-tuning, 春眠不覺曉: run 2" in page
 
 
 def test_the_model_from_scratch_is_judged_on_the_same_poems_as_the_fine_tuned_one(smoke_outputs):
@@ -230,7 +230,7 @@ def test_the_model_from_scratch_is_judged_on_the_same_poems_as_the_fine_tuned_on
     assert measured.runs[0].steps == measured.runs[1].steps == 6
     assert {sample.prompt for sample in measured.fine_tuned.samples} == {"春眠不覺曉"}
     page = (smoke_outputs / "05_from_scratch" / "report.html").read_text(encoding="utf-8")
-    assert "after fine-tuning; top_k (k=5)" in page and "from scratch; top_k (k=5)" in page
+    assert page.count('<div class="poem">') == 3 + 1 + 3 and "春眠不覺曉, from scratch: the best" in page
 
 
 def test_the_summary_is_made_from_the_others_results(smoke_outputs, monkeypatch):

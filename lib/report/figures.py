@@ -3,6 +3,7 @@
 import itertools
 import math
 import statistics
+import textwrap
 import warnings
 from pathlib import Path
 
@@ -58,19 +59,19 @@ STRIPS = {  # by metric: the field of a text, and the title of the panel
 }
 JITTER, GOLDEN = 0.17, 0.618034  # rows: how far dots are moved apart; how: by the golden ratio, so always the same way
 DEMANDS = {  # the demands on a poem, as their panels are named
-    "well_formed": "form:\nwell formed",
-    "rhyme": "rhyme:\npairs of even lines",
-    "parallel_tones": "parallel:\nopposite tones",
-    "parallel_words": "parallel: words\nof a kind, percentile",
+    "well_formed": "regular form, % of the poems",
+    "rhyme": "rhyme, % of the pairs of even lines",
+    "parallel_tones": "opposite tones, % of the places",
+    "parallel_words": "matching words, percentile",
 }
 BLUE, ORANGE, GREY, GREEN = "#2f6db3", "#d9822b", "#9aa0a8", "#4a9b6e"
 INK, LIGHT = "#1c2024", "#e4e7eb"  # of text and lines that have no colour of their own, on a light and on a dark page
 TEXTS = {BLUE: BLUE, ORANGE: "#9a560f", GREY: "#5d646d", GREEN: "#2f6f4c"}  # darker, since text needs more contrast
 ON_DARK = {BLUE: "#7fb3ec", ORANGE: "#f0a050", GREY: "#a9b2bd", GREEN: "#74c79a"}
 LINES = ((GREY, "--"), (BLUE, "-"), (ORANGE, "-."), (GREEN, (0, (1, 1))))  # dashed ones too, where colours look alike
-GOLDEN = 0.618  # multiples of the golden ratio fall evenly between 0 and 1
 WRITERS = {"model": BLUE, "people": ORANGE, "chance": GREY}
 ANSWERS = {AnswerLanguage.CHINESE: "o", AnswerLanguage.ENGLISH: "^", AnswerLanguage.NEITHER: "x"}  # the marks of texts
+NARROW = 20  # characters of a label beside a row
 WIDER = 0.5  # em by which a Chinese character is wider than what stands for it where this machine has no font for it
 
 
@@ -453,53 +454,70 @@ def speed(
 
 
 def poem_demands(
-    groups: dict[str, list[PoemForm]],
-    over_runs: dict[str, dict[str, Estimate]],
+    groups: list[tuple[str, list[PoemForm], dict[str, Estimate]]],
     scale: dict[str, tuple[Estimate, Estimate | None]],
     language: str = "en",
 ) -> tuple[Figure, str]:
     """How far groups of poems meet the three demands: form, rhyme, parallelism. A dot for each training run.
 
     Args:
-        groups: By name, the form of each run.
-        over_runs: By name, the means over the runs; their intervals are drawn. A group that is not named has a single
-            run, and the interval within it is drawn.
-        scale: By share, ceiling and chance (None: there is none), drawn as lines with their intervals.
+        groups: For each its name, the form of each run, and the means over the runs, whose intervals are drawn. Of a
+            group with a single run, the interval within it is drawn.
+        scale: By share, what Tang poets reach and what comes by chance (None: there is no such figure), drawn as lines
+            with their intervals.
+        language: One of `wording.LANGUAGES`.
     """
-    figure = Figure(figsize=(7.5, 1.5 + 0.36 * len(groups)))
-    panels = figure.subplots(1, len(DEMANDS), sharey=True)
+    figure = Figure(figsize=(WIDTH, len(DEMANDS) * (1.2 + 0.37 * len(groups))))
+    panels = figure.subplots(len(DEMANDS), sharex=True)
+    labels = [textwrap.fill(escaping.visible(name), NARROW) for name, *_ in groups]  # a prompt is any text
     told = []
     for axes, (measure, title) in zip(panels, DEMANDS.items(), strict=True):
-        named = []
-        for (name, line), colour in zip(
-            zip(("ceiling", "chance"), scale[measure], strict=True), (ORANGE, GREY), strict=True
+        title, named = wording.label(title, language), []
+        for row, name, line, colour, dashes in zip(
+            (-1.6, -1), ("Tang poets", "chance"), scale[measure], (ORANGE, GREY), ("-", "--"), strict=True
         ):
             if line is None or line.value is None:
                 continue
-            axes.axvline(line.value, color=colour, linewidth=1.5)
+            axes.axvline(line.value, color=colour, linewidth=1.8, linestyle=dashes)
             if line.has_interval:
                 axes.axvspan(line.low, line.high, color=colour, alpha=0.2, linewidth=0)
-            named.append(f"{name} {_short(line.value)}")
-        for place, (name, runs) in enumerate(groups.items()):
+            named.append(f"{wording.label(name, language)} {number(line.value, 2)}")
+            _values_beside(axes, [line.value], row, named[-1])
+        for place, (name, runs, over_runs) in enumerate(groups):
             values = [run.shares[measure].value for run in runs]
             values = [value for value in values if value is not None]
             if not values:
                 continue
-            spread = over_runs[name][measure] if name in over_runs else runs[0].shares[measure]
-            if spread.has_interval:
-                axes.plot([spread.low, spread.high], [place, place], color="black", linewidth=1)
+            mean = over_runs[measure] if len(runs) > 1 else runs[0].shares[measure]
+            if mean.has_interval:
+                axes.plot([mean.low, mean.high], [place, place], color="black", linewidth=1)
             axes.plot(values, [place] * len(values), "o", color=BLUE, markersize=5, alpha=0.7, clip_on=False)
-            named.append(f"{name} {', '.join(map(_short, values))}")
-        axes.set(xlim=(0, 100), xlabel="percentile" if measure == "parallel_words" else "%")
-        axes.set_title(title, fontsize=9)
+            ends = [mean.low, mean.high] if mean.has_interval else []
+            _values_beside(axes, [*values, *ends], place, number(sum(values) / len(values), 2))
+            named.append(f"{name} {wording.say('and', language).join(map(_short, values))}")
+        axes.set(xlim=(0, 100), ylim=(len(groups) - 0.4, -2.2))
+        axes.set_yticks(range(len(groups)), labels)
+        axes.set_title(title, loc="left", fontsize="medium")
         axes.grid(axis="y", visible=False)
-        told.append(f"{' '.join(title.split())}: {'; '.join(named)}")
-    panels[0].set_yticks(range(len(groups)), [escaping.visible(name) for name in groups])  # a prompt is any text
-    panels[0].set_ylim(len(groups) - 0.4, -0.6)
+        values = wording.say("between", language).join(named)
+        told.append(wording.say("alt_panel", language, panel=title, values=values))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.tight_layout()
-    return figure, f"The three demands on a poem. {'. '.join(told)}."
+    return figure, wording.say("alt_demands", language, panels=wording.say("sentence_space", language).join(told))
+
+
+def _values_beside(axes, values: list[float], row: float, text: str) -> None:
+    """Writes a label beside what is drawn at some values in a row, on the side where there is more room."""
+    right = max(values) < 60
+    axes.annotate(
+        text,
+        (max(values) if right else min(values), row),
+        (6 if right else -6, 0),
+        textcoords="offset points",
+        ha="left" if right else "right",
+        va="center",
+    )
 
 
 def _short(value: float) -> str:

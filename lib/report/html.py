@@ -170,13 +170,13 @@ def note(sample: Sample, marked: bool, language: str = "en") -> str:
     return wording.say("comma", language).join(parts)
 
 
-def poems(cards: list[tuple[str, str]]) -> str:
-    """Show poems with one clause on each line.
+def poems(cards: list[dict]) -> str:
+    """Show poems line by line, with a mark below each character for its tone, and rhymes in colours and with letters.
 
     Args:
-        cards: For each poem its text, and a note that is printed below it.
+        cards: For each poem `head`, a line above it; `lines`, the result of `poems.marked`; `notes`, lines below it.
     """
-    return str(_macros().poems([{"lines": chinese.lines(text), "note": told} for text, told in cards]))
+    return str(_macros().poems(cards))
 
 
 def data_uri(file: Path) -> str:

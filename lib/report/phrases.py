@@ -22,13 +22,13 @@ from lib.core.records import (
     FromScratch,
     GreedyVsTopK,
     Machine,
-    PoemForm,
     PoemScale,
     RedditFinetune,
     Results,
     SelfReinforcement,
     SpeedVerdict,
     StandIn,
+    TangPoetry,
     TextLengths,
     TextQuality,
     Timing,
@@ -630,13 +630,19 @@ def same_as_greedy(measured: GreedyVsTopK, language: str = "en") -> str:
 
 
 def contests(judged: list[Contest], language: str = "en") -> str:
-    """Say in a sentence which model is better in which measures."""
+    """Say which model is better in which measures, a sentence for each of the two and one for neither."""
     parts = []
     for winner in Winner:
         names = [say(f"measure_{one.measure}", language) for one in judged if one.winner is winner]
         if names:
-            parts.append(say(f"better_{winner.name.lower()}", language, measures=say("and", language).join(names)))
-    return _capital(say("between", language).join(parts) + say("full_stop", language))
+            parts.append(say(f"better_{winner.name.lower()}", language, measures=_listed(names, language)))
+    return say("sentence_space", language).join(parts)
+
+
+def _listed(names: list[str], language: str) -> str:
+    """Put names into a list such as `"a, b and c"`."""
+    *most, last = names
+    return say("listed", language, most=say("and", language).join(most), last=last) if most else last
 
 
 def difference(estimate: Estimate, language: str = "en") -> str:
@@ -669,27 +675,27 @@ def asked(prompts: dict[str, str], language: str = "en") -> str:
 
 def parallelism(scale: PoemScale, language: str = "en") -> str:
     """Say whether the measures of parallelism tell middle couplets of regulated verse from first and last ones."""
-    parts = []
+    parts = [say("couplets_question", language)]
     for share, difference in scale.middle_minus_outer.items():
-        groups = scale.regulated_middle.shares[share], scale.regulated_outer.shares[share]
+        measure = say(f"measure_{share}", language)
         if not difference.has_interval:
-            parts.append(say("couplets_unknown", language, measure=say(f"measure_{share}", language)))
+            parts.append(say("couplets_unknown", language, measure=measure))
             continue
         apart = difference.low > 0 or difference.high < 0
-        small = apart and share == "parallel_tones" and abs(difference.value) < NOTICEABLE_SHARE
+        small = share == "parallel_tones" and abs(difference.value) < NOTICEABLE_SHARE
         parts.append(
             say(
-                "couplets_alike" if not apart else "couplets_hardly_apart" if small else "couplets_apart",
+                "couplets_hardly_apart" if small else "couplets_apart" if apart else "couplets_alike",
                 language,
-                measure=say(f"measure_{share}", language),
-                middle=number(groups[0].value),
-                outer=number(groups[1].value),
-                value=number(difference.value),
-                low=number(difference.low),
-                high=number(difference.high),
+                measure=measure,
+                middle=number(scale.regulated_middle.shares[share].value),
+                outer=number(scale.regulated_outer.shares[share].value),
+                value=number(difference.value, 2),
+                low=number(difference.low, 2),
+                high=number(difference.high, 2),
             )
         )
-    return say("sentence_space", language).join(map(_capital, parts))
+    return say("sentence_space", language).join(parts)
 
 
 def trained_where(theirs: Machine, here: Machine, language: str = "en") -> str:
@@ -988,99 +994,97 @@ def _gap(difference: Estimate, language: str) -> str:
 
 def _answer_tang(results: Results, language: str) -> dict:
     measured = results.measured
-    form, runs = measured.form, measured.runs
-    prompts = [form.prompt, *(prompt for prompt in form.after_by_prompt if prompt != form.prompt)]
-    groups = [[run.form_by_prompt[prompt] for run in runs] for prompt in prompts]
-    before = [[run.before_by_prompt[prompt] for run in runs] for prompt in prompts]
-    told = [
-        say(
-            "poems_more" if number_of else "poems_first",
-            language,
-            prompt=prompt,
-            before=_ranges(earlier, language)["well_formed"],
-            **_ranges(group, language),
-        )
-        for number_of, (prompt, group, earlier) in enumerate(zip(prompts, groups, before, strict=True))
-    ]
+
+    def shares(by_prompt: dict[str, dict[str, Estimate]], share: str) -> str:
+        return percent_range([of_prompt[share].value for of_prompt in by_prompt.values()], language)
+
     return {
-        "runs": runs_of(len(runs), language),
-        "steps": measured.training.steps,
-        "batch": measured.training.batch_size,
-        "poems": say("sentence_space", language).join(told),
-        "scale": _scale(form, language),
-        "verdict": say("sentence_space", language).join(
-            beside_chance(prompt, measured.after_minus_chance[prompt], language) for prompt in prompts
-        ),
-        "bits_before": measured.likelihood.before.bits_per_character,
-        "bits_after": _number_range([run.likelihood.bits_per_character for run in runs], language),
+        "before": shares(measured.before_over_runs, "well_formed"),
+        "after": shares(measured.after_over_runs, "well_formed"),
+        "by_prompt": say("by_prompt", language) if len(measured.after_over_runs) > 1 else "",
+        "chance": _above_chance(list(measured.after_minus_chance.values()), language),
+        "rhyme": shares(measured.after_over_runs, "rhyme"),
+        "tang_rhyme": percent_range([measured.form.ceiling("rhyme").value], language),
+        "chance_rhyme": percent_range([measured.form.chance("rhyme").value], language),
     }
 
 
-def runs_of(count: int, language: str = "en") -> str:
-    """Say over how many training runs something was seen."""
-    return say("in_one_run" if count == 1 else "in_runs", language, count=count)
-
-
-_TOLD = ("well_formed", "rhyme", "parallel_tones", "parallel_words")
-
-
-def _ranges(runs: list[PoemForm], language: str) -> dict[str, str]:
-    """The lowest and the highest share over the runs, for each of the demands."""
-    return {share: percent_range([run.shares[share].value for run in runs], language) for share in _TOLD}
-
-
-def _number_range(values: list[float], language: str) -> str:
-    low, high = f"{min(values):.2f}", f"{max(values):.2f}"
-    return low if low == high else say("range", language, low=low, high=high)
-
-
-def _scale(scale: PoemScale, language: str) -> str:
-    """Say what Tang poets come to, and what comes by chance."""
-    return say(
-        "poems_scale",
-        language,
-        **{f"tang_{share}": percent_range([scale.ceiling(share).value], language) for share in _TOLD},
-        **{f"chance_{share}": percent_range([scale.chance(share).value], language) for share in _TOLD[1:]},
-    )
-
-
-def beside_chance(prompt: str, minus_chance: dict[str, Estimate], language: str = "en") -> str:
-    """Say which of rhyme and parallelism are above chance after a prompt, by the intervals of the differences."""
-    groups = {"above": [], "alike": [], "below": [], "unknown": []}
-    for share in _TOLD[1:]:
-        difference = minus_chance[share]
-        if difference.value is None:
-            groups["unknown"].append(say(f"measure_{share}", language))
-            continue
-        above, below = difference.has_interval and difference.low > 0, difference.has_interval and difference.high < 0
-        groups["above" if above else "below" if below else "alike"].append(say(f"measure_{share}", language))
+def _above_chance(by_prompt: list[dict[str, Estimate]], language: str) -> str:
+    """Say in which of rhyme and parallelism the poems from all, some or none of the prompts are above chance."""
+    groups = {"all": [], "some": [], "none": [], "unknown": []}
+    for share in JUDGED_BY_CHANCE:
+        known = [one[share] for one in by_prompt if one[share].value is not None]
+        above = [one.has_interval and one.low > 0 for one in known]
+        kind = "unknown" if not known else "all" if all(above) else "some" if any(above) else "none"
+        groups[kind].append(say(f"measure_{share}", language))
     parts = [
-        say(f"chance_{name}", language, prompt=prompt, measures=say("and", language).join(measures))
-        for name, measures in groups.items()
+        say(f"above_chance_{kind}", language, measures=_listed(measures, language))
+        for kind, measures in groups.items()
         if measures
     ]
     return say("sentence_space", language).join(parts)
 
 
+JUDGED_BY_CHANCE = ("rhyme", "parallel_tones", "parallel_words")
+IN_SHORT = ("bits_per_character", "well_formed", *JUDGED_BY_CHANCE, "seconds_per_poem")  # contests that an answer tells
+
+
+def poems_beside_chance(measured: TangPoetry | FromScratch, language: str = "en") -> str:
+    """Say, prompt by prompt, which of rhyme and parallelism are above chance after training."""
+    if isinstance(measured, FromScratch):
+        by_prompt = {measured.prompt: measured.minus_chance}
+    else:
+        by_prompt = measured.after_minus_chance
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for prompt, minus_chance in by_prompt.items():
+        sides = tuple(_beside_chance(minus_chance[share]) for share in JUDGED_BY_CHANCE)
+        alike.setdefault(sides, []).append(prompt)
+    told = []
+    for sides, prompts in alike.items():
+        named = say("or_prompt", language).join(prompts)
+        for side in ("above", "alike", "below", "unknown"):
+            pairs = zip(JUDGED_BY_CHANCE, sides, strict=True)
+            measures = [say(f"measure_{share}", language) for share, one in pairs if one == side]
+            if measures:
+                told.append(say(f"chance_{side}", language, prompts=named, measures=_listed(measures, language)))
+    return say("sentence_space", language).join(told)
+
+
+def _beside_chance(difference: Estimate) -> str:
+    """Return on which side of chance the interval of a difference lies."""
+    if difference.value is None:
+        return "unknown"
+    if difference.has_interval and difference.low > 0:
+        return "above"
+    return "below" if difference.has_interval and difference.high < 0 else "alike"
+
+
+def poem_counts(counted: dict, language: str = "en") -> str:
+    """Say in a line how far a poem meets the demands.
+
+    Args:
+        counted: A result of `poem_cards.counts`.
+        language: One of `wording.LANGUAGES`.
+    """
+    lines = counted["lines"]
+    form = say("poem_irregular", language)
+    if counted["well_formed"]:
+        form = say("poem_regular", language, lines=len(lines), length=len(lines[0]))
+    names = ("rhymes", "rhyme_pairs", "opposite", "tone_places")
+    return say("poem_counts", language, form=form, **{name: counted[name] for name in names})
+
+
 def _answer_scratch(results: Results, language: str) -> dict:
     measured = results.measured
-    theirs = measured.fine_tuned
-    own = _ranges([run.form_by_prompt[measured.prompt] for run in measured.runs], language)
-    others = _ranges([run.form_by_prompt[theirs.prompt] for run in theirs.runs], language)
+    judged = head_to_head.contests(measured)
+    bits = next(one for one in judged if one.measure == "bits_per_character")
     return {
-        "runs": runs_of(len(measured.runs), language),
-        "their_runs": say("runs_count", language, count=len(theirs.runs)) if len(theirs.runs) > 1 else "",
-        "prompt": measured.prompt,
         "millions": measured.parameters / 1e6,
         "own_seconds": measured.budget.total_seconds,
-        "their_seconds": theirs.training.seconds,
-        "own_bits": _number_range([run.likelihood.bits_per_character for run in measured.runs], language),
-        "their_bits": _number_range([run.likelihood.bits_per_character for run in theirs.runs], language),
-        **{f"own_{share}": value for share, value in own.items()},
-        **{f"their_{share}": value for share, value in others.items()},
-        "own_time": number(measured.timing.later_calls.median_seconds, 2),
-        "their_time": number(theirs.timing.later_calls.median_seconds, 2),
-        "verdict": contests(head_to_head.contests(measured), language),
+        "their_seconds": measured.fine_tuned.training.seconds,
+        "own_bits": bits.from_scratch.value,
+        "their_bits": bits.fine_tuned.value,
+        "verdict": contests([one for one in judged if one.measure in IN_SHORT], language),
     }
 
 

@@ -36,17 +36,17 @@ from lib.report.numbers import DASH, number, signed, with_interval
 from lib.report.wording import say
 
 DEMANDS = {  # the three that the post names
-    "well_formed": "form: well formed %",
-    "rhyme": "rhyme: pairs %",
-    "rhyme_secondary": "rhyme by a secondary reading only %",
-    "parallel_tones": "parallel: opposite tones %",
-    "parallel_words": "parallel: words of a kind, percentile",
+    "well_formed": "regular form, %",
+    "rhyme": "rhyming pairs, %",
+    "parallel_tones": "opposite tones, %",
+    "parallel_words": "matching words, percentile",
 }
 FORM = {
-    "regular_lines": "regular lines %",
-    "han": "Chinese characters %",
-    "alternating": "alternating tones %",
-    "distinct": "distinct characters %",
+    "regular_lines": "regular lines, %",
+    "han": "Chinese characters, %",
+    "alternating": "alternating tones, %",
+    "distinct": "different characters, %",
+    "rhyme_secondary": "rhyme by a rarer reading only, %",
 }
 ON_PAGE = ("loop", "rep_4", "diversity", "longest_repeated", "perplexity", "distinct_2", "self_bleu_4", "copied")
 RUNS = {
@@ -337,60 +337,72 @@ def text_groups(groups: list[TextGroup], table: metrics.Table, rest: bool = Fals
     return rows
 
 
-def poem_demands(groups: list[tuple[str, str, dict[str, Estimate]]]) -> list[dict]:
+def poem_demands(groups: list[tuple[str, dict[str, Estimate]]]) -> list[dict]:
     """The three demands on poems, a row a group.
 
     Args:
-        groups: Name, what its intervals are over, and shares; a share that is missing gets a dash.
+        groups: Name and shares of each; a share that is missing gets a dash.
     """
     return [
-        {
-            "poems by": name,
-            "interval over": over,
-            **{label: with_interval(shares.get(share, Estimate(value=None))) for share, label in DEMANDS.items()},
-        }
-        for name, over, shares in groups
+        {"poems by": name}
+        | {label: with_interval(shares.get(share, Estimate(value=None))) for share, label in DEMANDS.items()}
+        for name, shares in groups
     ]
 
 
-def poem_forms(groups: dict[str, PoemForm]) -> list[dict]:
-    """The form of groups of poems, a row a group."""
+def poem_forms(groups: list[tuple[str, PoemForm]]) -> list[dict]:
+    """The rest of the form of groups of poems, a row a group."""
+    return [
+        {"poems by": name} | {label: with_interval(form.shares[share]) for share, label in FORM.items()}
+        for name, form in groups
+    ]
+
+
+def poem_counts(groups: list[tuple[str, PoemForm]], language: str = "en") -> list[dict]:
+    """How much there was to judge in groups of poems, and the longest copy, a row a group."""
     return [
         {
             "poems by": name,
             "poems": form.poems,
-            **{label: with_interval(form.shares[share]) for share, label in FORM.items()},
-            "pairs for rhyme": form.rhyme_pairs,
-            "rhyme not known %": form.rhyme_unknown_percent,
-            "pairs for tones": form.tone_pairs,
-            "tones not known %": form.tone_unknown_percent,
-            "couplets": form.couplets,
-            "longest copied": form.copied_longest,
+            "pairs of even lines judged": _judged(form.rhyme_pairs, form.rhyme_unknown_percent, language),
+            "pairs of tones judged": _judged(form.tone_pairs, form.tone_unknown_percent, language),
+            "couplets judged": form.couplets,
+            "longest copy, characters": None if form.copied_longest is None else round(form.copied_longest),
         }
-        for name, form in groups.items()
+        for name, form in groups
     ]
 
 
-def poem_lines(lines: list[PoemLine]) -> list[dict]:
+def _judged(count: int, unknown_percent: float | None, language: str) -> str:
+    """Tell how many pairs could be judged, and of how many."""
+    if not count or unknown_percent is None:
+        return str(count)
+    return say("count_of", language, count=count, all=round(count / (1 - unknown_percent / 100)))
+
+
+def poem_lines(lines: list[PoemLine], language: str = "en") -> list[dict]:
     """A poem line by line, with what is counted of it."""
     return [
         {
             "line": line.line,
-            "characters": line.characters,
-            "length": "as it should be" if line.regular else "wrong",
+            "characters": line.characters if line.regular else say("wrong_length", language, count=line.characters),
             "tones": line.tones,
-            "alternates": _known(line.alternates) if line.regular or line.alternates is not None else DASH,
-            "rhyme character": line.rhyme_character,
-            "rhyme group, primary reading": "、".join(line.rhyme_groups) or ("" if number % 2 else "unknown"),
-            "other readings": "、".join(line.other_rhyme_groups),
+            "tones alternate": _known(line.alternates) if line.regular or line.alternates is not None else DASH,
+            "rhyme group of the last character": _rhyme_groups(line, language) or ("" if number % 2 else "unknown"),
             "rhymes": _rhymes(line) if line.is_rhyme_line else "",
         }
         for number, line in enumerate(lines, 1)
     ]
 
 
+def _rhyme_groups(line: PoemLine, language: str) -> str:
+    """The groups of the primary reading and, in brackets, those of the others."""
+    primary, others = "、".join(line.rhyme_groups), "、".join(line.other_rhyme_groups)
+    return say("rhyme_groups", language, primary=primary, others=others) if others else primary
+
+
 def _rhymes(line: PoemLine) -> str:
-    return "by a secondary reading only" if line.rhymes_secondary else _known(line.rhymes)
+    return "by a rarer reading only" if line.rhymes_secondary else _known(line.rhymes)
 
 
 def _known(value: bool | None) -> str:
@@ -405,8 +417,6 @@ def likelihoods(rows: dict[str, Likelihood]) -> list[dict]:
             "bits per character": told.bits_per_character,
             "perplexity per token": told.perplexity,
             "tokens": told.tokens,
-            "characters": told.characters,
-            "poems": told.texts,
         }
         for model, told in rows.items()
     ]
@@ -420,11 +430,9 @@ def trainings(measured: FromScratch) -> list[dict]:
             "model": model,
             "parameters": parameters,
             "seconds": seconds,
-            "of which compiling s": training.first_step_seconds + probe,
-            "steps": training.steps,
-            "poems per step": training.batch_size,
-            "poems": training.steps * training.batch_size,
-            "step ms": 1000 * training.later_steps.median_seconds,
+            "of which compiling, seconds": training.first_step_seconds + probe,
+            "training steps": training.steps,
+            "poems read": training.steps * training.batch_size,
         }
         for model, parameters, training, seconds, probe in (
             ("from scratch", measured.parameters, own, budget.total_seconds, sum(budget.probe_seconds[:1])),
@@ -433,15 +441,28 @@ def trainings(measured: FromScratch) -> list[dict]:
     ]
 
 
+CONTESTS = {  # the measures by which two models are compared
+    "bits_per_character": "bits per character (fewer is better)",
+    **DEMANDS,
+    **FORM,
+    "seconds_per_poem": "seconds for a poem (fewer is better)",
+}
+WINNERS = {
+    Winner.FROM_SCRATCH: "from scratch",
+    Winner.FINE_TUNED: "fine-tuned",
+    Winner.NEITHER: "neither clearly",
+}
+
+
 def contests(measured: FromScratch) -> list[dict]:
     """Which model is better, a row a measure."""
-    names = {
-        Winner.FROM_SCRATCH: "from scratch",
-        Winner.FINE_TUNED: "fine-tuned",
-        Winner.NEITHER: "not told apart by the interval of the difference",
-    }
     return [
-        {"measure": phrases.say(f"measure_{one.measure}"), "better": names[one.winner]}
+        {
+            "measure": CONTESTS[one.measure],
+            "from scratch": with_interval(one.from_scratch),
+            "fine-tuned": with_interval(one.fine_tuned),
+            "better": WINNERS[one.winner],
+        }
         for one in head_to_head.contests(measured)
     ]
 

@@ -18,6 +18,7 @@ from lib.report import (
     html,
     numbers,
     phrases,
+    poem_cards,
     tables,
     wording,
 )
@@ -209,7 +210,25 @@ def examples(page: Page) -> str:
 @view
 def example_poems(page: Page) -> str:
     """The first training poems, with author and title."""
-    return html.poems([(text, title) for title, text in page.measured.examples])
+    titles, texts = zip(*page.measured.examples, strict=True)
+    counted = poem_cards.counts(list(texts))
+    cards = [_poem_card(page, *card) for card in zip(titles, texts, counted, strict=True)]
+    return html.poems(cards) + _poem_marks(page)
+
+
+def _poem_card(page: Page, head: str, poem: str, counted: dict, note: str = "", given: int = 0) -> dict:
+    """Return what `html.poems` shows of a poem."""
+    told = phrases.poem_counts(counted, page.language)
+    return {"head": head, "lines": poem_cards.marked(poem, given), "notes": [told, note]}
+
+
+def _poem_marks(page: Page) -> str:
+    """Explain the marks beside the characters of a poem."""
+    marks = {name: poem_cards.MARKS[getattr(prosody, name.upper())] for name in TONES}
+    return html.paragraph(page.say("poem_marks", **marks), "note")
+
+
+TONES = ("level", "oblique", "ambiguous", "unknown")
 
 
 # Fine-tuning on stories.
@@ -328,23 +347,53 @@ def samples(
 
 
 @view
-def poems(page: Page, label: str, most: int, fine_tuned: bool = False) -> str:
-    """Poems of a group, those of the first training run.
+def poems(page: Page, labels: list[str], fine_tuned: bool = False) -> str:
+    """The best, the median and the worst poem from each prompt by their points, and one by a Tang poet.
 
     Args:
         page: The page.
-        label: The group.
-        most: How many from each prompt.
-        fine_tuned: Whether they are those of the fine-tuned model that this one is compared with.
+        labels: The groups of poems; all but the first are folded away.
+        fine_tuned: Whether they are those of the fine-tuned model that this one is compared with. The marks and the
+            points are explained beside the model's own.
     """
-    texts = page.measured.fine_tuned.samples if fine_tuned else page.measured.samples
-    return html.poems(
-        [
-            (one.text, f"{one.label}; {one.sampler}, seed {one.seed}, sample {one.number}")
-            for one in texts
-            if one.label == label and one.number <= most and one.run in (None, 1)
-        ]
-    )
+    first, *others = labels
+    told = _ranked_poems(page, first, fine_tuned, [] if fine_tuned else [_spring_dawn(page)])
+    for label in others:
+        summary = page.say("fold_poems", label=wording.label(label, page.language))
+        told += html.folded(summary, _ranked_poems(page, label, fine_tuned))
+    if fine_tuned:
+        return told
+    return told + _poem_marks(page) + html.paragraph(page.say("poem_points"), "note")
+
+
+def _ranked_poems(page: Page, label: str, fine_tuned: bool, beside: list[dict] = ()) -> str:
+    """Show three poems from each prompt; the cards `beside` stand with those of the first."""
+    by_prompt: dict[str, list[Sample]] = {}
+    for sample in page.measured.fine_tuned.samples if fine_tuned else page.measured.samples:
+        if sample.label == label:
+            by_prompt.setdefault(sample.prompt, []).append(sample)
+    told, named = "", wording.label(label, page.language)
+    for prompt, group in by_prompt.items():
+        cards = []
+        for place, sample, counted in poem_cards.ranked(group):
+            head = page.say(f"poem_{place}", **_points(counted))
+            note = page.say("poem_drawn", seed=sample.seed, number=sample.number)
+            cards.append(_poem_card(page, head, sample.text, counted, note, len(prompt)))
+        told += html.paragraph(page.say("poems_chosen", label=named, prompt=prompt, count=len(group)))
+        told += html.poems([*cards, *beside])
+        beside = ()
+    return told
+
+
+def _spring_dawn(page: Page) -> dict:
+    """Return the card of the poem that the post's prompt is taken from."""
+    (counted,) = poem_cards.counts([poem_cards.SPRING_DAWN])
+    head = page.say("poem_tang", **_points(counted))
+    return _poem_card(page, head, poem_cards.SPRING_DAWN, counted, page.say("poem_tang_note", title="春曉"))
+
+
+def _points(counted: dict) -> dict:
+    return {"points": f"{counted['points']:.2g}", "most": poem_cards.MOST_POINTS}
 
 
 @view
@@ -538,49 +587,42 @@ def tokens_per_character(page: Page) -> str:
 
 @view
 def poem_demands(page: Page) -> str:
-    """The three demands that the post names, group by group: of the first run, over the runs, ceiling and chance."""
-    scale, rows = _scale(page), []
-    for name, runs, over_runs, over in _poem_groups(page.measured):
-        rows.append((f"{name}: first run" if len(runs) > 1 else name, "its poems", runs[0].shares))
-        if len(runs) > 1:
-            rows.append((f"{name}: mean of {len(runs)} runs", over, over_runs))
-    rows.append((TANG_POETS, "poems", scale.tang_poets.shares))
-    rows.append(("Tang poets, middle couplets of regulated verse", "poems", scale.regulated_middle.shares))
-    rows.append(("Tang poets, first and last couplets of regulated verse", "poems", scale.regulated_outer.shares))
-    by_chance = {share: scale.shuffled.shares[share] for share in ("rhyme", "rhyme_secondary")}
-    rows.append((SHUFFLED, "poems", by_chance))
-    rows.append(("lines of the middle couplets, paired at random", "poems", scale.random_couplets.shares))
-    return page.table(tables.poem_demands(rows), page.say("table_demands"))
-
-
-TANG_POETS, SHUFFLED = "Tang poets (held out, whole poems)", "their characters, shuffled"
+    """The three demands that the post names, beside Tang poets and chance; each run is folded away."""
+    scale, rows, by_run = _scale(page), [], []
+    for name, runs, over_runs in _poem_groups(page):
+        rows.append((name, over_runs if len(runs) > 1 else runs[0].shares))
+        by_run += [(page.say("group_run", name=name, run=run), form.shares) for run, form in enumerate(runs, 1)]
+    rows.append((page.say("group_whole"), scale.tang_poets.shares))
+    rows.append((page.say("group_middle"), scale.regulated_middle.shares))
+    rows.append((page.say("group_outer"), scale.regulated_outer.shares))
+    by_chance = {share: scale.chance(share) for share in ("rhyme", "parallel_tones", "parallel_words")}
+    rows.append((page.say("group_chance"), by_chance))
+    told = page.table(tables.poem_demands(rows), page.say("table_demands"))
+    told += html.paragraph(phrases.poems_beside_chance(page.measured, page.language))
+    return told + html.folded(page.say("fold_runs"), page.table(tables.poem_demands(by_run), page.say("table_runs")))
 
 
 def _scale(page: Page) -> PoemScale:
     return page.measured.fine_tuned.scale if hasattr(page.measured, "fine_tuned") else page.measured.form
 
 
-def _poem_groups(measured) -> list[tuple[str, list[PoemForm], dict[str, Estimate], str]]:
-    """The groups of generated poems, by prompt: name, the form of each run, the means, what these vary over."""
+def _poem_groups(page: Page) -> list[tuple[str, list[PoemForm], dict[str, Estimate]]]:
+    """The groups of generated poems, by prompt: name, the form of each run, the means over the runs."""
+    measured = page.measured
     if hasattr(measured, "fine_tuned"):
         theirs = measured.fine_tuned
         own = [
-            (f"from scratch, {prompt}", [run.form_by_prompt[prompt] for run in measured.runs], over, "training runs")
+            (page.say("group_scratch", prompt=prompt), [run.form_by_prompt[prompt] for run in measured.runs], over)
             for prompt, over in measured.form_over_runs.items()
         ]
         forms = [run.form_by_prompt[theirs.prompt] for run in theirs.runs]
-        return [*own, (f"fine-tuned, {theirs.prompt}", forms, theirs.form_over_runs, "training runs")]
+        return [*own, (page.say("group_fine_tuned", prompt=theirs.prompt), forms, theirs.form_over_runs)]
     before = [
-        (
-            f"before fine-tuning, {prompt}",
-            [run.before_by_prompt[prompt] for run in measured.runs],
-            over,
-            "sampling seeds",
-        )
+        (page.say("group_before", prompt=prompt), [run.before_by_prompt[prompt] for run in measured.runs], over)
         for prompt, over in measured.before_over_runs.items()
     ]
     after = [
-        (f"after fine-tuning, {prompt}", [run.form_by_prompt[prompt] for run in measured.runs], over, "training runs")
+        (page.say("group_after", prompt=prompt), [run.form_by_prompt[prompt] for run in measured.runs], over)
         for prompt, over in measured.after_over_runs.items()
     ]
     return before + after
@@ -588,11 +630,12 @@ def _poem_groups(measured) -> list[tuple[str, list[PoemForm], dict[str, Estimate
 
 @view
 def poem_forms(page: Page) -> str:
-    """The rest of the form of the poems, group by group, of the first run."""
+    """The rest of the form of the poems of the first run; how much there was to judge is folded away."""
     scale = _scale(page)
-    groups = {name: runs[0] for name, runs, *_ in _poem_groups(page.measured)}
-    groups |= {TANG_POETS: scale.tang_poets, SHUFFLED: scale.shuffled}
-    return page.table(tables.poem_forms(groups), page.say("table_form"))
+    groups = [(name, runs[0]) for name, runs, _ in _poem_groups(page)]
+    groups += [(page.say("group_whole"), scale.tang_poets), (page.say("group_shuffled"), scale.shuffled)]
+    counts = page.table(tables.poem_counts(groups, page.language), page.say("table_counts"))
+    return page.table(tables.poem_forms(groups), page.say("table_form")) + html.folded(page.say("fold_counts"), counts)
 
 
 @view
@@ -604,16 +647,12 @@ def parallelism_told(page: Page) -> str:
 @drawing
 def demands(page: Page) -> tuple[Figure, str]:
     """The three demands, with a dot for each run, beside ceiling and chance."""
-    return _demands(page, _poem_groups(page.measured), _scale(page))
+    return _demands(page, _poem_groups(page), _scale(page))
 
 
-def _demands(page: Page, groups: list[tuple[str, list[PoemForm], dict[str, Estimate], str]], scale: PoemScale):
-    return figures.poem_demands(
-        {name: runs for name, runs, *_ in groups},
-        {name: over for name, runs, over, _ in groups if len(runs) > 1},
-        {share: (scale.ceiling(share), scale.chance(share)) for share in figures.DEMANDS},
-        language=page.language,
-    )
+def _demands(page: Page, groups: list[tuple[str, list[PoemForm], dict[str, Estimate]]], scale: PoemScale):
+    by_share = {share: (scale.ceiling(share), scale.chance(share)) for share in figures.DEMANDS}
+    return figures.poem_demands(groups, by_share, language=page.language)
 
 
 @view
@@ -625,18 +664,18 @@ def asked(page: Page) -> str:
 @view
 def first_poem(page: Page) -> str:
     """A poem line by line."""
-    marks = {name: getattr(prosody, name.upper()) for name in ("level", "oblique", "ambiguous", "unknown")}
+    marks = {name: getattr(prosody, name.upper()) for name in TONES}
     told = html.paragraph(page.say("first_poem_explained", **marks), "note")
-    return page.table(tables.poem_lines(page.measured.first_poem)) + told
+    return page.table(tables.poem_lines(page.measured.first_poem, page.language)) + told
 
 
 @view
 def vocabulary(page: Page) -> str:
     """The size of the model from scratch, and how many tokens the prompts take."""
     measured = page.measured
-    rows = {"parameters": measured.parameters, "tokens in the vocabulary": measured.vocabulary_size}
-    rows |= {f"tokens of {prompt}": count for prompt, count in measured.prompt_tokens.items()}
-    return page.table([{"what": name, "count": count} for name, count in rows.items()], page.results.models[0].name)
+    rows = {"parameters of the model": measured.parameters, "tokens in the vocabulary": measured.vocabulary_size}
+    rows |= {page.say("tokens_of", text=prompt): count for prompt, count in measured.prompt_tokens.items()}
+    return page.table([{"what": name, "count": count} for name, count in rows.items()])
 
 
 @view
@@ -656,7 +695,7 @@ def likelihoods(page: Page) -> str:
         "fine-tuned": theirs.after,
         "the same before fine-tuning": theirs.before,
     }
-    caption = page.say("table_likelihoods", count=measured.likelihood.texts)
+    caption = page.say("table_likelihoods", count=measured.likelihood.texts, characters=measured.likelihood.characters)
     told = phrases.difference(measured.bits_per_character_difference, page.language)
     told += phrases.difference_over_runs(measured, page.language)
     return page.table(tables.likelihoods(rows), caption) + html.paragraph(told)
@@ -810,5 +849,6 @@ def bits(page: Page) -> tuple[Figure, str]:
 def all_poems(page: Page) -> tuple[Figure, str]:
     """The three demands on the poems of both models, beside ceiling and chance."""
     found = experiments.load(_profile(page))
-    *own, _ = _poem_groups(found.scratch.measured)  # the last is the fine-tuned model's, which stands there already
-    return _demands(page, [*_poem_groups(found.tang.measured), *own], found.tang.measured.form)
+    tang, scratch = (Page(results, page.folder, page.language) for results in (found.tang, found.scratch))
+    *own, _ = _poem_groups(scratch)  # the last is the fine-tuned model's, which stands there already
+    return _demands(page, [*_poem_groups(tang), *own], found.tang.measured.form)

@@ -30,7 +30,7 @@ LABELS = {  # some of the texts of each kind of figure
     "repetition": ["greedy", "people", "(logarithmic axis)", "of a text (rep-4, %)"],
     "repeated": ["a sentence, written again", "loops of greedy decoding", "the next token of the sentence", "3"],
     "speed": ["Here", "before", "after", "first call: compiles"],
-    "form": ["before", f"after, {POEM}", "well formed", "%"],
+    "form": ["before", f"after, {POEM}", "regular form, % of the poems", "Tang poets 90", "chance 5.0", "50"],
     "gibberish": ["Chinese prompt: letters in words", "people, Chinese declaration", "mean 78 %"],
     "bits": ["stories", POEM, "1.25", "9.50"],
 }
@@ -72,7 +72,7 @@ def gibberish_rows(**changes):
 def demands(groups):
     """The picture of the three demands, of groups with a single run."""
     scale = {share: (estimate(90.0, 85.0, 95.0), estimate(5.0)) for share in figures.DEMANDS}
-    return figures.poem_demands({name: [form] for name, form in groups.items()}, {}, scale)
+    return figures.poem_demands([(name, [form], form.shares) for name, form in groups.items()], scale)
 
 
 def all_kinds():

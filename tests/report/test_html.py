@@ -6,7 +6,7 @@ import made_records
 import pytest
 
 from lib.evaluation import metrics
-from lib.report import html
+from lib.report import html, poem_cards
 
 
 def text_of(label, prompt="I", **changes):
@@ -127,11 +127,21 @@ def test_a_loop_is_only_marked_where_that_is_asked_for():
     assert "<mark>" not in page and "looped" not in page
 
 
-def test_poems_are_set_a_line_a_clause():
-    page = html.poems([("春眠不覺曉，處處聞啼鳥。", "孟<浩然"), ("<b>", "a")])
-    assert '<p lang="zh">春眠不覺曉，<br>處處聞啼鳥。</p>' in page
-    assert "孟&lt;浩然" in page and "&lt;b&gt;" in page
-    assert page.count('class="poem"') == 2
+def poem(text, head="a", notes=("b", "")):
+    return {"head": head, "lines": poem_cards.marked(text), "notes": notes}
+
+
+def test_poems_are_set_a_line_a_clause_with_tones_below_and_letters_for_rhymes():
+    page = html.poems([poem("春眠不覺曉，處處聞啼鳥。", "孟<浩然"), poem("<b>")])
+    assert "<ruby>春<rt>○</rt></ruby>" in page and '<rt class="compared">●</rt>' in page
+    assert '<b class="rhyme rhyme-a">鳥</b><rt>●</rt></ruby><sup class="rhyme rhyme-a">a</sup></span>。</p>' in page
+    assert "，<br>" in page and "孟&lt;浩然" in page and "&lt;b&gt;" in page
+    assert page.count('class="poem"') == 2 and page.count('<div class="note">b</div>') == 2
+
+
+def test_what_is_folded_away_opens_at_its_summary():
+    page = html.folded("a < b", html.paragraph("c"))
+    assert page == '<details class="more-table"><summary>a &lt; b</summary><p class="">c</p></details>'
 
 
 def test_a_picture_is_in_the_page_with_its_alternative_text(tmp_path):
@@ -185,7 +195,8 @@ def test_in_every_part_of_a_page_every_character_can_be_seen_and_none_is_markup(
         html.attempts([hostile], hostile),
         html.samples([sample], "label", hostile, marked=True),
         html.samples([sample], "prompt", down="label"),
-        html.poems([(hostile, hostile)]),
+        html.poems([poem(hostile, hostile, [hostile])]),
+        html.folded(hostile, html.paragraph(hostile)),
     ]
     for page in pages:
         page.encode()

@@ -4,7 +4,7 @@ import made_records
 import pytest
 from made_records import estimate, poem_form
 
-from lib.report import numbers, phrases
+from lib.report import numbers, phrases, poem_cards
 
 POEM = made_records.POEM[:5]
 SIMPLIFIED = "春眠不觉晓"
@@ -27,23 +27,16 @@ def runs(*forms, before=None, prompts=(POEM,)):
     ]
 
 
-def test_shares_are_told_over_the_runs_with_the_lowest_and_the_highest():
-    told = answer(made_records.tang(runs=runs(poem_form(81.25, 3.0), poem_form(93.75, 8.0), poem_form(87.5, 0.0))))
+def test_the_form_is_told_before_and_after_as_the_mean_over_the_runs():
+    told = answer(made_records.tang(runs=runs(poem_form(81.25), poem_form(93.75), before=poem_form(5.0))))
     assert told.startswith(
-        f"In 3 training runs of 4 steps of 8 poems each, 81 to 94 % of the poems after {POEM} are well formed (before "
-        "fine-tuning: 0 %), and 0 to 8 % of their pairs of even lines rhyme."
+        "After fine-tuning, 88 % of the generated poems have the regular form of a Tang poem, compared with 5 % before."
     )
-    chinese = answer(made_records.tang(runs=runs(poem_form(81.25, 3.0), poem_form(93.75, 8.0))), "zh")
-    assert chinese.startswith("在 2 次训练中") and "格式合格的占 81 到 94 %（微调前：0 %）" in chinese
+    chinese = answer(made_records.tang(runs=runs(poem_form(81.25), poem_form(93.75))), "zh")
+    assert chinese.startswith("微调后，生成的诗有 88 % 格式工整，微调前为 0 %。")
 
 
-def test_a_single_run_is_told_as_one():
-    told = answer(made_records.tang(after=poem_form(60.0)))
-    assert told.startswith("In one training run of 4 steps of 8 poems each, 60 % of the poems")
-    assert "14.50 bits per character before and 9.25 after" in told
-
-
-def test_each_prompt_has_a_sentence_of_its_own_the_traditional_one_first():
+def test_several_prompts_are_told_with_the_lowest_and_the_highest():
     mixed = [
         made_records.poem_run(
             1,
@@ -52,41 +45,59 @@ def test_each_prompt_has_a_sentence_of_its_own_the_traditional_one_first():
         )
     ]
     told = answer(made_records.tang(runs=mixed))
-    assert f"75 % of the poems after {POEM} are well formed (before fine-tuning: 5 %)" in told
-    assert f"After {SIMPLIFIED}, 25 % are well formed (before: 0 %)" in told
-    assert "50 %" not in told.replace("chance gives", "").split("Tang poets")[0]  # the mean of the two is nobody's
+    assert "25 to 75 % of the generated poems (depending on the prompt) have" in told
+    assert "compared with 0 to 5 % before" in told
 
 
-def test_ceiling_and_chance_are_told():
-    told = answer(made_records.tang())
-    assert "Tang poets come to 95 % and 90 %, and in couplets that must be parallel to 95 % and 90 %" in told
-    assert "chance gives 5 % rhyme, and 50 % and 50 % in couplets" in told
+def test_rhyme_stands_beside_tang_poets_and_chance():
+    told = answer(made_records.tang(after=poem_form(rhyme=12.0)))
+    assert told.endswith("12 % rhyme; in poems by Tang poets 90 % do, and by chance 5 %.")
+    assert "(nothing to judge) rhyme" in answer(made_records.tang(after=poem_form(rhyme=None)))
 
 
 @pytest.mark.parametrize(
     ("rhyme", "said"),
     [
-        (estimate(40.0, 30.0, 50.0), f"Above chance after {POEM}: rhyme"),
-        (estimate(6.0, 1.0, 11.0), f"Not told from chance after {POEM}: rhyme"),
-        (None, f"Nothing to judge after {POEM}: rhyme"),
+        (estimate(40.0, 30.0, 50.0), "In rhyme, opposite tones and matching words, the generated poems do better than"),
+        (estimate(6.0, 1.0, 11.0), "In rhyme, the generated poems are not clearly better than chance."),
+        (None, "For rhyme, there was nothing to judge."),
     ],
 )
 def test_what_is_above_chance_is_told_by_the_interval_of_the_difference(rhyme, said):
-    told = answer(made_records.tang(after=poem_form(rhyme=rhyme, parallel_tones=58.0, parallel_words=62.0)))
+    above = estimate(90.0, 85.0, 95.0)
+    told = answer(made_records.tang(after=poem_form(rhyme=rhyme, parallel_tones=above, parallel_words=above)))
     assert said in told
 
 
-def test_what_is_below_chance_is_told_so():
-    told = answer(made_records.tang(after=poem_form(parallel_tones=estimate(20.0, 15.0, 25.0))))
-    assert f"Below chance after {POEM}: opposite tones in couplets." in told
-    assert f"以“{POEM}”开头时低于随机情形的：对句平仄相反。" in answer(
-        made_records.tang(after=poem_form(parallel_tones=estimate(20.0, 15.0, 25.0))), "zh"
+def test_what_is_above_chance_from_one_of_two_prompts_is_told_so():
+    above, alike = estimate(40.0, 30.0, 50.0), estimate(6.0, 1.0, 11.0)
+    run = made_records.poem_run(
+        1,
+        form_by_prompt={SIMPLIFIED: poem_form(rhyme=alike), POEM: poem_form(rhyme=above)},
+        before_by_prompt={SIMPLIFIED: poem_form(0.0), POEM: poem_form(0.0)},
     )
+    told = answer(made_records.tang(runs=[run]))
+    assert "In rhyme, the poems from only some of the prompts do better than chance." in told
 
 
-def test_nothing_to_judge_is_told_so():
-    told = answer(made_records.tang(after=poem_form(rhyme=None)))
-    assert "(nothing to judge) of their pairs of even lines rhyme" in told
+def test_each_prompt_is_told_beside_chance_and_alike_ones_together():
+    def told(**forms):
+        prompts = {SIMPLIFIED: forms["simplified"], POEM: forms["traditional"]}
+        before = dict.fromkeys(prompts, poem_form(0.0))
+        run = made_records.poem_run(1, form_by_prompt=prompts, before_by_prompt=before)
+        return phrases.poems_beside_chance(made_records.tang(runs=[run]))
+
+    below = poem_form(parallel_tones=estimate(20.0, 15.0, 25.0), rhyme=None)
+    assert told(simplified=below, traditional=below) == (
+        f"Poems that begin with {SIMPLIFIED} or {POEM} are above chance in matching words. "
+        f"Poems that begin with {SIMPLIFIED} or {POEM} are below chance in opposite tones. "
+        f"Poems that begin with {SIMPLIFIED} or {POEM} leave nothing to judge in rhyme."
+    )
+    apart = told(simplified=below, traditional=poem_form(parallel_tones=estimate(52.0, 40.0, 60.0), rhyme=None))
+    assert f"Poems that begin with {POEM} cannot be told from chance in opposite tones" in apart
+    assert f"Poems that begin with {SIMPLIFIED} are below chance in opposite tones." in apart
+    one = phrases.poems_beside_chance(made_records.tang(after=below), "zh")
+    assert f"以“{POEM}”开头的诗，平仄相反低于随机水平。" in one
 
 
 @pytest.mark.parametrize(
@@ -121,13 +132,22 @@ def couplets(tones=(96.0, 94.0), words=(92.0, 63.0), half=1.0):
 
 def test_whether_the_measure_tells_parallel_couplets_apart_is_told():
     told = phrases.parallelism(couplets())
-    assert "Words of a kind in couplets: the measure tells couplets" in told
-    assert "92.0 against 63.0 (difference 29.0, 95 % interval over the poems 28.0 to 30.0)" in told
-    assert "Opposite tones in couplets: middle couplets come to 96.0" in told and "a small difference" in told
+    assert "In matching words, Tang poets' couplets that must be parallel reach 92.0" in told
+    assert "those that need not be reach 63.0. The difference is 29 (95 % interval 28 to 30), so matching words" in told
+    assert "In opposite tones" in told and "The difference is only 2.0 (95 % interval 1.0 to 3.0)" in told
     alike = phrases.parallelism(couplets(words=(63.5, 63.0)))
-    assert "Words of a kind in couplets: the measure does not tell couplets" in alike
+    assert "They cannot be told apart (difference 0.50, 95 % interval -0.50 to 1.5), so matching words do not" in alike
     large = phrases.parallelism(couplets(tones=(96.0, 60.0)))
-    assert "small difference" not in large and "96.0 against 60.0" in large
+    assert "only" not in large and "so opposite tones do show parallelism" in large
     unknown = made_records.poem_scale(middle_minus_outer={"parallel_words": estimate(None)})
-    assert "too little regulated verse is held out" in phrases.parallelism(unknown)
+    assert "For matching words, too little regulated verse is held out" in phrases.parallelism(unknown)
     assert "律诗" in phrases.parallelism(couplets(), "zh")
+
+
+def test_a_poem_is_told_in_three_lines():
+    (regular,), (other,) = (poem_cards.counts([poem]) for poem in (made_records.POEM, "春眠。"))
+    assert phrases.poem_counts(regular) == (
+        "form: 4 lines of 5 characters\nrhyming pairs: 1 of 1\nopposite tones: 3 of 3"
+    )
+    assert phrases.poem_counts(other) == "form: not regular\nrhyming pairs: 0 of 0\nopposite tones: 0 of 0"
+    assert phrases.poem_counts(regular, "zh") == "格式：4 句，每句 5 字\n押韵：1 对中 1 对\n平仄相反：3 处中 3 处"

@@ -270,7 +270,7 @@ def test_finish_writes_the_records_of_a_notebook_of_the_report(shown, folder):
     loaded = records.load(folder / "results.json")
     assert loaded.measured == measured and isinstance(loaded.measured, records.TangPoetry)
     assert loaded.answer == {}
-    assert "4 steps of 8 poems" in pages(shown)
+    assert "60 % of the generated poems" in pages(shown)
 
 
 @pytest.mark.parametrize("missing", ["samples", "english", "as_in_post"])
@@ -314,7 +314,7 @@ def test_half_an_emoji_in_a_text_is_survived(shown, folder):
     measured.samples[0].text = measured.examples[0][0] = "a\ud83d\x1b\x00"
     measure(report, measured)
     report.show("example_poems")
-    report.show("poems", label="before fine-tuning", most=1)
+    report.show("poems", labels=["before fine-tuning"])
     report.finish()
     assert records.load(folder / "results.json").measured.samples[0].text == "a\ud83d\x1b\x00"
     assert "a[U+D83D]␛␀" in pages(shown) and "\x1b" not in pages(shown)

@@ -182,18 +182,19 @@ def test_samples_can_be_chosen_by_label_prompt_and_number(outputs):
 
 def test_the_poems_of_the_other_model_can_be_shown_too(outputs):
     page = page_of(results_of("05_from_scratch"), outputs)
-    own = views.VIEWS["poems"](page, label="from scratch", most=3)
-    assert "from scratch; from scratch, seed 2024, sample 1" in own
-    assert "after fine-tuning; " in views.VIEWS["poems"](page, label="after fine-tuning", most=3, fine_tuned=True)
-    assert 'class="poem"' not in views.VIEWS["poems"](page, label="after fine-tuning", most=3)
+    own = views.VIEWS["poems"](page, labels=["from scratch"])
+    assert f"{POEM}, from scratch: the best" in own and "seed 2024, sample 1" in own
+    theirs = views.VIEWS["poems"](page, labels=["after fine-tuning"], fine_tuned=True)
+    assert f"{POEM}, after fine-tuning: the best" in theirs
+    assert 'class="poem"' not in views.VIEWS["poems"](page, labels=["from scratch"], fine_tuned=True)
 
 
-def test_the_form_of_all_prompts_stands_beside_ceiling_and_floor(outputs):
+def test_the_form_of_all_prompts_stands_beside_tang_poets_and_chance(outputs):
     def groups(notebook):
         made = views.VIEWS["poem_forms"](page_of(results_of(notebook), outputs))
         return re.findall('<tr><td[^>]*>([^<]*)</td><td class="number">8</td>', made)
 
-    last = ["Tang poets (held out, whole poems)", "their characters, shuffled"]
+    last = ["Tang poets, whole poems", "chance: their characters, shuffled"]
     assert groups("04_tang_poetry") == [f"before fine-tuning, {POEM}", f"after fine-tuning, {POEM}", *last]
     assert groups("05_from_scratch") == [f"from scratch, {POEM}", f"fine-tuned, {POEM}", *last]
 
@@ -205,40 +206,51 @@ def poem_runs():
     return results_of("04_tang_poetry", measured=made_records.tang(runs=runs))
 
 
-def test_the_demands_are_shown_of_the_first_run_and_over_the_runs(outputs):
+def test_the_demands_are_shown_over_the_runs_and_of_each_run_folded_away(outputs):
     made = views.VIEWS["poem_demands"](page_of(poem_runs(), outputs))
-    rows = dict(re.findall("<tr><td[^>]*>([^<]*)</td><td[^>]*>[^<]*</td><td[^>]*>(.*?)</td>", made))
+    rows = dict(re.findall("<tr><td[^>]*>([^<]*)</td><td[^>]*>(.*?)</td>", made))
     rows = {name: re.sub("<[^>]*>", "", told) for name, told in rows.items()}
-    assert rows[f"after fine-tuning, {POEM}: first run"] == "40 (35–45)"
-    assert rows[f"after fine-tuning, {POEM}: mean of 2 runs"] == "50 (0–100)"  # cut at what is possible
-    assert rows["Tang poets (held out, whole poems)"] == "95 (90–100)"
-    assert rows["Tang poets, middle couplets of regulated verse"] == rows["their characters, shuffled"] == "–"
-    one = views.VIEWS["poem_demands"](page_of(results_of("04_tang_poetry"), outputs))
-    assert "mean of" not in one and "first run" not in one
+    assert rows[f"after fine-tuning, {POEM}"] == "50 (0–100)"  # cut at what is possible
+    assert rows["Tang poets, whole poems"] == "95 (90–100)"
+    assert rows["Tang poets, couplets that must be parallel"] == rows["chance"] == "–"
+    assert rows[f"after fine-tuning, {POEM}: run 1"] == "40 (35–45)"
+    assert made.index("<details") < made.index(": run 1")
+    assert f"Poems that begin with {POEM}" in made
 
 
 def test_the_picture_of_the_demands_has_a_dot_for_each_run(outputs):
     figure, alt = views.FIGURES["demands"](page_of(poem_runs(), outputs))
-    assert f"form: well formed: ceiling 95; before fine-tuning, {POEM} 0, 0; after fine-tuning, {POEM} 40, 60." in alt
     assert (
-        "parallel: opposite tones: ceiling 95; chance 50; " in alt and "rhyme: pairs of even lines: ceiling 90; " in alt
+        f"regular form, % of the poems: Tang poets 95; before fine-tuning, {POEM} 0, 0; after fine-tuning, {POEM} 40, "
+        "60." in alt
     )
+    assert "opposite tones, % of the places: Tang poets 95; chance 50; " in alt
+    assert "rhyme, % of the pairs of even lines: Tang poets 90; " in alt
     (dots,) = [line for line in figure.axes[0].lines if list(line.get_xdata()) == [40.0, 60.0]]
     assert dots.get_marker() == "o"
     assert "demands" in views.FIGURES and views.FIGURES["demands"](page_of(results_of("05_from_scratch"), outputs))
 
 
-def test_only_poems_of_the_first_run_are_shown(outputs):
-    samples = [made_records.sample("after fine-tuning", POEM, f"，第{run}次。", run=run) for run in (1, 2)]
-    results = results_of("04_tang_poetry", measured=made_records.tang(samples=samples))
-    shown = views.VIEWS["poems"](page_of(results, outputs), label="after fine-tuning", most=6)
-    assert "第1次" in shown and "第2次" not in shown
+def test_the_best_the_median_and_the_worst_poem_of_each_prompt_are_shown_beside_a_tang_poet(outputs):
+    texts = ["，" * number + f"第{number}首。" for number in range(1, 6)]
+    samples = [
+        made_records.sample(label, prompt, text, number=number)
+        for label in ("after fine-tuning", "before fine-tuning")
+        for prompt in (POEM, "春")
+        for number, text in enumerate(texts, 1)
+    ]
+    page = page_of(results_of("04_tang_poetry", measured=made_records.tang(samples=samples)), outputs)
+    shown = views.VIEWS["poems"](page, labels=["after fine-tuning", "before fine-tuning"])
+    heads = [head.partition(":")[0] for head in re.findall('<div class="note"><b>([^<]*)</b></div>', shown)]
+    three = ["Best", "Median", "Worst"]
+    assert heads == [*three, "A Tang poet", *three, *three, *three]
+    assert shown.count("of 5 poems") == 4 and shown.index("<details") < shown.index(", before fine-tuning: the best")
+    assert "Points: a poem earns one point for regular form" in shown and "● oblique" in shown
 
 
 def test_the_marks_of_tones_are_explained_below_the_first_poem(outputs):
     shown = views.VIEWS["first_poem"](page_of(results_of("04_tang_poetry"), outputs))
-    assert "中 the character has readings of both" in shown and "？ the character is not in the rhyme table" in shown
-    assert "primary readings" in shown
+    assert "中 has readings of both kinds" in shown and "？ is not in the rhyme table" in shown
 
 
 def test_the_page_tells_the_converted_prompt(outputs):
@@ -246,9 +258,9 @@ def test_the_page_tells_the_converted_prompt(outputs):
     shown = views.VIEWS["asked"](
         page_of(results_of("05_from_scratch", measured=made_records.scratch(asked=asked)), outputs)
     )
-    assert f"Asked: {POEM}. Converted to traditional characters: 春眠不觉晓 is asked as {POEM}" in shown
+    assert f"The model is asked to continue {POEM}." in shown and f"春眠不觉晓 became {POEM}." in shown
     same = views.VIEWS["asked"](page_of(results_of("05_from_scratch"), outputs))
-    assert f"Asked: {POEM}." in same and "Converted" not in same
+    assert f"continue {POEM}." in same and "converted" not in same
 
 
 def test_without_an_own_decoding_step_the_times_are_those_of_the_post_s(outputs):

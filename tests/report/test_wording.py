@@ -104,6 +104,8 @@ FAMILIES = {
     "better_{}": family(["better_"], lower(Winner)),
     "measure_{}": family(["measure_"], CONTESTS),
     "chance_{}": family(["chance_"], ["above", "alike", "below", "unknown"]),
+    "above_chance_{}": family(["above_chance_"], ["all", "some", "none", "unknown"]),
+    "poem_{}": family(["poem_"], ["best", "median", "worst"]),
     "because_{}": family(["because_"], CLAIMS),
     "evidence_{}": family(["evidence_"], CLAIMS),
     "poems_{}": {"poems_tang", "poems_chance"},
