@@ -32,7 +32,7 @@ def opened():
 
 
 @contextlib.contextmanager
-def page_of(chromium, file: Path, size: tuple[int, int] = WIDE, dark: bool = False):
+def page_of(chromium, file: Path, size: tuple[int, int] = WIDE, dark: bool = False, script: bool = True):
     """A page opened from disk with the network off.
 
     Yields:
@@ -43,6 +43,7 @@ def page_of(chromium, file: Path, size: tuple[int, int] = WIDE, dark: bool = Fal
         offline=True,
         color_scheme="dark" if dark else "light",
         has_touch=size == PHONE,
+        java_script_enabled=script,
     )
     page, wrong = context.new_page(), []
     page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)

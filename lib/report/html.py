@@ -136,6 +136,30 @@ def poems(cards: list[tuple[str, str]]) -> str:
     return str(_macros().poems([{"lines": chinese.lines(text), "note": told} for text, told in cards]))
 
 
+def seen(texts: list[dict], across: int, legend: list[str], words: dict[str, str]) -> str:
+    """Show texts with each piece on a ground by its class.
+
+    Args:
+        texts: For each text `label`, `drawn`, `prompt`, `note`, and `pieces`: `text`, `step` and `title` of each.
+        across: How many stand side by side on a wide page.
+        legend: The range of each class.
+        words: What the legend says: `legend`, `given` and `characters`.
+    """
+    return str(_macros().seen(texts, across, legend, words))
+
+
+def explorer(words: dict[str, str], about: str, data: str) -> str:
+    """Make the sampler explorer, with its script.
+
+    Args:
+        words: The labels of its parts.
+        about: What it shows.
+        data: JSON that holds no markup.
+    """
+    script = (TEMPLATE / "explorer.js").read_text(encoding="utf-8")
+    return str(_macros().explorer(words, about, markupsafe.Markup(data), markupsafe.Markup(script)))
+
+
 def data_uri(file: Path) -> str:
     """Encode a picture's file as a `data:` address."""
     kind = {".svg": "svg+xml", ".png": "png"}[file.suffix]

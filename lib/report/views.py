@@ -14,7 +14,9 @@ from lib.claims import beside_post, experiments, judgement, post, rules
 from lib.core import parameters, paths, redaction
 from lib.core.records import ClaimKind, Estimate, PoemForm, PoemScale, Results, Rounds, Sample, TextGroup, Timing
 from lib.evaluation import metrics, prosody
+from lib.report import explorer as explorers
 from lib.report import figures, html, numbers, phrases, tables
+from lib.report import seen as seen_texts
 from lib.report.wording import say
 
 MIME = "application/vnd.text-generation-report.view+json"  # of an output that names a view and its options
@@ -520,6 +522,23 @@ def batch_times(page: Page) -> str:
 def repetition_by_perplexity(page: Page) -> tuple[Figure, str]:
     """Repetition against perplexity, for each sampler and people."""
     return figures.repetition_by_perplexity(page.measured.groups, page.measured.people.label)
+
+
+@view
+def seen(page: Page, across: int = 2) -> str:
+    """Texts as the model sees them: each token on a ground by its probability; `""` in results without such texts.
+
+    Args:
+        page: The page.
+        across: How many texts stand side by side on a wide page.
+    """
+    return seen_texts.block(page.measured.seen, across, page.language)
+
+
+@view
+def explorer(page: Page) -> str:
+    """Sliders for temperature, k and p over next-token probabilities; `""` in results without them."""
+    return explorers.block(page.measured.explorer, page.language)
 
 
 # The form of poems, and the model from scratch.

@@ -11,7 +11,7 @@ from lib import notebooks
 from lib.claims import beside_post, head_to_head, post, post_claims
 from lib.core import paths
 from lib.core.records import CallState, ClaimKind, DecodingStep, PeakMemoryOf, SpeedVerdict, Verdict, Winner
-from lib.report import phrases, readme, views, wording
+from lib.report import explorer, phrases, readme, views, wording
 
 NAMES = sorted(wording.templates())
 SOURCES = sorted((paths.ROOT / "lib").rglob("*.py"))
@@ -106,6 +106,8 @@ FAMILIES = {
     "loops_people_{}": family(["loops_people_"], ["none", "part", "open"]),
     "held_out_{}": family(["held_out_"], ["texts", "poems"]),
     "{}_explained": {f"{name}_explained" for name in ("repetition", "variety", "form", "gibberish", "demands")},
+    "seen_{}": family(["seen_"], ["legend", "given", "characters"]),
+    "explorer_{}": family(["explorer_"], [*explorer.LABELS, *explorer.SCRIPT, "without_script"]),
     "readme_{}": family(["readme_"], ["pretrained", "stories", "greedy", "poem", "poem_from_scratch"]),
 }
 # By the variables that hold such a name: those that it can be.
