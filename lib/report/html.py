@@ -136,16 +136,17 @@ def poems(cards: list[tuple[str, str]]) -> str:
     return str(_macros().poems([{"lines": chinese.lines(text), "note": told} for text, told in cards]))
 
 
-def seen(texts: list[dict], across: int, legend: list[str], words: dict[str, str]) -> str:
+def seen(texts: list[dict], across: int, heading: str, legend: list[str], told: str) -> str:
     """Show texts with each piece on a ground by its class.
 
     Args:
         texts: For each text `label`, `drawn`, `prompt`, `note`, and `pieces`: `text`, `step` and `title` of each.
         across: How many stand side by side on a wide page.
+        heading: What the legend is of.
         legend: The range of each class.
-        words: What the legend says: `legend`, `given` and `characters`.
+        told: What is said after the legend.
     """
-    return str(_macros().seen(texts, across, legend, words))
+    return str(_macros().seen(texts, across, heading, legend, told))
 
 
 def explorer(words: dict[str, str], about: str, data: str) -> str:

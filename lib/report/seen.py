@@ -40,8 +40,8 @@ def block(texts: list[SeenText], across: int, language: str) -> str:
         }
         for text in texts
     ]
-    words = {name: say(f"seen_{name}", language) for name in ("legend", "given", "characters")}
-    return html.seen(shown, across, legend(), words) if texts else ""
+    told = say("sentence_gap", language).join([say("seen_given", language), say("seen_characters", language)])
+    return html.seen(shown, across, say("seen_legend", language), legend(), told) if texts else ""
 
 
 def pieces(text: SeenText, language: str) -> list[dict]:

@@ -106,7 +106,6 @@ FAMILIES = {
     "loops_people_{}": family(["loops_people_"], ["none", "part", "open"]),
     "held_out_{}": family(["held_out_"], ["texts", "poems"]),
     "{}_explained": {f"{name}_explained" for name in ("repetition", "variety", "form", "gibberish", "demands")},
-    "seen_{}": family(["seen_"], ["legend", "given", "characters"]),
     "explorer_{}": family(["explorer_"], [*explorer.LABELS, *explorer.SCRIPT, "without_script"]),
     "readme_{}": family(["readme_"], ["pretrained", "stories", "greedy", "poem", "poem_from_scratch"]),
 }
