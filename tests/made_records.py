@@ -130,6 +130,44 @@ def sample(label="after fine-tuning", prompt="My trip was", text=" long.", **cha
     return records.Sample(**(fields | changes))
 
 
+def seen_text(label="greedy", prompt="My trip was", pieces=(" long", "."), probabilities=(0.95, 0.0004), **changes):
+    """A text as the model saw it, a token a piece. Tokens of a probability below 0.5 have rank 7."""
+    fields = {
+        "label": label,
+        "prompt": prompt,
+        "sampler": label,
+        "suppressed": True,
+        "pieces": list(pieces),
+        "tokens": [1] * len(pieces),
+        "probabilities": list(probabilities),
+        "ranks": [1 if one >= 0.5 else 7 for one in probabilities],
+    }
+    return records.SeenText(**(fields | changes))
+
+
+def explorer(places=3, tokens=(" the", " a", "\n", "春"), probabilities=(0.6, 0.2, 0.1, 0.05), **changes):
+    """Next-token probabilities: the same ones at every place of a text by greedy decoding and of one by people."""
+    temperatures = [0.5, 1.0, 2.0]
+    weights = [sum(one ** (1 / temperature) for one in probabilities) for temperature in temperatures]
+    left = 1 - sum(probabilities)  # the probability of a single token that is not among the most probable
+    rest = [left ** (1 / temperature) for temperature in temperatures]
+    texts = [
+        records.NextTokens(
+            label=label,
+            prompt="My trip was",
+            written=[tokens[written]] * places,
+            written_tokens=[written] * places,
+            written_ranks=[written + 1] * places,
+            best=[list(range(len(tokens)))] * places,
+            probabilities=[list(probabilities)] * places,
+            rest=[[other / (other + all_) for other, all_ in zip(rest, weights, strict=True)]] * places,
+        )
+        for label, written in (("greedy", 0), ("people", 2))
+    ]
+    fields = {"most": len(tokens), "suppressed": True, "temperatures": temperatures, "vocabulary": list(tokens)}
+    return records.SamplerExplorer(**(fields | {"texts": texts} | changes))
+
+
 def text_group(label="greedy", loops=0, texts=4, **figures):
     """A writer's texts, judged. A metric is given as an estimate, or as a number that gets an interval of a tenth."""
     found = {"words": 100.0, "rep_2": 10.0, "rep_3": 7.0, "rep_4": 5.0, "diversity": 0.9, "longest_repeated": 4.0}
@@ -226,13 +264,6 @@ def poem_line(line="春眠不覺曉", **changes):
     """A line of a poem."""
     fields = {"line": line, "characters": len(line), "regular": True, "tones": "平平中仄仄", "alternates": True}
     return records.PoemLine(**(fields | changes))
-
-
-def outcome(label="My trip was", rep_4_percent=1.0, broken_bytes=0, **changes):
-    """What was written after a prompt."""
-    fields = {"label": label, "texts": 3, "new_tokens": 300, "tokens_per_character": 0.3, "chinese_percent": 0.0}
-    fields |= {"rep_4_percent": rep_4_percent, "broken_bytes": broken_bytes}
-    return records.PromptOutcome(**(fields | changes))
 
 
 def text_quality(label="people", words=(80.0, 70.0), looped=(0.0, 0.0), broken=(0.0, 0.0), answers=None, **changes):
@@ -377,13 +408,12 @@ def baseline(**changes):
         "as_in_post": timing("as in the post"),
         "own_step": timing("own decoding step", 12.0, (2.9, 3.0, 3.1), step=records.DecodingStep.OWN),
         "samples": [sample("My trip was"), sample("我爱中国!", "我爱中国!", "拳探品的")],
-        "english": outcome("My trip was", 1.0, 0),
-        "chinese": outcome("我爱中国!", 50.0, 7, chinese_percent=90.0),
         "quality": told,
         "chinese_minus_people": gibberish_differences(told.chinese, told.people_chinese),
         "chinese_answers_minus_people": gibberish_differences(told.chinese_answers, told.people_chinese),
         "chinese_minus_english": gibberish_differences(told.chinese, told.english),
         "word_lists": [word_list(), word_list("large", per_million=0.01, chinese_words=288_000)],
+        "seen": [seen_text("pretrained", seed=2024, suppressed=False), seen_text("people", "", ["人"], [0.2])],
     }
     return records.Baseline(**(fields | changes))
 
@@ -519,6 +549,8 @@ def samplers(**changes):
         "beside_people": {"greedy": beside_people(-0.45, 0.1), "top-k": beside_people(-0.05, 0.4)}
         | {"top_p p=0.9": beside_people(0.0, 1.0)},
         "self_reinforcement": self_reinforcement(),
+        "seen": [seen_text("greedy"), seen_text("top-k", seed=2024), seen_text("people")],
+        "explorer": explorer(),
     }
     return records.GreedyVsTopK(**(fields | changes))
 
@@ -586,6 +618,10 @@ def tang(before=None, after=None, tang_poets=None, shuffled=None, **changes):
         **poem_runs.of_fine_tuning(runs, scale),
         "first_poem": [poem_line()],
         "timing": timing("after fine-tuning", 9.0, (1.9, 2.0, 2.1)),
+        "seen": [
+            seen_text("after fine-tuning", POEM[:5], "，處", (0.99, 0.05)),
+            seen_text("孟浩然 春曉", "處", "，", [0.9]),
+        ],
     }
     return records.TangPoetry(**(fields | changes))
 

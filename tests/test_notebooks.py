@@ -33,7 +33,7 @@ def test_every_notebook_leaves_a_report_that_needs_nothing_from_outside(smoke_ou
     assert html.escape(phrases.answer(content), quote=False) in html.escape(html.unescape(page), quote=False)
     assert content.profile == "smoke"
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
-    assert "<script" not in page
+    assert page.count("<script") == (2 if notebook == "03_greedy_vs_top_k" else 0)  # the explorer's data and script
     for place in (str(smoke_outputs.parents[2]), str(paths.ROOT)):
         for file in ("report.html", "results.json", "notebook.ipynb"):
             assert place not in (smoke_outputs / notebook / file).read_text(encoding="utf-8"), file
@@ -96,6 +96,10 @@ def test_baseline(smoke_outputs):
     assert list(in_words) == pytest.approx([float("nan") if share is None else share for share in told], nan_ok=True)
     assert "by lists of the package wordfreq" in page
     assert all(text.startswith(prompt) for text, prompt in zip(samples["text"], samples["prompt"], strict=True))
+    assert [text.prompt for text in measured.seen] == ["My trip was", "", "我爱中国!", ""]
+    assert ["".join(text.pieces) for text in measured.seen[::2]] == [
+        samples["continuation"][samples["prompt"] == prompt].iloc[0] for prompt in ("My trip was", "我爱中国!")
+    ]
 
 
 def test_the_judged_texts_stand_beside_people_s(smoke_outputs):
@@ -184,6 +188,15 @@ def test_greedy_runs_on_the_model_that_was_fine_tuned(smoke_outputs):
     assert list(measured.beside_people) == [name for name in groups if name != "people"]
     repeated = measured.self_reinforcement
     assert repeated.written.texts == repeated.people.texts == [4, 4, 4] and len(repeated.sentences) == 4
+    texts = {(sample.label, sample.prompt): sample for sample in measured.samples}
+    assert [text.prompt for text in measured.seen] == [one for one in measured.openings[:2] for _ in range(3)]
+    for text in measured.seen:
+        sample = texts[text.label, text.prompt]
+        assert text.prompt + "".join(text.pieces) == sample.text
+        assert sum(text.tokens) == len(text.probabilities) == len(text.ranks) == sample.new_tokens
+    assert {rank for text in measured.seen if text.label == "greedy" for rank in text.ranks} == {1}
+    assert [text.label for text in measured.explorer.texts] == ["greedy", "people"] * 2
+    assert 'class="s' in page and 'class="explorer"' in page
 
 
 def test_tang_poetry(smoke_outputs):
@@ -210,6 +223,9 @@ def test_tang_poetry(smoke_outputs):
     page = (smoke_outputs / "04_tang_poetry" / "report.html").read_text(encoding="utf-8")
     assert page.count('<div class="poem">') == 3 + 2 * 6 + 1  # from training; of two prompts before and after; one more
     assert "A blue dot is a training run" in page and "after fine-tuning, 春眠不覺曉: run 2" in page
+    written, tang_poem = measured.seen
+    assert written.prompt + "".join(written.pieces) == samples[samples["label"] == "after fine-tuning"]["text"].iloc[0]
+    assert tang_poem.pieces[0] == "，" and tang_poem.tokens[0] == 3  # a byte a token
 
 
 def test_the_model_from_scratch_is_judged_on_the_same_poems_as_the_fine_tuned_one(smoke_outputs):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
 import pydantic
-from pydantic import BeforeValidator, ConfigDict, Field, SerializeAsAny
+from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, SerializeAsAny
 
 from lib.core.errors import UserError
 
@@ -31,6 +31,24 @@ Of = TypeVar("Of")
 
 def _is_nan(value) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
+
+
+def _column(kind: type, form: str):
+    """A list of numbers that is a single text in JSON, where a line for each number would make a file large."""
+
+    def numbers(value) -> list:
+        return [kind(format(kind(one), form)) for one in (value.split() if isinstance(value, str) else value)]
+
+    def written(value) -> str:
+        return " ".join(format(one, form) for one in value)
+
+    return Annotated[list[kind], BeforeValidator(numbers), PlainSerializer(written, return_type=str, when_used="json")]
+
+
+Integers = _column(int, "d")
+"""In JSON a text: the numbers, separated by spaces."""
+Probabilities = _column(float, ".4g")
+"""Fractions with four significant digits. In JSON a text: the numbers, separated by spaces."""
 
 
 class Record(pydantic.BaseModel):
@@ -374,6 +392,62 @@ class Sample(Record):
     """Where such words stand: the characters of `text` at which each run of them begins and ends."""
 
 
+class SeenText(Record):
+    """A text as a model sees it: how probable each token was, given those before it."""
+
+    label: str
+    """Who wrote it."""
+    prompt: str
+    """The beginning, which is given."""
+    sampler: str
+    seed: int | None = None
+    suppressed: bool
+    """Whether special tokens, which end a text, count as impossible: as where a text is generated that must go on."""
+    pieces: list[str]
+    """What follows the prompt: a token each, or the tokens that together make a character."""
+    tokens: Integers
+    """In each piece."""
+    probabilities: Probabilities
+    """Of each token."""
+    ranks: Integers
+    """Of each token: 1 if no other was more probable."""
+
+
+class NextTokens(Record):
+    """The most probable next tokens at the first places of a text, after its prompt.
+
+    Token numbers are places in the vocabulary of `SamplerExplorer`, from 0.
+    """
+
+    label: str
+    prompt: str
+    written: list[str]
+    """What the token at each place adds to the text: nothing if a character is complete only with a later one."""
+    written_tokens: Integers
+    """Its token number."""
+    written_ranks: Integers
+    """Its rank: 1 if no other was more probable."""
+    best: list[Integers]
+    """At each place the most probable tokens, by falling probability."""
+    probabilities: list[Probabilities]
+    """Theirs, at temperature 1."""
+    rest: list[Probabilities]
+    """At each place, for each of the temperatures: the probability of all other tokens together."""
+
+
+class SamplerExplorer(Record):
+    """Next-token probabilities to try the settings of a sampler on."""
+
+    most: int
+    """The most tokens that are kept at a place."""
+    suppressed: bool
+    """Whether special tokens, which end a text, count as impossible."""
+    temperatures: list[float]
+    vocabulary: list[str]
+    """The tokens that occur; `�` stands for bytes that are no whole character."""
+    texts: list[NextTokens]
+
+
 class TextGroup(Record):
     """Texts of one writer, judged: a sampler's, or what people wrote."""
 
@@ -383,21 +457,6 @@ class TextGroup(Record):
     """Texts that have a loop, see `metrics.find_loops`."""
     metrics: dict[str, Estimate]
     """By the names of `metrics.REGISTRY`, where each one's unit stands."""
-
-
-class PromptOutcome(Record):
-    """What was written after one prompt, or by people."""
-
-    label: str
-    texts: int
-    new_tokens: int
-    tokens_per_character: float
-    rep_4_percent: float
-    """Mean over the texts."""
-    broken_bytes: int
-    """Bytes that are not part of valid UTF-8, in all texts together."""
-    chinese_percent: float
-    """Of all characters."""
 
 
 class TextShares(Record):
@@ -615,8 +674,6 @@ class Baseline(Record):
     own_step: Timing | None = None
     """None where this project has no decoding step of its own for the model."""
     samples: list[Sample]
-    english: PromptOutcome
-    chinese: PromptOutcome
     quality: Quality
     chinese_minus_people: dict[str, Estimate]
     """By the names of `gibberish.SHARES`, percentage points, with bootstrap intervals over the texts of both groups."""
@@ -624,6 +681,8 @@ class Baseline(Record):
     """Of the answers in Chinese alone."""
     chinese_minus_english: dict[str, Estimate]
     word_lists: list[WordList]
+    seen: list[SeenText] = Field(default=[], exclude_if=lambda texts: not texts)
+    """After each prompt the model's first text, and people's first text in that language. Empty in older results."""
 
 
 class FineTuning(Record):
@@ -868,6 +927,10 @@ class GreedyVsTopK(Record):
     beside_people: dict[str, BesidePeople]
     """By sampler: how its texts differ from people's."""
     self_reinforcement: SelfReinforcement
+    seen: list[SeenText] = Field(default=[], exclude_if=lambda texts: not texts)
+    """Texts that continue the first of `openings`. Empty in older results."""
+    explorer: SamplerExplorer | None = Field(default=None, exclude_if=lambda explorer: explorer is None)
+    """None in older results."""
 
     @property
     def groups(self) -> list[TextGroup]:
@@ -955,6 +1018,8 @@ class TangPoetry(FineTuning):
     """Parallelism: the middle couplets of regulated verse minus the model's."""
     first_poem: list[PoemLine]
     timing: Timing
+    seen: list[SeenText] = Field(default=[], exclude_if=lambda texts: not texts)
+    """A poem after fine-tuning, and a held-out Tang poem. Empty in older results."""
 
 
 class FineTunedModel(Record):

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from lib.core import chinese, progress
+from lib.core import progress
 from lib.core.errors import UserError
-from lib.core.records import BatchTime, BesidePeople, Estimate, LoopsOfPeople, PromptOutcome, Sample, TextGroup
+from lib.core.records import BatchTime, BesidePeople, Estimate, LoopsOfPeople, Sample, TextGroup
 from lib.evaluation import likelihood, metrics, statistics
 from lib.models import byte_level
 
@@ -292,25 +292,6 @@ def _pairs(judged: pd.DataFrame, label: str, other: str) -> tuple[pd.DataFrame, 
 def _exponential(estimate: Estimate) -> Estimate:
     return Estimate(
         **{name: None if value is None else float(np.exp(value)) for name, value in estimate.model_dump().items()}
-    )
-
-
-def outcome(texts: pd.DataFrame, label: str) -> PromptOutcome:
-    """Summarize the texts that continue one prompt.
-
-    Args:
-        texts: Rows with `continuation`, `new_tokens` and `invalid_bytes`.
-        label: The label of the row.
-    """
-    together = "".join(texts["continuation"])
-    return PromptOutcome(
-        label=label,
-        texts=len(texts),
-        new_tokens=int(texts["new_tokens"].sum()),
-        tokens_per_character=texts["new_tokens"].sum() / max(1, len(together)),
-        rep_4_percent=float(np.mean([metrics.repetition(text)["rep_4"] for text in texts["continuation"]])),
-        broken_bytes=int(texts["invalid_bytes"].sum()),
-        chinese_percent=100 * len(chinese.characters(together)) / max(1, len(together)),
     )
 
 

@@ -74,9 +74,7 @@ def choices(causal_lm, rows: list, k: int, suppressed: Sequence[int] = ()) -> li
         probability that top-k sampling draws it.
     """
     results = []
-    for row, logits in zip(rows, _predicted(_compiled(_Logits(causal_lm)), rows), strict=True):
-        logits = np.array(logits)  # a copy that can be written to
-        logits[:, list(suppressed)] = -np.inf
+    for row, logits in zip(rows, _allowed(causal_lm, rows, suppressed), strict=True):
         chosen = np.take_along_axis(logits, np.array(row[1:], int)[:, None], axis=-1)[:, 0]
         others = logits.shape[-1] - min(k, logits.shape[-1])
         best = np.partition(logits, others, axis=-1)[:, others:]  # NumPy does not sort, and is faster than XLA on a CPU
@@ -84,6 +82,29 @@ def choices(causal_lm, rows: list, k: int, suppressed: Sequence[int] = ()) -> li
         probability = np.exp(chosen - special.logsumexp(logits, axis=-1))
         results.append(np.stack([probability, chosen >= best.max(axis=-1), drawn], axis=-1).astype("float64"))
     return results
+
+
+def log_probabilities(causal_lm, rows: list, suppressed: Sequence[int] = ()) -> Iterator[np.ndarray]:
+    """Compute the log-probabilities of the whole vocabulary at every token after the first, given those before it.
+
+    Args:
+        causal_lm: A `keras_nlp.models.CausalLM`.
+        rows: The token ids of each text, including a start token if the model has one.
+        suppressed: As for `choices`.
+
+    Yields:
+        For each text float32 `(tokens - 1, vocabulary)`, in nats.
+    """
+    for logits in _allowed(causal_lm, rows, suppressed):
+        yield logits - special.logsumexp(logits, axis=-1, keepdims=True)
+
+
+def _allowed(causal_lm, rows: list, suppressed: Sequence[int]) -> Iterator[np.ndarray]:
+    """Yield the logits for the tokens of each row after the first, with those of suppressed tokens at -inf."""
+    for logits in _predicted(_compiled(_Logits(causal_lm)), rows):
+        logits = np.array(logits)  # a copy that can be written to
+        logits[:, list(suppressed)] = -np.inf
+        yield logits
 
 
 def _predicted(model, rows: list) -> Iterator[np.ndarray]:

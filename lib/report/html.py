@@ -179,6 +179,31 @@ def poems(cards: list[dict]) -> str:
     return str(_macros().poems(cards))
 
 
+def seen(texts: list[dict], across: int, heading: str, legend: list[str], told: str) -> str:
+    """Show texts with each piece on a ground by its class.
+
+    Args:
+        texts: For each text `label`, `drawn`, `prompt`, `note`, and `pieces`: `text`, `step` and `title` of each.
+        across: How many stand side by side on a wide page.
+        heading: What the legend is of.
+        legend: The range of each class.
+        told: What is said after the legend.
+    """
+    return str(_macros().seen(texts, across, heading, legend, told))
+
+
+def explorer(words: dict[str, str], about: str, data: str) -> str:
+    """Make the sampler explorer, with its script.
+
+    Args:
+        words: The labels of its parts.
+        about: What it shows.
+        data: JSON that holds no markup.
+    """
+    script = (TEMPLATE / "explorer.js").read_text(encoding="utf-8")
+    return str(_macros().explorer(words, about, markupsafe.Markup(data), markupsafe.Markup(script)))
+
+
 def data_uri(file: Path) -> str:
     """Encode a picture's file as a `data:` address."""
     kind = {".svg": "svg+xml", ".png": "png"}[file.suffix]

@@ -22,6 +22,8 @@ from lib.report import (
     tables,
     wording,
 )
+from lib.report import explorer as explorers
+from lib.report import seen as seen_texts
 from lib.report.page import FIGURES, MIME, VIEWS, Page, drawing, view  # noqa: F401  (others take them from here)
 
 # For any notebook: the options hold the content.
@@ -574,6 +576,23 @@ def repetition_by_perplexity(page: Page) -> tuple[Figure, str]:
 def _strips(measured, language: str) -> tuple[Figure, str]:
     counted = [text for text in measured.samples if text.prompt in measured.openings]
     return figures.repetition_by_perplexity(measured.groups, counted, measured.people.label, language)
+
+
+@view
+def seen(page: Page, across: int = 2) -> str:
+    """Texts as the model sees them: each token on a ground by its probability; `""` in results without such texts.
+
+    Args:
+        page: The page.
+        across: How many texts stand side by side on a wide page.
+    """
+    return seen_texts.block(page.measured.seen, across, page.language)
+
+
+@view
+def explorer(page: Page) -> str:
+    """Sliders for temperature, k and p over next-token probabilities; `""` in results without them."""
+    return explorers.block(page.measured.explorer, page.language)
 
 
 # The form of poems, and the model from scratch.

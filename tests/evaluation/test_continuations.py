@@ -210,25 +210,6 @@ def test_each_sampler_is_compared_with_people_after_the_same_prompts():
     assert continuations.beside_people(without)["top-k"].perplexity_ratio.value is None
 
 
-def test_what_was_written_after_a_prompt_is_condensed():
-    texts = pd.DataFrame(
-        [
-            sample("a", "I ", "春眠不觉晓", new_tokens=11, invalid_bytes=1),
-            sample("a", "I ", "a b c d e " + "a b c d e", new_tokens=9, invalid_bytes=2),
-        ]
-    )
-    outcome = continuations.outcome(texts, "after “I”")
-    assert (outcome.label, outcome.texts, outcome.new_tokens, outcome.broken_bytes) == ("after “I”", 2, 20, 3)
-    assert outcome.tokens_per_character == pytest.approx(20 / 24)
-    assert outcome.chinese_percent == pytest.approx(100 * 5 / 24)
-    assert outcome.rep_4_percent == pytest.approx((0 + 100 * 2 / 7) / 2)  # 7 phrases of four words, 2 of them again
-
-
-def test_where_nothing_was_written_there_is_an_outcome_all_the_same():
-    outcome = continuations.outcome(pd.DataFrame([sample("a", "I ", "", new_tokens=0, invalid_bytes=0)]), "x")
-    assert (outcome.tokens_per_character, outcome.chinese_percent, outcome.rep_4_percent) == (0, 0, 0)
-
-
 def test_texts_become_records_judged_or_not():
     rows = pd.DataFrame([sample("top-k", "one two ", LOOP, seed=7, sample=3), sample("top-k", "I ", "saw it.")])
     rows = rows.assign(new_tokens=[5, 2], ended=[True, False], invalid_bytes=[1, 0])

@@ -25,6 +25,20 @@ def test_nats_are_those_of_each_row_alone_whatever_lies_beside_it(tiny_lm):
         np.testing.assert_allclose(own, by_hand(tiny_lm, row), rtol=1e-4)
 
 
+def test_log_probabilities_are_of_the_whole_vocabulary_without_what_is_suppressed(tiny_lm):
+    rows = [likelihood.prompt_tokens(tiny_lm, text) for text in ("My trip was", "I", "a", "b", "some words")]
+    for row, told in zip(rows, likelihood.log_probabilities(tiny_lm, rows), strict=True):
+        assert told.shape == (len(row) - 1, tiny_lm.backbone.vocabulary_size)
+        np.testing.assert_allclose(
+            [-told[place, token] for place, token in enumerate(row[1:])], by_hand(tiny_lm, row), 1e-4
+        )
+    whole, *_ = likelihood.log_probabilities(tiny_lm, rows)
+    told, *_ = likelihood.log_probabilities(tiny_lm, rows, [3, 5])
+    assert np.isneginf(told[:, [3, 5]]).all()
+    left = 1 - np.exp(whole[:, [3, 5]]).sum(axis=-1)
+    np.testing.assert_allclose(np.exp(told[:, 4]), np.exp(whole[:, 4]) / left, rtol=1e-4)
+
+
 def test_choices_are_those_of_greedy_decoding_and_of_top_k_sampling(tiny_lm):
     rows = [likelihood.prompt_tokens(tiny_lm, text) for text in ("My trip was", "I", "a", "b", "some words")]
     for row, told in zip(rows, likelihood.choices(tiny_lm, rows, 3), strict=True):

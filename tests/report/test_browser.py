@@ -205,6 +205,8 @@ def hostile(monkeypatch, tmp_path):
         beside_people={everything: made_records.beside_people(0.0, 1.0)},  # which the answer names
         samples=samples,
         named_again=list(HOSTILE.values()),
+        seen=[made_records.seen_text(text, text, [text]) for text in HOSTILE.values()],
+        explorer=made_records.explorer(tokens=[*HOSTILE.values()][:4]),
     )
     shown = [
         ("samples", {"by": "label", "labels": ["greedy"], "marked": True}),
@@ -218,6 +220,8 @@ def hostile(monkeypatch, tmp_path):
         *((name, {}) for name in ("model", "parameter_list", "named_again", "finding", "answer", "environment")),
         ("corpus", {"number": 0}),
         ("repetition", {"caption": "table_repetition"}),
+        ("seen", {"across": 3}),
+        ("explorer", {}),
     ]
     outputs = [
         nbformat.v4.new_output("display_data", {views.MIME: {"view": view, "options": options}, "text/html": "old"})

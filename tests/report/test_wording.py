@@ -22,7 +22,7 @@ from lib.core.records import (
     Winner,
 )
 from lib.evaluation import metrics
-from lib.report import numbering, phrases, views, wording
+from lib.report import explorer, numbering, phrases, views, wording
 
 NAMES = sorted(wording.templates())
 SOURCES = sorted((paths.ROOT / "lib").rglob("*.py"))
@@ -131,6 +131,7 @@ FAMILIES = {
     "bench_against_{}": family(["bench_against_"], PACES),
     "bench_bound_{}": family(["bench_bound_"], ["memory", "arithmetic"]),
     "bench_axis_{}": family(["bench_axis_"], ["tokens", "batch", "parameters"]),
+    "explorer_{}": family(["explorer_"], [*explorer.LABELS, *explorer.SCRIPT, "without_script"]),
 }
 # By the variables that hold such a name: those that it can be.
 VARIABLES = {
