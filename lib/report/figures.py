@@ -59,9 +59,9 @@ STRIPS = {  # by metric: the field of a text, and the title of the panel
 }
 JITTER, GOLDEN = 0.17, 0.618034  # rows: how far dots are moved apart; how: by the golden ratio, so always the same way
 DEMANDS = {  # the demands on a poem, as their panels are named
-    "well_formed": "regular form, % of the poems",
-    "rhyme": "rhyme, % of the pairs of even lines",
-    "parallel_tones": "opposite tones, % of the places",
+    "well_formed": "regular form, % of poems",
+    "rhyme": "rhyme, % of even-line pairs",
+    "parallel_tones": "opposite tones, % of places",
     "parallel_words": "matching words, percentile",
 }
 BLUE, ORANGE, GREY, GREEN = "#2f6db3", "#d9822b", "#9aa0a8", "#4a9b6e"
@@ -71,7 +71,7 @@ ON_DARK = {BLUE: "#7fb3ec", ORANGE: "#f0a050", GREY: "#a9b2bd", GREEN: "#74c79a"
 LINES = ((GREY, "--"), (BLUE, "-"), (ORANGE, "-."), (GREEN, (0, (1, 1))))  # dashed ones too, where colours look alike
 WRITERS = {"model": BLUE, "people": ORANGE, "chance": GREY}
 ANSWERS = {AnswerLanguage.CHINESE: "o", AnswerLanguage.ENGLISH: "^", AnswerLanguage.NEITHER: "x"}  # the marks of texts
-NARROW = 20  # characters of a label beside a row
+NARROW = 18  # characters of a label beside a row
 WIDER = 0.5  # em by which a Chinese character is wider than what stands for it where this machine has no font for it
 
 
@@ -467,7 +467,8 @@ def poem_demands(
             with their intervals.
         language: One of `wording.LANGUAGES`.
     """
-    figure = Figure(figsize=(WIDTH, len(DEMANDS) * (1.2 + 0.37 * len(groups))))
+    width = WIDTH - 0.5  # leaves room for the Chinese labels, see `save`
+    figure = Figure(figsize=(width, len(DEMANDS) * (1.1 + 0.37 * len(groups))))
     panels = figure.subplots(len(DEMANDS), sharex=True)
     labels = [textwrap.fill(escaping.visible(name), NARROW) for name, *_ in groups]  # a prompt is any text
     told = []

@@ -30,7 +30,7 @@ LABELS = {  # some of the texts of each kind of figure
     "repetition": ["greedy", "people", "(logarithmic axis)", "of a text (rep-4, %)"],
     "repeated": ["a sentence, written again", "loops of greedy decoding", "the next token of the sentence", "3"],
     "speed": ["Here", "before", "after", "first call: compiles"],
-    "form": ["before", f"after, {POEM}", "regular form, % of the poems", "Tang poets 90", "chance 5.0", "50"],
+    "form": ["before", "after,", POEM, "regular form, % of poems", "Tang poets 90", "chance 5.0", "50"],
     "gibberish": ["Chinese prompt: letters in words", "people, Chinese declaration", "mean 78 %"],
     "bits": ["stories", POEM, "1.25", "9.50"],
 }
@@ -287,7 +287,7 @@ def test_a_chinese_label_is_whole_and_no_warning_tells_that_this_machine_lacks_a
     figures.save(figure, tmp_path / "form.svg")
     assert [str(warning.message) for warning in recwarn if "Glyph" in str(warning.message)] == []
     assert f"after {POEM}" in texts_of(tmp_path / "figure.svg") and f"{POEM} $x^2$" in texts_of(tmp_path / "figure.svg")
-    assert f"after, {POEM}" in texts_of(tmp_path / "form.svg")
+    assert {"after,", POEM} <= set(texts_of(tmp_path / "form.svg"))  # in two lines
 
 
 def test_a_chinese_label_has_room_for_characters_that_are_wider_than_what_this_machine_draws(tmp_path):

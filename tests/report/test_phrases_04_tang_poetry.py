@@ -146,8 +146,6 @@ def test_whether_the_measure_tells_parallel_couplets_apart_is_told():
 
 def test_a_poem_is_told_in_three_lines():
     (regular,), (other,) = (poem_cards.counts([poem]) for poem in (made_records.POEM, "春眠。"))
-    assert phrases.poem_counts(regular) == (
-        "form: 4 lines of 5 characters\nrhyming pairs: 1 of 1\nopposite tones: 3 of 3"
-    )
-    assert phrases.poem_counts(other) == "form: not regular\nrhyming pairs: 0 of 0\nopposite tones: 0 of 0"
-    assert phrases.poem_counts(regular, "zh") == "格式：4 句，每句 5 字\n押韵：1 对中 1 对\n平仄相反：3 处中 3 处"
+    assert phrases.poem_counts(regular) == ("4 lines of 5 characters\nrhyming pairs: 1 of 1\nopposite tones: 3 of 3")
+    assert phrases.poem_counts(other) == "not in regular form\nrhyming pairs: 0 of 0\nopposite tones: 0 of 0"
+    assert phrases.poem_counts(regular, "zh") == "4 句，每句 5 字\n押韵：1 对中 1 对\n平仄相反：3 处中 3 处"
