@@ -65,7 +65,7 @@ def written(tmp_path, change):
             "01_baseline/results.json has no schema_version; this code reads",
         ),
         (lambda content: content.update(schema_version=99), "has schema_version 99; this code reads version 2"),
-        (lambda content: content["measured"].pop("english"), "is damaged: measured.english: field required"),
+        (lambda content: content["measured"].pop("quality"), "is damaged: measured.quality: field required"),
         (
             lambda content: content["measured"]["as_in_post"].update(first_call_seconds="soon"),
             "is damaged: measured.as_in_post.first_call_seconds: input should be a valid number",

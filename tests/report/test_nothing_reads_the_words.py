@@ -133,8 +133,8 @@ def files_of(outputs):
 
 
 def without_text(page):
-    """The numbers of a page: those in tables, and the widths of its tables."""
-    return re.findall(r'<td class="number"[^>]*>([^<]*)<', page), [
+    """The numbers of a page: those alone in a cell of a table, and the widths of its tables."""
+    return re.findall(r'<td class="number"[^>]*>([^<]*)</td>', page), [
         len(re.findall("<th |<td", row)) for row in re.findall("<tr>.*?</tr>", page, re.DOTALL)
     ]
 

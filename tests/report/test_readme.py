@@ -227,7 +227,7 @@ def test_the_run_tells_machine_minutes_day_and_each_stand_in_once(outputs, langu
     for name in ("01_baseline", "02_reddit_finetune"):
         used = made_records.results(name, stand_ins=[made_records.stand_in("a", "b")])
         made_records.write(used, outputs)
-    assert readme.ran_block(language).count({"en": "a in place of b", "zh": "以 a 代替 b"}[language]) == 1
+    assert readme.ran_block(language).count({"en": "a in place of b", "zh": "以“a”代替“b”"}[language]) == 1
 
 
 def test_results_of_an_older_version_are_told_with_the_command(outputs):

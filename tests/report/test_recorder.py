@@ -273,7 +273,7 @@ def test_finish_writes_the_records_of_a_notebook_of_the_report(shown, folder):
     assert "60 % of the generated poems" in pages(shown)
 
 
-@pytest.mark.parametrize("missing", ["samples", "english", "as_in_post"])
+@pytest.mark.parametrize("missing", ["samples", "quality", "as_in_post"])
 def test_finish_refuses_what_is_missing_and_names_it(shown, folder, missing):
     report = start(folder, "01_baseline")
     measure(report, made_records.baseline())
