@@ -77,11 +77,22 @@ def claims(cards: list[dict], language: str = "en") -> str:
 
     Args:
         cards: For each claim the texts `name`, `kind`, `quote` (in Chinese), `says` (its translation), `heading`,
-            `verdict`, `because`; `effects`, a table as HTML; `rule`, texts by heading.
+            `verdict`, `short`, `evidence`, `because`; `effects`, a table as HTML; `rule`, texts by heading; `report`,
+            the address and the title of the report that it rests on, or None.
         language: The language of the page.
     """
     safe = [card | {"effects": markupsafe.Markup(card["effects"])} for card in cards]
     return str(_macros().claims(safe, language))
+
+
+def folded(summary: str, content: str) -> str:
+    """Fold a part of a page away, below a line that opens it.
+
+    Args:
+        summary: The line.
+        content: The part, as HTML.
+    """
+    return str(_macros().folded(summary, markupsafe.Markup(content)))
 
 
 def figure(file: Path, alt: str, caption: str) -> str:

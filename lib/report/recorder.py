@@ -157,11 +157,12 @@ class Recorder:
         """Write a table to `<name>.csv` without showing it."""
         table.to_csv(self.folder / f"{name}.csv", index=False, quoting=csv.QUOTE_NONNUMERIC, errors="backslashreplace")
 
-    def finish(self, answer: str | dict[str, str] = "") -> None:
+    def finish(self, answer: str | dict[str, str] = "", again: bool = True) -> None:
         """Show the answer and the environment, and write `results.json`.
 
         Args:
             answer: The notebook's finding, if `phrases.ANSWERS` has no function for it: in English, or by language.
+            again: Whether to show the answer, which stands at the top of the page, at its end too.
 
         Raises:
             UserError: If a required figure is missing from the records or has the wrong type.
@@ -171,7 +172,8 @@ class Recorder:
             self.results.answer = {"en": answer} if isinstance(answer, str) else answer
         self.results.minutes = (time.perf_counter() - self.started) / 60
         results = self.complete()
-        self.show("answer")
+        if again:
+            self.show("answer")
         self.show("environment")
         write(self.folder, results)
 

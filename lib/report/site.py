@@ -18,8 +18,9 @@ from lib import notebooks
 from lib.claims import judgement
 from lib.core import command_line, locks, paths, records
 from lib.core.errors import UserError
-from lib.core.records import Judgement, Results
+from lib.core.records import Claim, Judgement, Results
 from lib.report import escaping, executed, html, numbers, phrases, translation, views, wording
+from lib.report.views import report_name
 
 RESULTS = "results.json"
 CLAIMS = "claims.json"
@@ -84,11 +85,6 @@ def render_report(folder: Path) -> None:
         if language != "en":
             executed.redraw(told, page)
         paths.write(folder / report_name(language), _page(told, page))
-
-
-def report_name(language: str) -> str:
-    """Return the file name of a report's page in a language."""
-    return "report.html" if language == "en" else f"report.{language}.html"
 
 
 def _page(notebook, page: views.Page) -> str:
@@ -181,8 +177,8 @@ def _split_title(notebook) -> None:
 def render_index(profile: str) -> Path:
     """Make a profile's `index.html` and `index.zh.html`, judge its claims, and link the reports to each other.
 
-    The index has a card for each published report. Once the experiments and the summary have run, it also compares the
-    post's claims and figures with the results. The verdicts go to `claims.json`.
+    The index has a card for each published report. Once the experiments and the summary have run, it begins with the
+    verdicts on the post's claims, which also go to `claims.json`.
 
     Returns:
         The index in English.
@@ -193,6 +189,7 @@ def render_index(profile: str) -> Path:
     judged = _judge(profile)
     template = html.environment().get_template("overview.html.j2")
     for language in wording.LANGUAGES:
+        cards = [_card(folder / name, results, language) for name, results in reports.items()]
         page = template.render(
             profile=profile,
             language=language,
@@ -201,9 +198,10 @@ def render_index(profile: str) -> Path:
             tag=wording.TAGS[language],
             say=lambda name, language=language, **values: wording.say(name, language, **values),
             style=(html.TEMPLATE / "style.css").read_text(encoding="utf-8"),
-            cards=[_card(folder / name, results, language) for name, results in reports.items()],
-            claims=[phrases.claim(claim, language) for claim in judged.testable] if judged else [],
-            figures=[phrases.beside(row, language) for row in judged.beside_post] if judged else [],
+            stand_ins=phrases.stand_ins([one for results in reports.values() for one in results.stand_ins], language),
+            claims=[_claim(claim, language) for claim in judged.testable] if judged else [],
+            summary=next((card for card in cards if card["folder"] == notebooks.SUMMARY), None),
+            cards=[card for card in cards if card["folder"] != notebooks.SUMMARY],
         )
         paths.write(folder / index_name(language), page)
     return folder / index_name("en")
@@ -252,26 +250,30 @@ def _card(folder: Path, results: Results, language: str) -> dict:
         answer = phrases.answer(results, language)
     except UserError:  # the summary's, if one of its experiments is missing
         answer = ""
-    first, more = phrases.headline(answer)
+    headline, _ = phrases.headline(answer)
     shown = views.Page(results, folder, language)
     names = [shown.figure_file(Path(file).stem) for file in results.figures]
     pictures = [folder / file for file in names if (folder / file).is_file()]
-    is_summary = results.notebook == notebooks.SUMMARY  # its findings are the tables of the index
     return {
         "folder": folder.name,
         "title": _title(results.notebook, language),
-        "headline": first,
-        "more": "" if is_summary else more,
+        "question": phrases.question(results.notebook, language),
+        "headline": headline,
         "differs": [f"{name}: {numbers.parameter(value)}" for name, value in results.changed.items()],
-        "picture": html.data_uri(pictures[-1]) if pictures and not is_summary else None,
-        "stand_ins": phrases.stand_ins(results.stand_ins, language),
+        "picture": html.data_uri(pictures[-1]) if pictures else None,
         "took": wording.say(
             "index_took",
             language,
             minutes=f"{results.minutes:.1f}",
             date=results.machine.date,
-            code=phrases.code(results.machine, language),
         ),
+    }
+
+
+def _claim(judged: Claim, language: str) -> dict:
+    """Return what the index shows of a claim, with the place where the summary tells it."""
+    return phrases.claim(judged, language) | {
+        "told": f"{notebooks.SUMMARY}/{report_name(language)}#claim-{judged.name}"
     }
 
 

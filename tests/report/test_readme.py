@@ -51,7 +51,7 @@ def summary(**changes):
 def test_the_finding_is_what_the_summary_answers(outputs):
     for language in wording.LANGUAGES:
         assert readme.finding_block(language) == phrases.answer(summary(), language)
-    assert readme.finding_block().startswith("The post's 7 testable statements")
+    assert readme.finding_block().startswith("Of the post's 7 testable statements")
     assert readme.finding_block("zh").startswith("博客有 7 个可以检验的说法")
 
 
