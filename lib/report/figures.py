@@ -10,7 +10,7 @@ from pathlib import Path
 import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.transforms import Bbox
+from matplotlib.transforms import Bbox, blended_transform_factory
 
 from lib.core import chinese
 from lib.core.records import (
@@ -428,29 +428,42 @@ def learning_curve(curve: LearningCurve, before: list[float | None], language: s
     return figure, say("alt_learning_curve", language, untrained=curve.untrained, told=told)
 
 
-def speed(
-    post_seconds: list[float], first: list[float], later: list[float], language: str = "en"
-) -> tuple[Figure, str]:
-    """The time of a call before and after fine-tuning: as the post timed it, and first and later calls here.
+def speed(groups: list[tuple[str, list[tuple[str, CallState, float]]]], language: str = "en") -> tuple[Figure, str]:
+    """Seconds for one call before and after fine-tuning, a bar each, all on one axis.
 
     Args:
-        post_seconds: The post's two times.
-        first: The first calls before and after.
-        later: The medians of the later calls before and after.
+        groups: Headings, with the calls that compare with each other: `"before"` or `"after"`, first or later, seconds.
+        language: The language of the labels.
     """
-    figure = Figure(figsize=(7.5, 3.2))
-    left, right = figure.subplots(1, 2)
-    left.bar(["before", "after"], post_seconds, 0.5, color=GREY)
-    left.set(title="Blog post, as it timed", ylabel="seconds for one call")
-    right.bar([-0.2, 0.8], first, 0.4, color=ORANGE, label="first call: compiles")
-    right.bar([0.2, 1.2], later, 0.4, color=BLUE, label="later calls")
-    right.set(title="Here", ylim=(0, 1.35 * max(first)))
-    right.set_xticks([0, 1], ["before", "after"])
-    right.legend()
-    told = [" and ".join(f"{seconds:.1f}" for seconds in pair) for pair in (post_seconds, first, later)]
-    return figure, (
-        f"Seconds before and after fine-tuning. Post: {told[0]}. Here, first calls: {told[1]}; later calls: {told[2]}."
-    )
+    figure = Figure(figsize=(WIDTH, 0.7 + 0.34 * sum(1.3 + len(calls) for _, calls in groups)))
+    axes = figure.subplots()
+    longest = max(seconds for _, calls in groups for *_, seconds in calls)
+    places, labels, told, place = [], [], [], 0.0
+    for heading, calls in groups:
+        across = blended_transform_factory(figure.transFigure, axes.transData)
+        head = axes.text(0.01, place, heading, va="center", fontweight="bold", transform=across)
+        head.set_in_layout(False)  # else a long one would make the axis short
+        spoken = []
+        for when, state, seconds in calls:
+            place += 1
+            first = state is CallState.FIRST
+            look = {"color": "none", "edgecolor": ORANGE, "hatch": "////"} if first else {"color": BLUE}
+            axes.barh(place, seconds, 0.7, **look)
+            shown = number(seconds, 3 if seconds >= 10 else 2)
+            axes.annotate(shown, (seconds, place), (4, 0), textcoords="offset points", va="center")
+            places.append(place)
+            labels.append(wording.label(f"{when}, {state}", language))
+            spoken.append(f"{labels[-1]} {shown}")
+        told.append(f"{heading}: {', '.join(spoken)}")
+        place += 1.3
+    axes.set_yticks(places, labels)
+    axes.spines.left.set_visible(False)  # it would cross the headings
+    axes.set(ylim=(place - 0.6, -0.6), xlim=(0, 1.15 * longest), xlabel=wording.label("seconds", language))
+    axes.grid(axis="y", visible=False)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.tight_layout()
+    return figure, wording.say("alt_speed", language, told="; ".join(told))
 
 
 def poem_demands(
@@ -575,22 +588,23 @@ def bits_per_character(bits: dict[str, dict[str, float]], language: str = "en") 
 
     Args:
         bits: By the texts, then by the model, in the order in which they are drawn.
+        language: The language of the labels.
     """
     rows = [len(models) for models in bits.values()]
-    figure = Figure(figsize=(7.5, 1.3 + 0.36 * sum(rows)))
+    figure = Figure(figsize=(WIDTH, 1.3 + 0.36 * sum(rows)))
     panels = figure.subplots(len(bits), height_ratios=rows, squeeze=False)[:, 0]
     told = []
     for axes, (texts, models) in zip(panels, bits.items(), strict=True):
         axes.barh(list(models), list(models.values()), 0.6, color=BLUE)
         for place, value in enumerate(models.values()):
-            axes.annotate(f"{value:.2f}", (value, place), (4, 0), textcoords="offset points", va="center", fontsize=9)
+            axes.annotate(f"{value:.2f}", (value, place), (4, 0), textcoords="offset points", va="center")
         axes.invert_yaxis()
-        axes.set_title(texts, loc="left", fontsize=10)
-        axes.set(xlim=(0, 1.15 * max(models.values())))
+        axes.set_title(texts, loc="left", fontsize="medium")
+        axes.set(xlim=(0, 1.2 * max(models.values())))
         axes.grid(axis="y", visible=False)
         told.append(f"{texts}: {', '.join(f'{name} {value:.2f}' for name, value in models.items())}")
-    panels[-1].set_xlabel("bits per character (fewer is better)")
+    panels[-1].set_xlabel(wording.label("bits per character (fewer is better)", language))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.tight_layout()
-    return figure, f"Bits per character on held-out texts. {'; '.join(told)}."
+    return figure, wording.say("alt_bits", language, told="; ".join(told))

@@ -96,7 +96,8 @@ def claims(cards: list[dict], language: str = "en") -> str:
 
     Args:
         cards: For each claim the texts `name`, `kind`, `quote` (in Chinese), `says` (its translation), `heading`,
-            `verdict`, `because`; `effects`, a table as HTML; `rule`, texts by heading.
+            `verdict`, `short`, `evidence`, `because`; `effects`, a table as HTML; `rule`, texts by heading; `report`,
+            the address and the title of the report that it rests on, or None.
         language: The language of the page.
     """
     safe = [card | {"effects": markupsafe.Markup(card["effects"])} for card in cards]

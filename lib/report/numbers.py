@@ -16,7 +16,7 @@ def number(value: float, digits: int = 3) -> str:
     return f"{value:,.{decimals}f}"
 
 
-def with_interval(estimate: Estimate) -> str:
+def with_interval(estimate: Estimate, language: str = "en") -> str:
     """A figure with its interval, such as `"0.94 (0.92–0.96)"`; a dash where there is none.
 
     All three have as many decimals as the width of the interval has in two significant digits.
@@ -30,7 +30,8 @@ def with_interval(estimate: Estimate) -> str:
         return f"{number(estimate.value)} ({number(estimate.low)}–{number(estimate.high)})"
     decimals = max(0, 1 - math.floor(math.log10(width)))
     value, low, high = (_rounded(figure, decimals) for figure in (estimate.value, estimate.low, estimate.high))
-    return f"{value} ({low}{' to ' if estimate.low < 0 else DASH}{high})"
+    between = wording.say("range", language, low=low, high=high) if estimate.low < 0 else f"{low}{DASH}{high}"
+    return f"{value} ({between})"
 
 
 def _rounded(figure: float, decimals: int) -> str:

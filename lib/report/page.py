@@ -57,6 +57,11 @@ class Page:
         return VIEWS[view](self, **options)
 
 
+def report_name(language: str) -> str:
+    """Return the file name of a report's page in a language."""
+    return "report.html" if language == "en" else f"report.{language}.html"
+
+
 VIEWS: dict[str, Callable[..., str]] = {}
 FIGURES: dict[str, Callable[[Page], tuple[Figure, str]]] = {}
 

@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Callable
 
-from lib.claims import head_to_head, judgement, post, rules
+from lib.claims import head_to_head, judgement, post, post_claims, rules
 from lib.core.records import (
     Baseline,
     Beside,
@@ -67,12 +67,17 @@ def stand_ins(used: list[StandIn], language: str = "en") -> str:
     parts = dict.fromkeys(
         say("stand_in", language, used=wording.label(one.used, language), requested=one.requested) for one in used
     )
-    return say("between", language).join(parts)
+    return _enumerated(list(parts), language) if parts else ""
 
 
 def title(notebook: str, language: str = "en") -> str:
     """A notebook's title."""
     return say(f"title_{notebook}", language) if wording.has(f"title_{notebook}") else notebook
+
+
+def question(notebook: str, language: str = "en") -> str:
+    """The question that a notebook asks, for its card on the index; `""` if it has none."""
+    return say(f"question_{notebook}", language) if wording.has(f"question_{notebook}") else ""
 
 
 def code(machine: Machine, language: str = "en") -> str:
@@ -104,17 +109,71 @@ def claim(judged: Claim, language: str = "en") -> dict[str, str]:
     """A claim in words.
 
     Returns:
-        `says`, what the post says (translated, but for Chinese readers); `verdict`; `because`, the figures behind it;
-        `evidence`, the figure that says most, in one short sentence; `kind`, whether the post says it, takes it for
-        granted or thinks it.
+        `short`, the claim in few words; `says`, what the post says (translated, but for Chinese readers); `verdict`;
+        `evidence`, the figure that decides, in a sentence; `because`, all figures behind it; `kind`, whether the post
+        says it, takes it for granted or thinks it.
     """
     return {
+        "short": _capital(say(f"short_{judged.name}", language)),
         "says": judged.quote if language == "zh" else judged.translation,
         "verdict": verdict(judged.verdict, language),
+        "evidence": evidence(judged, language),
         "because": say(f"because_{judged.name}", language, **_of_claim(judged, language)),
-        "evidence": say(f"evidence_{judged.name}", language, **_in_short(judged, language)),
         "kind": say(f"kind_{ClaimKind(judged.kind).name.lower()}", language),
     }
+
+
+def evidence(judged: Claim, language: str = "en") -> str:
+    """Tell the figure that decides a claim, or why it was not tested, in a sentence."""
+    if judged.verdict is Verdict.NOT_TESTED:
+        return _capital(say("untested", language, because=_untested(judged, language)))
+    return say(f"evidence_{judged.name}", language, **_in_short(judged, language))
+
+
+def _untested(judged: Claim, language: str) -> str:
+    return say(f"untested_{judged.name}", language, **judged.evidence)
+
+
+def _in_short(judged: Claim, language: str) -> dict:
+    """Return the values that the template of a claim's evidence in a sentence names: rounded, without intervals."""
+    digits = 3 if judged.name == "style" else 2  # an AUC of 0.995 is not 1
+    values = {}
+    for name, value in judged.evidence.items():
+        is_estimate = isinstance(value, dict) and set(value) == ESTIMATE
+        values[name] = _number_or_dash(value["value"], digits) if is_estimate else value
+    if judged.name == "speed":
+        values["ratio"] = with_interval(Estimate(**judged.evidence["ratio"]), language)
+    elif judged.name == "few_stories":
+        bits = {stories: f"{of_point:.2f}" for stories, of_point in values["points"]}
+        values |= {
+            "near": bits[min(bits, key=lambda stories: abs(stories - post_claims.FEW))],
+            "last": bits[values["most"]],
+        }
+    elif judged.name in ("fine_tuning_needed", "poem"):
+        values |= _over_prompts(values["demands"], language)
+    return values
+
+
+def _over_prompts(by_prompt: dict, language: str) -> dict[str, str]:
+    """Return the demands on poems as ranges over the prompts, from the result of `post_claims.demands`.
+
+    They are `before` and `after`, the well-formed poems, and `rhyme` and `tang`, the line pairs that rhyme here and in
+    Tang poems.
+    """
+    shares = {
+        "before": ("well_formed", "before"),
+        "after": ("well_formed", "after"),
+        "rhyme": ("rhyme", "after"),
+        "tang": ("rhyme", "tang"),
+    }
+    return {
+        name: percent_range([one[share][group]["value"] for one in by_prompt.values()], language)
+        for name, (share, group) in shares.items()
+    }
+
+
+def _number_or_dash(value: float | None, digits: int) -> str:
+    return DASH if value is None else number(value, digits)
 
 
 def rule(judged: Claim, language: str = "en") -> dict[str, str]:
@@ -137,7 +196,9 @@ def effects(judged: Claim, language: str = "en") -> list[dict[str, str]]:
         rows.append(
             {
                 say("heading_effect", language): say(f"effect_{effect.measure}", language, of=effect.of),
-                say("heading_measured", language): say(unit, language, estimate=with_interval(effect.estimate)),
+                say("heading_measured", language): say(
+                    unit, language, estimate=with_interval(effect.estimate, language)
+                ),
                 say("heading_smallest", language): say(unit, language, estimate=f"{effect.smallest:g}"),
                 say("heading_reaches", language): say(reached, language),
             }
@@ -148,7 +209,9 @@ def effects(judged: Claim, language: str = "en") -> list[dict[str, str]]:
 def _of_claim(judged: Claim, language: str) -> dict:
     """Return the values that the template of a claim's evidence names."""
     values = {
-        name: with_interval(Estimate(**value)) if isinstance(value, dict) and set(value) == ESTIMATE else value
+        name: with_interval(Estimate(**value), language)
+        if isinstance(value, dict) and set(value) == ESTIMATE
+        else value
         for name, value in judged.evidence.items()
     }
     between = say("between", language)
@@ -158,7 +221,7 @@ def _of_claim(judged: Claim, language: str) -> dict:
         )
     elif judged.name == "fine_tuning_needed":
         values["listed"] = between.join(
-            say("because_fine_tuning_needed_one", language, prompt=prompt, **_demand(shares, "well_formed"))
+            say("because_fine_tuning_needed_one", language, prompt=prompt, **_demand(shares, "well_formed", language))
             for prompt, shares in values["demands"].items()
         )
     elif judged.name == "poem":
@@ -167,46 +230,6 @@ def _of_claim(judged: Claim, language: str) -> dict:
 
 
 ESTIMATE = set(Estimate.model_fields)
-
-
-def _in_short(judged: Claim, language: str) -> dict:
-    """Return the values that the template of a claim's shortest evidence names: figures without their intervals."""
-    digits = 3 if judged.name == "style" else 2  # an AUC of 0.995 is not 1.0
-    values = dict(judged.evidence)
-    for name, value in values.items():
-        if isinstance(value, dict) and set(value) == ESTIMATE:
-            values[name] = DASH if value["value"] is None else number(value["value"], digits)
-    if judged.name == "speed":
-        values["ratio"] = with_interval(Estimate(**judged.evidence["ratio"]))
-    elif judged.name == "few_stories":
-        (fewest, values["first"]), *_, (_, values["last"]) = values["points"]
-        values["fewest"] = fewest
-    elif judged.name == "scratch":
-        rounded = float(f"{1e6 * values['millions']:.2g}")
-        values["parameters"] = f"{rounded:,.0f}"
-    elif judged.name in ("fine_tuning_needed", "poem"):
-        share = "well_formed" if judged.name == "fine_tuning_needed" else "rhyme"
-        for group in ("after", "before", "tang"):
-            of_prompts = [shares[share][group]["value"] for shares in values["demands"].values()]
-            values[group] = percent_range(of_prompts, language)
-    return values
-
-
-def demands(by_prompt: dict, language: str = "en") -> str:
-    """Say in short how far the poems meet the demands that the post names, prompt by prompt.
-
-    Args:
-        by_prompt: The result of `post_claims.demands`.
-        language: One of `wording.LANGUAGES`.
-    """
-    told = []
-    for prompt, shares in by_prompt.items():
-        values = {}
-        for share in DEMANDS:
-            of_share = _demand(shares, share)
-            values |= {share: of_share["after"], f"tang_{share}": of_share["tang"]}
-        told.append(say("because_poem_one", language, prompt=prompt, **values))
-    return say("between", language).join(told)
 
 
 def demand_rows(by_prompt: dict, language: str = "en") -> list[dict[str, str]]:
@@ -221,7 +244,7 @@ def demand_rows(by_prompt: dict, language: str = "en") -> list[dict[str, str]]:
     groups += [(say(f"poems_{name}", language), shares, name) for name in ("tang", "chance")]
     return [
         {say("heading_group", language): told}
-        | {say(heading, language): _demand(shares, share)[group] for share, heading in DEMANDS.items()}
+        | {say(heading, language): _demand(shares, share, language)[group] for share, heading in DEMANDS.items()}
         for told, shares, group in groups
     ]
 
@@ -229,9 +252,9 @@ def demand_rows(by_prompt: dict, language: str = "en") -> list[dict[str, str]]:
 DEMANDS = {"well_formed": "heading_form", "rhyme": "heading_rhyme", "parallel_words": "heading_parallel"}
 
 
-def _demand(shares: dict, share: str) -> dict[str, str]:
+def _demand(shares: dict, share: str, language: str) -> dict[str, str]:
     """Return a demand's figures as text: `after`, `before`, `tang`, `chance`."""
-    return {name: with_interval(Estimate(**estimate)) for name, estimate in shares[share].items()}
+    return {name: with_interval(Estimate(**estimate), language) for name, estimate in shares[share].items()}
 
 
 def tally(claims: list[Claim], language: str = "en") -> str:
@@ -248,18 +271,29 @@ def tally(claims: list[Claim], language: str = "en") -> str:
 
 
 def verdicts(claims: list[Claim], language: str = "en") -> str:
-    """List the claims in short, sorted by their verdicts. Opinions are left out."""
+    """Say which claims hold, which do not, and which were not tested and why. Opinions are left out."""
     claims = [judged for judged in claims if judged.kind is not ClaimKind.OPINION]
-    told = ""
-    for value in dict.fromkeys(judged.verdict for judged in claims):
-        listed = [say(f"short_{judged.name}", language) for judged in claims if judged.verdict is value]
-        told += say(
-            "verdict_claims",
-            language,
-            verdict=_capital(verdict(value, language)),
-            claims=say("between", language).join(listed),
-        )
-    return told.strip()
+    told = []
+    for value in Verdict:
+        listed = [_clause(judged, language) for judged in claims if judged.verdict is value]
+        if listed:
+            told.append(say(f"found_{value.name.lower()}", language, claims=_enumerated(listed, language)))
+    return _joined(told, language)
+
+
+def _clause(judged: Claim, language: str) -> str:
+    """A claim as a clause of a sentence that lists several."""
+    told = say(f"short_{judged.name}", language)
+    if judged.verdict is Verdict.NOT_TESTED:
+        return say("listed_whether", language, claim=told, because=_untested(judged, language))
+    return say("listed_that", language, claim=told)
+
+
+def _enumerated(parts: list[str], language: str) -> str:
+    *most, last = parts
+    if not most:
+        return last
+    return say("list_last", language).join([say("list_comma", language).join(most), last])
 
 
 # The post's figures beside those here.
@@ -288,10 +322,10 @@ def _here(row: Beside, language: str) -> dict:
     if row.name == "chinese":
         return {group: _readable(shares, language) for group, shares in row.here.items()}
     if row.name == "poem":
-        return {"listed": demands(row.here["demands"], language)}
+        return _over_prompts(row.here["demands"], language)
     if row.name == "speed_up":
-        return _readable(row.here, language) | {"times": with_interval(Estimate(**row.here["times"]))}
-    return _readable(row.here, language, 4 if row.name in ("loss", "accuracy") else 3)
+        return _readable(row.here, language) | {"times": with_interval(Estimate(**row.here["times"]), language)}
+    return _readable(row.here, language)
 
 
 def _readable(values: dict, language: str, digits: int = 3) -> dict:
@@ -320,7 +354,7 @@ def _why(row: Beside, language: str) -> dict:
     if row.name == "speed_up":
         values = {name: number(seconds) for name, seconds in values.items()}
     if "token_loss" in values:
-        values["token_loss"] = number(values["token_loss"], 4)
+        values["token_loss"] = number(values["token_loss"])
     return values
 
 
@@ -330,7 +364,7 @@ def compiling(compared: dict, figures: dict, timing: Timing, change: SpeedVerdic
     Args:
         compared: The result of `beside_post.compiling`.
         figures: The result of `post.blog_post`.
-        timing: The calls as in the post, of this run.
+        timing: The calls before fine-tuning, of this run.
         change: Whether fine-tuning made later calls faster in this run.
         language: One of `wording.LANGUAGES`.
     """
@@ -347,7 +381,7 @@ def compiling(compared: dict, figures: dict, timing: Timing, change: SpeedVerdic
         first_before=first[0],
         first_after=first[1],
         speed_up=compared["speed_up"],
-        change=with_interval(Estimate(**compared["change"])),
+        change=with_interval(Estimate(**compared["change"]), language),
     )
 
 

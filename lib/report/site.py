@@ -18,8 +18,9 @@ from lib import notebooks
 from lib.claims import judgement
 from lib.core import command_line, locks, paths, records
 from lib.core.errors import UserError
-from lib.core.records import Corpus, Judgement, Model, Results
+from lib.core.records import Claim, Corpus, Judgement, Model, Results
 from lib.report import bench_words, escaping, executed, html, numbering, numbers, phrases, translation, views, wording
+from lib.report.page import report_name
 
 RESULTS = "results.json"
 CLAIMS = "claims.json"
@@ -87,11 +88,6 @@ def render_report(folder: Path) -> None:
         paths.write(folder / report_name(language), _page(told, page))
 
 
-def report_name(language: str) -> str:
-    """Return the file name of a report's page in a language."""
-    return "report.html" if language == "en" else f"report.{language}.html"
-
-
 def _page(notebook, page: views.Page) -> str:
     results, folder, language = page.results, page.folder, page.language
     first, more = phrases.headline(phrases.answer(results, language))
@@ -121,6 +117,7 @@ def _page(notebook, page: views.Page) -> str:
         "profile": results.profile,
     }
     _split_title(notebook)
+    _without_answer(notebook)
     # nbconvert's own templates are named too; otherwise a reader's template of the same name would come first.
     own = [str(html.TEMPLATE.parent), str(Path(sys.prefix) / "share" / "jupyter" / "nbconvert" / "templates")]
     exporter = nbconvert.HTMLExporter(template_name=html.TEMPLATE.name, extra_template_basedirs=own)
@@ -193,11 +190,19 @@ def _split_title(notebook) -> None:
     notebook.cells.insert(1, nbformat.v4.new_markdown_cell("".join(rest).strip()))
 
 
+def _without_answer(notebook) -> None:
+    """Remove the answer at the end of a notebook, which JupyterLab shows; on a page it stands at the top."""
+    for cell in notebook.cells:
+        if "outputs" in cell:
+            views_of = [output.get("data", {}).get(views.MIME, {}).get("view") for output in cell.outputs]
+            cell.outputs = [one for one, view in zip(cell.outputs, views_of, strict=True) if view != "answer"]
+
+
 def render_index(profile: str) -> Path:
     """Make a profile's `index.html` and `index.zh.html`, judge its claims, and link the reports to each other.
 
-    The index has a card for each published report. Once the experiments and the summary have run, it also compares the
-    post's claims and figures with the results. The verdicts go to `claims.json`.
+    The index has a card for each published report. Once the experiments and the summary have run, it begins with the
+    verdicts on the post's claims, which also go to `claims.json`.
 
     Returns:
         The index in English.
@@ -208,6 +213,7 @@ def render_index(profile: str) -> Path:
     judged = _judge(profile)
     template = html.environment().get_template("overview.html.j2")
     for language in wording.LANGUAGES:
+        cards = [_card(folder / name, results, language) for name, results in reports.items()]
         page = template.render(
             profile=profile,
             language=language,
@@ -216,10 +222,11 @@ def render_index(profile: str) -> Path:
             tag=wording.TAGS[language],
             say=lambda name, language=language, **values: wording.say(name, language, **values),
             style=(html.TEMPLATE / "style.css").read_text(encoding="utf-8"),
-            cards=[_card(folder / name, results, language) for name, results in reports.items()],
-            claims=[phrases.claim(claim, language) for claim in judged.testable] if judged else [],
+            stand_ins=phrases.stand_ins([one for results in reports.values() for one in results.stand_ins], language),
+            claims=[_claim(claim, language) for claim in judged.testable] if judged else [],
+            summary=next((card for card in cards if card["folder"] == notebooks.SUMMARY), None),
+            cards=[card for card in cards if card["folder"] != notebooks.SUMMARY],
             bench=_bench_card(profile, language),
-            figures=[phrases.beside(row, language) for row in judged.beside_post] if judged else [],
         )
         paths.write(folder / index_name(language), page)
     return folder / index_name("en")
@@ -268,25 +275,22 @@ def _card(folder: Path, results: Results, language: str) -> dict:
         answer = phrases.answer(results, language)
     except UserError:  # the summary's, if one of its experiments is missing
         answer = ""
-    first, more = phrases.headline(answer)
+    headline, _ = phrases.headline(answer)
     shown = views.Page(results, folder, language)
     names = [shown.figure_file(Path(file).stem) for file in results.figures]
     pictures = [folder / file for file in names if (folder / file).is_file()]
-    is_summary = results.notebook == notebooks.SUMMARY  # its findings are the tables of the index
     return {
         "folder": folder.name,
         "title": _title(results.notebook, language),
-        "headline": first,
-        "more": "" if is_summary else more,
+        "question": phrases.question(results.notebook, language),
+        "headline": headline,
         "differs": [f"{name}: {numbers.parameter(value)}" for name, value in results.changed.items()],
-        "picture": html.data_uri(pictures[-1]) if pictures and not is_summary else None,
-        "stand_ins": phrases.stand_ins(results.stand_ins, language),
+        "picture": html.data_uri(pictures[-1]) if pictures else None,
         "took": wording.say(
             "index_took",
             language,
             minutes=f"{results.minutes:.1f}",
             date=results.machine.date,
-            code=phrases.code(results.machine, language),
         ),
     }
 
@@ -305,6 +309,13 @@ def _bench_card(profile: str, language: str) -> dict | None:
         "link": f"../{BENCH}/{BENCH}/{report_name(language)}",
         "title": phrases.title(BENCH, language),
         "answer": answer,
+    }
+
+
+def _claim(judged: Claim, language: str) -> dict:
+    """Return what the index shows of a claim, with the place where the summary tells it."""
+    return phrases.claim(judged, language) | {
+        "told": f"{notebooks.SUMMARY}/{report_name(language)}#claim-{judged.name}"
     }
 
 

@@ -31,7 +31,7 @@ from lib.core.records import (
     WordList,
 )
 from lib.evaluation import metrics
-from lib.report import phrases
+from lib.report import phrases, wording
 from lib.report.numbers import DASH, number, signed, with_interval
 from lib.report.wording import say
 
@@ -537,38 +537,48 @@ def published(rows: list[PublishedRow], groups: list[TextGroup]) -> list[dict]:
     ]
 
 
-def post_texts(texts: list[PostText]) -> list[dict]:
-    """The texts that the post prints, judged."""
+POST_TEXTS = {
+    "greedy": "text by greedy decoding",
+    "chinese": "text after the Chinese prompt",
+    "poem": "poem after fine-tuning",
+}
+
+
+def post_texts(texts: list[PostText], language: str = "en") -> list[dict]:
+    """The texts that the post prints, judged: a row for each measure. Of Chinese, a character counts as a word."""
+
+    def of_all(count: int | None, every: int | None) -> str | None:
+        return None if count is None else say("pairs", language, count=count, all=every)
+
+    rows = {
+        "repeated phrases of four words (rep-4), %": lambda text: number(text.rep_4_percent, 2),
+        "has a loop": lambda text: text.has_a_loop,
+        "well-formed poem": lambda text: text.well_formed,
+        "rhyming lines": lambda text: of_all(text.rhymes, text.rhyme_pairs),
+        "alternating tones": lambda text: of_all(text.alternating, text.tone_pairs),
+    }
     return [
-        {
-            "text of the post": text.name,
-            "rep 4 percent": text.rep_4_percent,
-            "has a loop": text.has_a_loop,
-            "ends in a loop (Holtzman)": text.ends_in_a_loop,
-            "well formed": text.well_formed,
-            "rhyming pairs": None if text.rhymes is None else f"{text.rhymes} of {text.rhyme_pairs}",
-            "alternating tones": None if text.alternating is None else f"{text.alternating} of {text.tone_pairs}",
-        }
-        for text in texts
+        {"measured": name} | {POST_TEXTS.get(text.name, text.name): tell(text) for text in texts}
+        for name, tell in rows.items()
     ]
 
 
-def rates(rows: list[dict]) -> list[dict]:
+def rates(rows: list[dict], language: str = "en") -> list[dict]:
     """Tokens per second of the post's calls and of those here, from `beside_post.rates`."""
     table = []
     for row in rows:
         whose, label, state = row["call"]
-        parts = ["blog post" if whose == "post" else "here", label]
+        parts = [wording.label(part, language) for part in ("blog post" if whose == "post" else "this run", label)]
         if state:
-            parts.append(phrases.state(CallState.FIRST if state == "first" else CallState.LATER))
+            parts.append(phrases.state(CallState.FIRST if state == "first" else CallState.LATER, language))
         if row["wide"]:
-            parts.append("wide spread")
+            parts.append(wording.label("wide spread", language))
         table.append(
             {
-                "call": ", ".join(parts),
+                "call": say("comma", language).join(parts),
                 "seconds": row["seconds"],
-                "as the post counts": row["as_the_post_counts"],
-                "new tokens only": row["new_tokens_only"],
+                "tokens per second, prompt included": row["as_the_post_counts"],
+                "tokens per second, new tokens only": row["new_tokens_only"],
             }
         )
     return table

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from lib.claims import beside_post, experiments, judgement, post, rules
 from lib.core import parameters, paths, redaction
-from lib.core.records import ClaimKind, Estimate, PoemForm, PoemScale, Rounds, Sample, TextGroup, Timing
+from lib.core.records import CallState, ClaimKind, Estimate, PoemForm, PoemScale, Rounds, Sample, TextGroup, Timing
 from lib.evaluation import metrics, prosody
 from lib.report import (
     bench_page,  # noqa: F401  (registers the views of the bench's page)
@@ -24,7 +24,7 @@ from lib.report import (
 )
 from lib.report import explorer as explorers
 from lib.report import seen as seen_texts
-from lib.report.page import FIGURES, MIME, VIEWS, Page, drawing, view  # noqa: F401  (others take them from here)
+from lib.report.page import FIGURES, MIME, VIEWS, Page, drawing, report_name, view  # noqa: F401  (others take them from here)
 
 # For any notebook: the options hold the content.
 
@@ -734,22 +734,8 @@ def _profile(page: Page) -> str:
 
 
 @view
-def experiment_list(page: Page) -> str:
-    """Each experiment's finding, in a sentence, and time."""
-    rows = [
-        {
-            "experiment": phrases.title(results.notebook, page.language),
-            "found": phrases.headline(phrases.answer(results, page.language))[0],
-            "minutes": results.minutes,
-        }
-        for results in experiments.every(_profile(page))
-    ]
-    return page.table(rows)
-
-
-@view
 def claims(page: Page, opinions: bool = False) -> str:
-    """The post's claims: its words, the verdict, the figures behind it, and the rule that was fixed before the run.
+    """The post's claims: its words, the verdict, the figure that decides it, and, folded, how it was judged.
 
     Args:
         page: The page.
@@ -769,42 +755,54 @@ def claims(page: Page, opinions: bool = False) -> str:
                 else phrases.effects(claim, page.language)
             ),
             "rule": {} if opinions else phrases.rule(claim, page.language),
+            "report": {
+                "file": f"../{post.rules()[claim.name]['report']}/{report_name(page.language)}",
+                "title": phrases.title(post.rules()[claim.name]["report"], page.language),
+            },
         }
         for claim in shown
     ]
-    told = "" if opinions else html.paragraph(page.say("rule_words"), "note")
-    return told + html.claims(cards, page.language)
+    rule = html.folded(page.say("rule_heading"), html.paragraph(page.say("rule_words")))
+    return ("" if opinions else rule) + html.claims(cards, page.language)
 
 
 @view
 def post_texts(page: Page) -> str:
     """The texts that the post prints, with their measures."""
-    return page.table(tables.post_texts(page.measured.post_texts), page.say("table_post_texts"))
+    return page.table(tables.post_texts(page.measured.post_texts, page.language), page.say("table_post_texts"))
 
 
 @view
 def beside(page: Page) -> str:
     """The post's figures beside those of this run, and why they differ."""
-    figures_of_the_post = post.blog_post()
-    rows = beside_post.rows(experiments.load(_profile(page)), figures_of_the_post)
+    rows = beside_post.rows(experiments.load(_profile(page)), post.blog_post())
     keys = {"what": "heading_what", "post": "heading_post", "here": "heading_run", "why": "heading_why"}
     told = [phrases.beside(row, page.language) for row in rows]
     return page.table(
-        [{page.say(heading): row[key] for key, heading in keys.items()} for row in told], figures_of_the_post["source"]
+        [{page.say(heading): row[key] for key, heading in keys.items()} for row in told], page.say("table_beside")
     )
 
 
 @drawing
 def speed(page: Page) -> tuple[Figure, str]:
     """The time of a call before and after fine-tuning, in the post and in this run."""
-    timing, told = experiments.load(_profile(page)).reddit.measured.timing, post.blog_post()
-    pair = (timing.before, timing.after)
-    return figures.speed(
-        [told["baseline"]["seconds"], told["reddit"]["seconds_after"]],
-        [one.first_call_seconds for one in pair],
-        [one.later_calls.median_seconds for one in pair],
-        language=page.language,
-    )
+    found, told = experiments.load(_profile(page)), post.blog_post()
+    as_in_post, around = found.baseline.measured.as_in_post, found.reddit.measured.timing
+    first, later = CallState.FIRST, CallState.LATER
+    of_post = [("before", first, told["baseline"]["seconds"]), ("after", first, told["reddit"]["seconds_after"])]
+
+    def calls(when: str, timing: Timing) -> list[tuple[str, CallState, float]]:
+        return [(when, first, timing.first_call_seconds), (when, later, timing.later_calls.median_seconds)]
+
+    groups = [
+        (page.say("timed_post"), of_post),
+        (page.say("timed_as_in_post", step=phrases.step(as_in_post.step, page.language)), calls("before", as_in_post)),
+        (
+            page.say("timed_around", step=phrases.step(around.before.step, page.language)),
+            [*calls("before", around.before), *calls("after", around.after)],
+        ),
+    ]
+    return figures.speed(groups, language=page.language)
 
 
 @view
@@ -814,7 +812,7 @@ def compiling(page: Page) -> str:
     sentence = phrases.compiling(
         beside_post.compiling(found, told),
         told,
-        found.baseline.measured.as_in_post,
+        found.reddit.measured.timing.before,
         rules.speed(found.reddit.measured.speed_ratio),
         page.language,
     )
@@ -823,21 +821,16 @@ def compiling(page: Page) -> str:
 
 @view
 def rates(page: Page) -> str:
-    """Tokens per second of the post's calls and of this run's."""
+    """Tokens per second of the post's calls and of this run's, folded."""
     rows = beside_post.rates(experiments.load(_profile(page)), post.blog_post())
-    return page.table(tables.rates(rows), page.say("table_rates"))
+    table = page.table(tables.rates(rows, page.language), page.say("table_rates"))
+    return html.folded(page.say("rates_folded"), table)
 
 
 @drawing
 def all_repetition(page: Page) -> tuple[Figure, str]:
     """Repetition and perplexity of every text, from the results of 03."""
     return _strips(experiments.load(_profile(page)).samplers.measured, page.language)
-
-
-@view
-def sampler_finding(page: Page) -> str:
-    """How the samplers compare with people, from the results of 03."""
-    return html.paragraph(phrases.finding(experiments.load(_profile(page)).samplers.measured, page.language))
 
 
 def _bits(page: Page) -> dict[str, dict[str, float]]:
@@ -849,25 +842,7 @@ def _bits(page: Page) -> dict[str, dict[str, float]]:
     }
 
 
-@view
-def bits_table(page: Page) -> str:
-    """Bits per character on held-out texts."""
-    rows = [(texts, model, bits) for texts, models in _bits(page).items() for model, bits in models.items()]
-    return page.table(
-        [{"held-out texts": texts, "model": model, "bits per character": bits} for texts, model, bits in rows]
-    )
-
-
 @drawing
 def bits(page: Page) -> tuple[Figure, str]:
     """Bits per character on held-out texts."""
     return figures.bits_per_character(_bits(page), language=page.language)
-
-
-@drawing
-def all_poems(page: Page) -> tuple[Figure, str]:
-    """The three demands on the poems of both models, beside ceiling and chance."""
-    found = experiments.load(_profile(page))
-    tang, scratch = (Page(results, page.folder, page.language) for results in (found.tang, found.scratch))
-    *own, _ = _poem_groups(scratch)  # the last is the fine-tuned model's, which stands there already
-    return _demands(page, [*_poem_groups(tang), *own], found.tang.measured.form)

@@ -150,7 +150,10 @@ def test_views_are_made_anew_and_all_else_is_left_alone(ran, tmp_path):
 def test_another_language_can_be_asked_for(ran, tmp_path):
     ran.cells[-1].outputs = [view("tokens_per_character")]
     executed.redraw(ran, views.Page(made_records.results("04_tang_poetry"), tmp_path, "zh"))
-    assert ran.cells[-1].outputs[0]["data"]["text/html"] == '<p class="">模型的分词器平均用 2.20 个词元表示这些诗里的一个字。</p>'
+    assert (
+        ran.cells[-1].outputs[0]["data"]["text/html"]
+        == '<p class="">模型的分词器平均用 2.20 个词元表示这些诗里的一个字。</p>'
+    )
 
 
 def test_a_paragraph_that_is_new_or_gone_is_taken_as_well(ran):

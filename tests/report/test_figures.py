@@ -12,6 +12,7 @@ from made_records import estimate
 from matplotlib.figure import Figure
 
 from lib.core import paths, records
+from lib.core.records import CallState
 from lib.report import figures
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -29,11 +30,17 @@ LABELS = {  # some of the texts of each kind of figure
     "loss": ["training step", "loss (nats)", "mean so far, per token"],
     "repetition": ["greedy", "people", "(logarithmic axis)", "of a text (rep-4, %)"],
     "repeated": ["a sentence, written again", "loops of greedy decoding", "the next token of the sentence", "3"],
-    "speed": ["Here", "before", "after", "first call: compiles"],
+    "speed": ["Blog post", "before, first call", "after, first call", "before, later calls", "22.8", "6.5"],
     "form": ["before", "after,", POEM, "regular form, % of poems", "Tang poets 90", "chance 5.0", "50"],
     "gibberish": ["Chinese prompt: letters in words", "people, Chinese declaration", "mean 78 %"],
     "bits": ["stories", POEM, "1.25", "9.50"],
 }
+
+
+CALLS = [
+    ("Blog post", [("before", CallState.FIRST, 22.81), ("after", CallState.FIRST, 9.0)]),
+    ("Here", [("before", CallState.FIRST, 15.0), ("before", CallState.LATER, 6.5)]),
+]
 
 
 def widths(figure):
@@ -83,7 +90,7 @@ def all_kinds():
         "loss": figures.loss_curve(made_records.training().curve),
         "repetition": figures.repetition_by_perplexity([made_records.text_group("greedy"), people], [], "people"),
         "repeated": figures.repetition_probability(REPEATED),
-        "speed": figures.speed([22.81, 9.0], [15.0, 16.0], [7.0, 6.5]),
+        "speed": figures.speed(CALLS),
         "form": demands({"before": SHARES, f"after, {POEM}": SHARES}),
         "gibberish": figures.gibberish(gibberish_rows()),
         "bits": figures.bits_per_character({"stories": {"before": 1.25}, "poems": {POEM: 9.5}}),
@@ -201,7 +208,7 @@ def test_a_line_without_texts_is_left_out():
 def test_bits_of_other_texts_have_a_panel_and_an_axis_of_their_own():
     figure, alt = figures.bits_per_character({"Stories": {"before": 1.4, "fine-tuned": 1.25}, "Poems": {"before": 9.5}})
     assert [[patch.get_width() for patch in axes.patches] for axes in figure.axes] == [[1.4, 1.25], [9.5]]
-    assert [axes.get_xlim()[1] for axes in figure.axes] == pytest.approx([1.15 * 1.4, 1.15 * 9.5])
+    assert [axes.get_xlim()[1] for axes in figure.axes] == pytest.approx([1.2 * 1.4, 1.2 * 9.5])
     assert alt.endswith("Stories: before 1.40, fine-tuned 1.25; Poems: before 9.50.")
 
 
@@ -263,10 +270,12 @@ def test_a_figure_on_a_chinese_page_has_chinese_labels_and_is_as_wide(draw, tmp_
 
 
 def test_speed_draws_what_it_tells():
-    figure, alt = figures.speed([22.81, 9.0], [15.0, 16.0], [7.0, 6.5])
-    assert heights(figure.axes[0]) == [22.81, 9.0]
-    assert heights(figure.axes[1]) == [15, 16, 7, 6.5]
-    assert "Post: 22.8 and 9.0. Here, first calls: 15.0 and 16.0; later calls: 7.0 and 6.5." in alt
+    figure, alt = figures.speed(CALLS)
+    assert widths(figure) == [22.81, 9.0, 15, 6.5]
+    first, later = figure.axes[0].patches[0], figure.axes[0].patches[-1]
+    assert first.get_hatch() and not later.get_hatch()  # told apart in grey
+    assert "Blog post: before, first call 22.8, after, first call 9.0; Here: before, first call 15.0, before, " in alt
+    assert len(figure.axes) == 1
 
 
 @pytest.mark.parametrize("kind", LABELS)

@@ -170,7 +170,7 @@ def test_figures_draw_the_same(monkeypatch, outputs, without_words):
     def bars():
         return {
             name: [patch.get_bbox().bounds for axes in views.FIGURES[name](page)[0].axes for patch in axes.patches]
-            for name in ("speed", "all_repetition", "bits", "all_poems")
+            for name in ("speed", "all_repetition", "bits")
         }
 
     before = bars()

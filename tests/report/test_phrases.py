@@ -42,9 +42,9 @@ def row(start, language="en", found=None):
 
 def test_a_claim_is_told_in_the_post_s_words_and_translated():
     told = claim("loops")
-    assert told["says"] == POST["quotes"]["loops"]["translation"] and told["kind"] == "says"
+    assert told["says"] == POST["quotes"]["loops"]["translation"] and told["kind"] == "Said under"
     assert claim("loops", "zh")["says"] == POST["quotes"]["loops"]["text"]
-    assert claim("few_stories")["kind"] == "takes for granted" and claim("poem")["kind"] == "thinks"
+    assert claim("few_stories")["kind"] == "Taken for granted under" and claim("poem")["kind"] == "An opinion under"
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,34 @@ def test_a_claim_is_told_in_the_post_s_words_and_translated():
 def test_a_claim_says_by_how_much_later_calls_differ(ratio, verdict, because):
     told = claim("speed", reddit=made_records.reddit(speed_ratio=ratio))
     assert told["verdict"] == verdict and because in told["because"]
-    assert "(3 pairs of calls of the same number of tokens)" in told["because"]
-    assert "took 17.6 s before and 16.0 s after" in told["because"]
+    assert "Calls of the same number of tokens" in told["because"] and "Over 3 pairs" in told["because"]
+    assert "took 17.6 s before fine-tuning and 16.0 s after it" in told["because"]
+
+
+@pytest.mark.parametrize("name", post_claims.CLAIMS)
+def test_a_claim_s_evidence_is_a_short_sentence_with_the_figure_that_decides(name):
+    english, chinese = (claim(name, language)["evidence"] for language in wording.LANGUAGES)
+    assert len(english.split()) <= 25 and len(re.findall("[\u4e00-\u9fff]", chinese)) <= 45
+    assert english.endswith(".") and chinese.endswith("。")
+    assert english[0].isupper() or english[0].isdigit()
+    assert numbers(english) == numbers(chinese) != []
+
+
+def test_a_claim_s_evidence_rounds_no_auc_to_1_and_shows_a_dash_without_a_figure():
+    reddit = made_records.reddit()
+    reddit.style.auc.after = estimate(0.9951)
+    assert "0.995 after" in claim("style", reddit=reddit)["evidence"]
+    judged = judge()["content"]
+    judged.evidence["words"] = estimate(None).model_dump()
+    assert phrases.claim(judged)["evidence"].startswith(f"{DASH} % of the letters")
+
+
+def test_the_evidence_on_few_stories_compares_about_500_with_the_most():
+    judged = judge()["few_stories"]
+    judged.verdict = Verdict.HOLDS
+    judged.evidence |= {"most": 8000, "points": [[32, 1.5], [490, 1.41], [8000, 1.4]]}
+    told = phrases.evidence(judged)
+    assert "1.41 bits per character after training on about 500 stories and 1.40 after 8,000" in told
 
 
 @pytest.mark.parametrize("name", post_claims.CLAIMS)
@@ -83,10 +109,11 @@ def test_a_claim_s_evidence_without_figures_says_so_and_rounds_no_auc_to_1():
 def test_a_claim_counts_the_texts_that_loop():
     told = claim("loops")
     assert told["because"] == (
-        "3 of 4 texts fall into a loop with greedy decoding, 0 with top-k sampling (k=5), and 0 of people's"
+        "All texts continue the same 4 beginnings. With greedy decoding 3 of them fall into a loop, "
+        "with top-k sampling (k=5) 0. Of the texts that people wrote, 0 have a loop."
     )
     none = made_records.samplers(greedy=made_records.text_group("greedy", 0, 4))
-    assert claim("loops", samplers=none)["because"].startswith("0 of 4 texts")
+    assert claim("loops", samplers=none)["evidence"].startswith("0 of 4 texts fall into a loop with greedy decoding")
 
 
 def test_a_claim_about_gibberish_tells_words_loops_and_answers_in_english():
@@ -97,7 +124,7 @@ def test_a_claim_about_gibberish_tells_words_loops_and_answers_in_english():
         and with_interval(measured.people_chinese.shares["looped"]) in told
     )
     count, texts = measured.chinese.answers_in_english, measured.chinese.texts
-    assert f"of the {texts} texts contain a loop" in told and f"{count} are in English" in told
+    assert f"The model wrote {texts} texts" in told and f"{count} texts are in English" in told
 
 
 def test_what_is_not_tested_says_what_would_test_it():
@@ -106,6 +133,7 @@ def test_what_is_not_tested_says_what_would_test_it():
     judged = judge(reddit=reddit)
     told = phrases.claim(judged["few_stories"])
     assert told["verdict"] == "not tested here" and "its code takes 16,000" in told["because"]
+    assert told["evidence"].startswith("The comparison takes trainings on about 500 stories and on 2,000 or more")
     for name in ("few_stories", "scratch"):
         assert phrases.rule(judged[name])["What would test it"] and phrases.rule(judged[name], "zh")["怎样才能检验"]
     assert "What would test it" not in phrases.rule(judge()["loops"])
@@ -123,30 +151,29 @@ def test_a_rule_is_told_with_the_effect_that_was_measured():
             "reached": "yes",
         }
     ]
-    assert list(phrases.rule(judged)) == ["Compared", "Interval", "Sample size"]
+    assert list(phrases.rule(judged)) == ["What is compared", "Interval", "Sample size"]
     samplers.greedy_minus_top_k["loop"] = estimate(25.0, 10.0, 40.0)
     (row,) = phrases.effects(judge(samplers=samplers)["loops"], "zh")
-    assert list(row.values())[-1] == "区间说明不了"
+    assert list(row.values())[-1] == "无法确定"
 
 
 def test_a_small_model_is_said_to_be_no_test_of_a_large_one():
     told = claim("scratch")
-    assert told["verdict"] == "not tested here" and "A model of 3.3 million parameters" in told["because"]
+    assert told["verdict"] == "not tested here" and "has 3.3 million parameters" in told["evidence"]
 
 
 def test_the_demands_on_poems_are_told_for_each_prompt_beside_people_and_chance():
     measured = FOUND.tang.measured
-    assert claim("poem")["because"].endswith("In the post's own poem 0 of 1 pairs of even lines rhyme")
+    assert claim("poem")["because"].endswith("In the post's own poem 0 of 1 pairs of even lines rhyme.")
     by_prompt = post_claims.demands(FOUND)
     *prompts, tang, chance = phrases.demand_rows(by_prompt)
     for row, (prompt, after) in zip(prompts, measured.after_over_runs.items(), strict=True):
         assert row["poems"] == f"after {prompt}"
-        assert row["regular form, % of the poems"] == with_interval(after["well_formed"])
-        assert f"after {prompt} {with_interval(after['well_formed'])} % regular" in phrases.demands(by_prompt)
-    rhyme = "rhyme, % of the pairs of even lines"
+        assert row["well formed, % of the poems"] == with_interval(after["well_formed"])
+    rhyme = "rhyming, % of the pairs of even lines"
     assert tang[rhyme] == with_interval(measured.form.ceiling("rhyme"))
     assert chance[rhyme] == with_interval(measured.form.chance("rhyme"))
-    assert chance["regular form, % of the poems"] == DASH  # shuffling keeps the form
+    assert chance["well formed, % of the poems"] == DASH  # shuffling keeps the form
     assert [len(row) for row in phrases.demand_rows(by_prompt, "zh")] == [4] * (len(prompts) + 2)
 
 
@@ -162,7 +189,7 @@ def test_the_demands_on_poems_are_told_for_each_prompt_beside_people_and_chance(
 def test_a_claim_in_chinese_says_the_same_in_chinese(changes):
     for judged in judge(**changes).values():
         english, chinese = (phrases.claim(judged, language) for language in wording.LANGUAGES)
-        assert set(english) == set(chinese) == {"says", "verdict", "because", "evidence", "kind"}
+        assert set(english) == set(chinese) == {"short", "says", "verdict", "evidence", "because", "kind"}
         for key in english:
             if key != "says":
                 assert numbers(english[key]) == numbers(chinese[key])
@@ -184,25 +211,37 @@ def test_the_claims_are_told_by_their_verdicts_without_opinions():
         one.name = name
     told = phrases.verdicts([*judged, judge()["poem"]])
     assert told == (
-        "Holds: generating takes less time after fine-tuning; greedy decoding falls into an endless loop. "
-        "Does not hold: the style becomes that of the dataset."
+        "What holds is that generating takes less time after fine-tuning, and that greedy decoding falls into an "
+        "endless loop. What does not hold is that fine-tuning gives the texts the style of the dataset."
     )
-    assert phrases.verdicts(judged, "zh").startswith("成立：微调后生成用时更短；")
+    assert phrases.verdicts(judged, "zh").startswith("成立的有：微调后生成文本更快；")
+
+
+def test_a_claim_that_was_not_tested_is_told_with_the_reason():
+    told = phrases.verdicts([judge()["scratch"]])
+    assert told == (
+        "What this run does not test is whether really good Chinese takes a large model trained anew on Chinese "
+        "(the largest model trained anew here has 3.3 million parameters)."
+    )
 
 
 @pytest.mark.parametrize(
     ("counts", "english", "chinese"),
     [
-        ((4, 1, 2, 0, 0), "4 hold, 1 holds in part and 2 do not hold", "4 个成立，1 个部分成立，2 个不成立"),
+        (
+            (4, 1, 2, 0, 0),
+            "4 hold in this run, 1 holds in part and 2 do not hold",
+            "4 个成立，1 个部分成立，2 个不成立",
+        ),
         (
             (1, 2, 1, 1, 0),
-            "1 holds, 2 hold in part, 1 does not hold and 1 is undecided",
-            "1 个成立，2 个部分成立，1 个不成立，1 个未定",
+            "1 holds in this run, 2 hold in part, 1 does not hold and 1 is undecided",
+            "1 个成立，2 个部分成立，1 个不成立，1 个无法判定",
         ),
-        ((5, 0, 0, 2, 0), "5 hold and 2 are undecided", "5 个成立，2 个未定"),
+        ((5, 0, 0, 2, 0), "5 hold in this run and 2 are undecided", "5 个成立，2 个无法判定"),
         ((0, 0, 7, 0, 0), "7 do not hold", "7 个不成立"),
-        ((5, 0, 0, 0, 1), "5 hold and 1 is not tested here", "5 个成立，1 个这里没有检验"),
-        ((0, 0, 0, 0, 2), "2 are not tested here", "2 个这里没有检验"),
+        ((5, 0, 0, 0, 1), "5 hold in this run and 1 is not tested", "5 个成立，1 个没有检验"),
+        ((0, 0, 0, 0, 2), "2 are not tested", "2 个没有检验"),
     ],
 )
 def test_the_tally_counts_the_verdicts_and_leaves_out_those_of_none(counts, english, chinese):
@@ -210,7 +249,7 @@ def test_the_tally_counts_the_verdicts_and_leaves_out_those_of_none(counts, engl
     judged = claims(*(verdict for verdict, count in zip(values, counts, strict=True) for _ in range(count)))
     with_opinion = [*judged, judge()["poem"]]
     assert phrases.tally(with_opinion) == f"Of the post's {sum(counts)} testable statements, {english}."
-    assert phrases.tally(with_opinion, "zh") == f"博客有 {sum(counts)} 个可以检验的说法：{chinese}。"
+    assert phrases.tally(with_opinion, "zh") == f"博客有 {sum(counts)} 个可以检验的说法，在这次运行中，{chinese}。"
 
 
 # The post's figures beside those here.
@@ -220,25 +259,24 @@ def test_a_first_call_is_told_beside_a_later_one():
     told = row("Pretrained model, one call, 200 tokens")
     assert told["post"] == "22.81 s"
     assert told["here"] == "first call 20.0 s, later calls 5.00 s (200 tokens, KerasHub's decoding step)"
-    assert "here a first call takes 4.0 times as long as a later one" in told["why"]
-    assert "the post does not name its GPU; here: Test CPU, Keras on jax" in told["why"]
+    assert "Here a first call takes 4.0 times as long as a later one" in told["why"]
+    assert "The post does not name its GPU; this run used Test CPU, Keras on jax." in told["why"]
 
 
 def test_tokens_per_second_counts_new_tokens_and_says_what_the_post_counts():
-    told = row("Tokens per second")
-    assert told["post"] == "8.77 (prompt counted)"
-    assert told["here"] == "later calls 30.0, new tokens only; 10.0 as the post counts"
+    told = row("Pretrained model, tokens per second")
+    assert told["post"] == "8.77, prompt included"
+    assert told["here"] == "30.0 in later calls, new tokens only; 10.0 in the first call, counted as the post does"
 
 
 def test_the_speed_up_is_the_post_s_arithmetic_and_ours():
-    told = row("Call after fine-tuning against")
+    told = row("Time of a call before fine-tuning")
     assert told["post"] == "2.53 times"
     ratio = with_interval(FOUND.reddit.measured.speed_ratio)
     assert told["here"].startswith(
-        f"{ratio} times over 3 pairs of later calls (5.00 s before and 4.00 s after, both with"
+        f"{ratio} times over 3 pairs of later calls, so faster after fine-tuning (5.00 s before, 4.00 s after, "
     )
-    assert told["here"].endswith("): faster after fine-tuning")
-    assert "such first calls took 17.6 s before and 16.0 s after here" in told["why"]
+    assert "Such first calls took 17.6 s before and 16.0 s after fine-tuning here" in told["why"]
 
 
 def test_calls_of_different_decoding_steps_are_not_set_against_each_other():
@@ -252,60 +290,59 @@ def test_calls_of_different_decoding_steps_are_not_set_against_each_other():
 
 
 def test_a_step_tells_its_batch_and_what_it_ran_on():
-    told = row("Fine-tuning on poems, a step")
+    told = row("Fine-tuning on poems: time of a step")
     assert told["post"] == "242 ms (20 texts)"
-    assert told["here"] == "500 ms (8 texts; 80.0 useful tokens/s); the first 20.0 s"
-    assert "the post does not name its GPU; here: Test CPU, Keras on jax" in told["why"]
-    assert row("Fine-tuning on stories, a step")["post"] == "196 ms (32 texts)"
+    assert told["here"] == "500 ms (8 texts); the first step 20.0 s"
+    assert row("Fine-tuning on stories: time of a step")["post"] == "196 ms (32 texts)"
 
 
 def test_losses_tell_the_share_of_padding_and_the_stand_ins():
-    told = row("Fine-tuning on poems, loss")
-    assert (told["post"], told["here"]) == ("2.325", "2.000")
-    assert "the same preset and texts; 32 texts seen instead of 10,000" in told["why"]
-    assert "50 % of the positions are text, and per token it is 4.000" in told["why"]
+    told = row("Fine-tuning on poems: loss")
+    assert (told["post"], told["here"]) == ("2.325", "2.00")
+    assert "The model and the texts are those of the post. 32 texts were seen here, 10,000 in the post." in told["why"]
+    assert "50 % of the positions are text, and the loss per token is 4.00" in told["why"]
     baseline = made_records.results("01_baseline", stand_ins=[made_records.stand_in(), made_records.stand_in()])
     found = made_records.experiments(baseline=baseline)
-    assert row("The Chinese prompt", found=found)["why"] == "counted here; small in place of big"
+    assert row("The Chinese prompt", found=found)["why"].endswith("here many texts are counted. small in place of big.")
     assert "以“small”代替“big”" in row("The Chinese prompt", "zh", found)["why"]
 
 
 def test_accuracies_tell_those_of_held_out_texts():
-    told = row("Fine-tuning on stories, accuracy")
+    told = row("Fine-tuning on stories: accuracy")
     assert told["post"] == "0.3263"
-    assert told["here"] == "0.2500 (held out: 0.2000 before, 0.3000 after)"
+    assert told["here"] == "0.250 (held out: 0.200 before, 0.300 after)"
 
 
 def test_a_training_is_told_with_what_the_post_s_log_says():
-    told = row("Fine-tuning on stories, in all")
+    told = row("Fine-tuning on stories: time in all")
     assert told["post"] == "128 s for 500 steps of 32"
-    assert "the post's log says 128 s, and its steps times its milliseconds are 98 s" in told["why"]
+    assert "The post's log says 128 s, while its steps times its milliseconds come to 98 s" in told["why"]
 
 
 def test_loops_stand_beside_those_of_people():
     told = row("Greedy decoding")
-    assert told["here"] == "a loop in 3 of 4 texts (top-k: 0 of 8; people: 0 of 4)"
+    assert told["here"] == "a loop in 3 of 4 texts (top-k sampling: 0 of 8; people: 0 of 4)"
     assert "140 tokens" in told["why"]
 
 
 def test_words_after_the_chinese_prompt_stand_beside_people_s():
     quality = FOUND.baseline.measured.quality
     told = row("The Chinese prompt")["here"]
-    assert f"{number(quality.chinese.shares['words'].value)} % of a text's letters form words" in told
+    assert f"{number(quality.chinese.shares['words'].value)} % of the characters form words" in told
     assert f"(a Chinese legal text: {number(quality.people_chinese.shares['words'].value)} %)" in told
 
 
-def test_poems_are_told_for_each_prompt():
+def test_poems_are_told_over_the_prompts():
     assert row("A poem after")["here"] == "first call 9.00 s, later calls 2.00 s"
     told = row("The poems after")
-    assert told["here"] == phrases.demands(post_claims.demands(FOUND))
+    assert f"{told['here']}." == claim("poem")["evidence"]
     assert "parallelism, regular form and rhyme" in told["post"]
 
 
 def test_a_gpu_is_named_where_one_ran():
     gpu = made_records.machine(device="Tesla T4", keras="tensorflow, float32")
     found = made_records.experiments(baseline=made_records.results("01_baseline", machine=gpu))
-    assert "Tesla T4, Keras on tensorflow" in row("A poem", found=found)["why"]
+    assert "Tesla T4, Keras on tensorflow" in row("Pretrained model, one call", found=found)["why"]
 
 
 @pytest.mark.parametrize("judged", beside_post.rows(FOUND, POST), ids=lambda judged: f"{judged.name} {judged.subject}")
@@ -350,7 +387,7 @@ def compiling(found, language="en"):
     """What compiling changes here, and what that suggests for the post."""
     compared = beside_post.compiling(found, POST)
     speed = rules.speed(found.reddit.measured.speed_ratio)
-    return phrases.compiling(compared, POST, found.baseline.measured.as_in_post, speed, language)
+    return phrases.compiling(compared, POST, found.reddit.measured.timing.before, speed, language)
 
 
 @pytest.mark.parametrize(
@@ -366,7 +403,7 @@ def test_that_neither_compiling_nor_fine_tuning_matters_is_said_only_if_neither_
     after = made_records.timing("after", first_after, (4.9, 5.0, 5.1))
     found = made_records.experiments(reddit=made_records.reddit(after=after, speed_ratio=ratio))
     told = compiling(found)
-    assert "2.53 times as fast, from 22.81 s to 9.0 s" in told
+    assert "took 22.81 s before fine-tuning and 9.0 s after it, a factor of 2.5" in told
     assert f"took 17.6 s before fine-tuning and {first_after:.1f} s after it" in told
     assert ("neither compiling nor fine-tuning" in told) == alike
     assert ("编译和微调都不会" in compiling(found, "zh")) == alike
@@ -478,7 +515,7 @@ def test_where_the_other_model_was_trained_is_told_and_whether_that_was_another_
 
 def test_stand_ins_are_told_once_each():
     used = [made_records.stand_in("a", "b"), made_records.stand_in("c", "d"), made_records.stand_in("a", "b")]
-    assert phrases.stand_ins(used) == "a in place of b; c in place of d"
+    assert phrases.stand_ins(used) == "a in place of b, and c in place of d"
     assert phrases.stand_ins(used, "zh") == "以“a”代替“b”；以“c”代替“d”"
     assert phrases.stand_ins([]) == phrases.stand_ins([], "zh") == ""
 
@@ -545,7 +582,7 @@ def test_the_summary_begins_with_how_many_claims_hold(outputs):
     judged = judgement.of_profile("cpu", results.measured.post_texts).claims
     english, chinese = (phrases.answer(results, language) for language in wording.LANGUAGES)
     assert english.startswith("Of the post's 7 testable statements, ") and chinese.startswith(
-        "博客有 7 个可以检验的说法："
+        "博客有 7 个可以检验的说法，"
     )
     for language, told in (("en", english), ("zh", chinese)):
         assert phrases.headline(told)[0] == phrases.tally(judged, language)

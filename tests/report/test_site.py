@@ -322,15 +322,17 @@ def test_the_index_has_a_card_for_each_report_in_each_language(outputs):
     chinese = html_of(outputs / "index.zh.html")
     for language, index in (("en", english), ("zh", chinese)):
         titles = re.findall(f'<h3><a href="([^"]*)/{site.report_name(language)}">(.*?)</a></h3>', index)
-        names = sorted(made_records.RECORDED)
+        names = [name for name in sorted(made_records.RECORDED) if name != "00_summary"]
         assert titles == [(name, phrases.title(name, language).replace("'", "&#39;")) for name in names]
         assert f'<html lang="{wording.TAGS[language]}">' in index
         answer, _ = phrases.headline(
             phrases.answer(records.load(outputs / "04_tang_poetry" / "results.json"), language)
         )
         assert f'<p class="answer">{answer}</p>' in index
+        questions = re.findall('<p class="question">(.*?)</p>', index)
+        assert questions == [phrases.question(name, language) for name in names]
     assert 'href="index.zh.html"' in english and 'href="index.html"' in chinese
-    assert "3.5 minutes, 2026-01-01 10:00 UTC, commit 0123456789ab" in english
+    assert "3.5 minutes, 2026-01-01 10:00 UTC" in english
     assert "用时 3.5 分钟" in chinese
 
 
@@ -342,18 +344,20 @@ def test_a_card_shows_the_last_picture_that_there_is(outputs):
     assert "<img" not in html_of(site.render_index("small"))
 
 
-def test_the_card_of_the_summary_leaves_its_findings_to_the_tables(outputs):
+def test_the_index_begins_with_what_was_replaced_and_how_many_claims_hold(outputs):
     put_all(outputs)
     index = html_of(site.render_index("small"))
-    card = index[index.index("00_summary/report.html") : index.index("01_baseline/report.html")]
-    assert "Of the post&#39;s 7 testable statements" in card and "falls into an endless loop" not in card
+    above = index[: index.index("<table")]
+    assert "a in place of b" in above and "Of the post&#39;s 7 testable statements, " in above
+    assert '<a href="00_summary/report.html">' in index[index.index("</table>") : index.index('<div class="cards">')]
 
 
 def test_the_card_of_a_reader_s_own_notebook_has_its_own_title_and_answer(outputs):
     put(outputs, results_of())
     index = html_of(site.render_index("small"))
     assert '<h3><a href="one/report.html">One &lt; two</a></h3>' in index
-    assert '<p class="answer">a &lt; b.</p>' in index and '<p class="more">And more.</p>' in index
+    assert '<p class="answer">a &lt; b.</p>' in index and "And more." not in index
+    assert "question" not in index[index.index("<article") :]
     assert "甲 &lt; 乙。" in html_of(outputs / "index.zh.html")
 
 
@@ -365,18 +369,19 @@ def test_a_variant_s_card_tells_what_was_changed(outputs):
     assert 'href="one@12345678/report.html"' in index
 
 
-def test_claims_and_figures_beside_the_post_s_are_told_once_all_notebooks_have_run(outputs):
+def test_claims_are_told_with_verdict_and_evidence_once_all_notebooks_have_run(outputs):
     put_all(outputs)
     site.render_index("small")
-    judged = judgement.of_profile("small")
+    judged = judgement.of_profile("small").testable
     for language in wording.LANGUAGES:
         index = html_of(outputs / site.index_name(language))
-        rows = re.findall('<tr><th scope="row">(.*?)</th><td data-label="[^"]*">(.*?)</td>', index)
-        told = [phrases.claim(claim, language) for claim in judged.testable]
-        beside = [phrases.beside(row, language) for row in judged.beside_post]
-        expected = [(html.escape(one["says"]), f"<b>{one['verdict']}</b>") for one in told]
-        expected += [(row["what"], row["post"]) for row in beside]
-        assert rows == expected
+        rows = re.findall('<tr><th scope="row"><a href="(.*?)">(.*?)</a></th><td>(.*?)</td><td>(.*?)</td>', index)
+        expected = []
+        for claim in judged:
+            told = phrases.claim(claim, language)
+            place = f"00_summary/{site.report_name(language)}#claim-{claim.name}"
+            expected.append((place, told["short"], f"<b>{told['verdict']}</b>", told["evidence"]))
+        assert [tuple(map(html.unescape, row)) for row in rows] == expected
 
 
 def test_what_is_judged_is_written_as_records(outputs):
@@ -394,8 +399,8 @@ def test_before_all_notebooks_have_run_the_index_tells_of_those_that_have(output
     put_all(outputs)
     shutil.rmtree(outputs / missing)
     index = html_of(site.render_index("small"))
-    assert "What the post says" not in index and "Beside the figures" not in index
-    assert len(re.findall('<article class="card">', index)) == 5
+    assert "What the post says" not in index and "<table" not in index
+    assert len(re.findall('<article class="card">', index)) == 5 - (missing != "00_summary")
     assert not (outputs / "claims.json").exists()
 
 

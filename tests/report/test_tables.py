@@ -240,27 +240,31 @@ def test_each_list_of_words_tells_its_size():
 
 
 def test_the_post_s_own_texts_are_judged_as_those_here():
-    greedy, _, poem = tables.post_texts(made_records.post_texts())
-    assert (
-        greedy["has a loop"] is True
-        and greedy["ends in a loop (Holtzman)"] is True
-        and greedy["well formed"] is None
-        and greedy["rhyming pairs"] is None
-    )
-    assert poem["well formed"] is True and poem["rhyming pairs"] == "0 of 1" and poem["alternating tones"] == "3 of 6"
+    rows = {row["measured"]: row for row in tables.post_texts(made_records.post_texts())}
+    of_greedy, of_poem = ({name: row[text] for name, row in rows.items()} for text in POST_TEXTS)
+    assert of_greedy["has a loop"] is True and of_greedy["well-formed poem"] is of_greedy["rhyming lines"] is None
+    assert of_poem["well-formed poem"] is True
+    assert (of_poem["rhyming lines"], of_poem["alternating tones"]) == ("0 of 1 pairs", "3 of 6 pairs")
+
+
+POST_TEXTS = (tables.POST_TEXTS["greedy"], tables.POST_TEXTS["poem"])
 
 
 def test_the_post_s_rates_stand_beside_each_call_in_both_ways_of_counting():
     found = made_records.experiments()
     found.reddit.measured.timing.before = made_records.timing("before fine-tuning", 17.6, (3.0, 5.0, 9.0))
     table = {row.pop("call"): row for row in tables.rates(beside_post.rates(found, post.blog_post()))}
-    assert table["blog post, first call of all"]["as the post counts"] == 8.77
-    assert table["blog post, after fine-tuning"]["as the post counts"] == 22
-    told = table["here, as in the post, first call"]
-    assert told == {"seconds": 20.0, "as the post counts": 10.0, "new tokens only": 7.5}
-    assert table["here, own decoding step, later calls"]["new tokens only"] == 50
-    assert "here, before fine-tuning, later calls, wide spread" in table and len(table) == 10
-    assert table["blog post, after fine-tuning"]["new tokens only"] is None
+    assert table["blog post, first call of all"]["tokens per second, prompt included"] == 8.77
+    assert table["blog post, after fine-tuning"]["tokens per second, prompt included"] == 22
+    told = table["this run, as in the post, first call"]
+    assert told == {
+        "seconds": 20.0,
+        "tokens per second, prompt included": 10.0,
+        "tokens per second, new tokens only": 7.5,
+    }
+    assert table["this run, own decoding step, later calls"]["tokens per second, new tokens only"] == 50
+    assert "this run, before fine-tuning, later calls, wide spread" in table and len(table) == 10
+    assert table["blog post, after fine-tuning"]["tokens per second, new tokens only"] is None
 
 
 def test_a_report_tells_what_it_was_made_with_and_leaves_out_what_it_does_not_know():

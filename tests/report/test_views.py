@@ -1,4 +1,5 @@
 import ast
+import html
 import inspect
 import re
 from collections import defaultdict
@@ -7,8 +8,9 @@ import made_records
 import nbformat
 import pytest
 
-from lib import notebooks
+from lib.claims import post
 from lib.core import parameters, paths
+from lib.core.records import DecodingStep
 from lib.report import recorder, views, wording
 
 FILES = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
@@ -299,15 +301,41 @@ def test_hostile_text_is_shown_and_never_run_in_any_view(outputs):
         assert "<script" not in made and not set("\x1b\u202e") & set(made), view
 
 
-def test_the_summary_lists_every_notebook_of_the_list_that_has_run(tmp_path, monkeypatch):
-    monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path))
-    own = made_records.results("09_own", answer={"en": "Six words."})
-    for results in (*made_records.experiments().all(), own):
-        made_records.write(results, tmp_path)
-    page = views.Page(made_records.results("00_summary"), tmp_path)
-    assert "Six words." not in views.VIEWS["experiment_list"](page)
-    monkeypatch.setattr(notebooks, "EXPERIMENTS", (*notebooks.EXPERIMENTS, notebooks.Notebook("09_own")))
-    assert "Six words." in views.VIEWS["experiment_list"](page)
+@pytest.mark.parametrize("language", wording.LANGUAGES)
+def test_a_claim_s_card_has_the_quotation_the_verdict_and_the_figure_and_folds_the_rule(outputs, language):
+    page = views.Page(results_of("00_summary"), outputs, language)
+    made = views.VIEWS["claims"](page)
+    cards = re.findall('<section class="claim".*?</section>', made, re.DOTALL)
+    names = [name for name, rule in post.rules().items() if rule["kind"] != "opinion"]
+    for name, card in zip(names, cards, strict=True):
+        shown, folded, _ = re.split('<details class="more-table">|</details>', card)
+        assert post.blog_post()["quotes"][name]["text"] in html.unescape(shown)
+        assert html.unescape(shown).index("<blockquote>") < html.unescape(shown).index('<p class="verdict">')
+        assert f'href="../{post.rules()[name]["report"]}/{views.report_name(language)}"' in shown
+        assert '<dl class="rule">' in folded and '<dl class="rule">' not in shown
+    opinions = views.VIEWS["claims"](page, opinions=True)
+    assert opinions.count('<section class="claim"') == 2 and '<dl class="rule">' not in opinions
+
+
+def test_the_speed_picture_has_the_post_s_calls_then_its_code_here_then_both_weights(outputs):
+    before, after = (
+        made_records.timing(f"{when} fine-tuning", first, later, step=DecodingStep.OWN)
+        for when, first, later in (("before", 7.5, (2.8,)), ("after", 8.5, (2.7,)))
+    )
+    found = made_records.results("02_reddit_finetune", measured=made_records.reddit(before=before, after=after))
+    made_records.write(found, outputs.parent)
+    _, alt = views.FIGURES["speed"](page_of(results_of("00_summary"), outputs))
+    post_calls, as_in_post, around = alt.removesuffix(".").split("; ")
+    assert post_calls.endswith("before, first call 22.8, after, first call 9.0")
+    assert as_in_post.endswith("KerasHub's decoding step: before, first call 20.0, before, later calls 5.0")
+    assert "this project's decoding step: before, first call 7.5, before, later calls 2.8" in around
+
+
+def test_what_compiling_changes_is_told_of_the_step_that_was_timed(outputs):
+    before, after = (made_records.timing(when, step=DecodingStep.OWN) for when in ("before", "after"))
+    found = made_records.results("02_reddit_finetune", measured=made_records.reddit(before=before, after=after))
+    made_records.write(found, outputs.parent)
+    assert "(this project&#39;s decoding step)" in views.VIEWS["compiling"](page_of(results_of("00_summary"), outputs))
 
 
 def test_the_loops_in_people_s_texts_are_told(outputs):

@@ -52,7 +52,7 @@ def test_a_missing_value_is_an_error_and_no_half_sentence():
         wording.say("index_title", "fr")
     with pytest.raises(KeyError):
         wording.say("index_profile")
-    assert wording.say("index_title") == "GPT-2 text generation with KerasNLP"
+    assert wording.say("index_reports") == "The reports"
     assert wording.say("machine", "zh", where="CPU", backend="jax") == "CPU，Keras 后端为 jax"
     assert wording.has("machine") and not wording.has("no such entry")
 
@@ -87,7 +87,11 @@ def lower(kind):
     return [value.name.lower() for value in kind]
 
 
-FOUND, POST = made_records.experiments(), post.blog_post()
+def is_opinion(rule):
+    return rule["kind"] == ClaimKind.OPINION
+
+
+FOUND, POST, RULES = made_records.experiments(), post.blog_post(), post.rules()
 CLAIMS = [claim.name for claim in post_claims.judge(FOUND, POST, made_records.post_texts())]
 ROWS = {row.name for row in beside_post.rows(FOUND, POST)}
 CONTESTS = [contest.measure for contest in head_to_head.contests(FOUND.scratch.measured)]
@@ -107,11 +111,14 @@ FAMILIES = {
     "above_chance_{}": family(["above_chance_"], ["all", "some", "none", "unknown"]),
     "poem_{}": family(["poem_"], ["best", "median", "worst"]),
     "because_{}": family(["because_"], CLAIMS),
-    "evidence_{}": family(["evidence_"], CLAIMS),
+    "evidence_{}": family(["evidence_"], [name for name, rule in RULES.items() if rule["effects"] or is_opinion(rule)]),
+    "untested_{}": family(["untested_"], [name for name, rule in RULES.items() if "needs" in rule]),
+    "found_{}": family(["found_"], [verdict for verdict in lower(Verdict) if verdict != "not_judged"]),
+    "question_{}": family(["question_"], [name for name in NOTEBOOKS if wording.has(f"question_{name}")]),
     "poems_{}": {"poems_tang", "poems_chance"},
     "kind_{}": family(["kind_"], lower(ClaimKind)),
-    "short_{}": family(["short_"], [name for name, rule in post.rules().items() if rule["kind"] != "opinion"]),
-    "effect_{}": {f"effect_{effect['measure']}" for rule in post.rules().values() for effect in rule["effects"]},
+    "short_{}": family(["short_"], CLAIMS),
+    "effect_{}": {f"effect_{effect['measure']}" for rule in RULES.values() for effect in rule["effects"]},
     "title_{}": family(["title_"], NOTEBOOKS),
     "answer_{}": family(["answer_"], NOTEBOOKS),
     "bits_{}": family(["bits_"], beside_post.bits(FOUND)),
@@ -146,9 +153,7 @@ VARIABLES = {
     },
     "name": {"compared", "interval", "enough", "needs"},
     "unit": {
-        f"unit_{effect['unit'].replace(' ', '_').lower()}"
-        for rule in post.rules().values()
-        for effect in rule["effects"]
+        f"unit_{effect['unit'].replace(' ', '_').lower()}" for rule in RULES.values() for effect in rule["effects"]
     },
     "reached": {"reaches_true", "reaches_false", "reaches_unknown"},
     "heading": set(re.findall("heading_[a-z]+", "".join(file.read_text() for file in [*SOURCES, *TEMPLATES]))),
