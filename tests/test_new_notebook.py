@@ -32,10 +32,12 @@ answer_{NAME}:
   en: The sentence has {{words}} words.
   zh: 这句话有 {{words}} 个单词。
 """
+CHINESE = "<!-- cell 0 -->\n# 数单词\n\n**问题。** 一个句子有多少个单词？\n"
 FOR_TESTS = ("tests", "docs", "outputs", "README.md", "README.zh-CN.md")
 TESTS = (
     "core/test_records.py",
     "core/test_parameters.py",
+    "report/test_translation.py",
     "report/test_wording.py",
     "report/test_views.py",
     "report/test_phrases.py",
@@ -57,12 +59,14 @@ def project(tmp_path_factory):
         else:
             shutil.copy(source, folder / name)
     notebook = nbformat.v4.new_notebook()
-    for kind, source, tags in CELLS:
-        cell = nbformat.v4.new_code_cell(source) if kind == "code" else nbformat.v4.new_markdown_cell(source)
+    for number, (kind, source, tags) in enumerate(CELLS):
+        make = nbformat.v4.new_code_cell if kind == "code" else nbformat.v4.new_markdown_cell
+        cell = make(source, id=str(number))
         notebook.cells.append(cell)
         if tags:
             cell.metadata["tags"] = tags
     nbformat.write(notebook, folder / "notebooks" / f"{NAME}.ipynb")
+    (folder / "notebooks" / "zh" / f"{NAME}.md").write_text(CHINESE, encoding="utf-8")
     for profile in ("cpu", "gpu", "smoke"):
         (folder / "experiments" / profile / f"{NAME}.yaml").write_text("sentence: The night was dark and long\n")
     insert(folder / "lib" / "notebooks.py", '    Notebook("05_from_scratch"', LINE, after_line=True)
@@ -111,6 +115,7 @@ def test_it_is_run_told_and_indexed_in_both_languages(project):
     assert "数单词" in chinese and "这句话有 6 个单词。" in chinese
     run(project, sys.executable, "-m", "lib.report.site", "--profile", "smoke")
     assert page == (folder / NAME / "report.html").read_text(encoding="utf-8")
+    assert "一个句子有多少个单词？" in (folder / NAME / "report.zh.html").read_text(encoding="utf-8")
 
 
 def test_the_tests_pass_with_it_as_they_are(project):
