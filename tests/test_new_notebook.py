@@ -70,7 +70,7 @@ def project(tmp_path_factory):
     for profile in ("cpu", "gpu", "smoke"):
         (folder / "experiments" / profile / f"{NAME}.yaml").write_text("sentence: The night was dark and long\n")
     insert(folder / "lib" / "notebooks.py", '    Notebook("05_from_scratch"', LINE, after_line=True)
-    insert(folder / "lib" / "report" / "phrases.py", '    "05_from_scratch": _answer_scratch', ANSWER, after_line=True)
+    insert(folder / "lib" / "report" / "answers.py", '    "05_from_scratch": _answer_scratch', ANSWER, after_line=True)
     with open(folder / "lib" / "report" / "wording.yaml", "a", encoding="utf-8") as file:
         file.write(PHRASES)
     return folder

@@ -16,7 +16,7 @@ from lib.claims import judgement
 from lib.core import paths, records
 from lib.core.records import CallState, DecodingStep
 from lib.data import corpora
-from lib.report import phrases, views
+from lib.report import answers, claims_words, views, words
 
 ORDER = notebooks.in_order()
 
@@ -30,7 +30,7 @@ def test_every_notebook_leaves_a_report_that_needs_nothing_from_outside(smoke_ou
     monkeypatch.setenv("REPORT_OUTPUTS", str(smoke_outputs.parent))
     page = (smoke_outputs / notebook / "report.html").read_text(encoding="utf-8")
     content = read(smoke_outputs, notebook)
-    assert all(part in html.unescape(page) for part in phrases.headline(phrases.answer(content)))
+    assert all(part in html.unescape(page) for part in words.headline(answers.answer(content)))
     assert content.profile == "smoke"
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
     assert page.count("<script") == (2 if notebook == "03_greedy_vs_top_k" else 0)  # the explorer's data and script
@@ -258,10 +258,12 @@ def test_the_summary_is_made_from_the_others_results(smoke_outputs, monkeypatch)
     assert (smoke_outputs / "claims.json").read_text(encoding="utf-8") == records.dump(judged)
     page = html.unescape((smoke_outputs / "00_summary" / "report.html").read_text(encoding="utf-8"))
     for row in judged.beside_post:
-        told = phrases.beside(row)
+        told = claims_words.beside(row)
         assert told["here"] in page and told["why"] in page, row.name
     for claim in judged.claims:
-        assert set(phrases.claim(claim).values()) <= {part for part in phrases.claim(claim).values() if part in page}
+        assert set(claims_words.claim(claim).values()) <= {
+            part for part in claims_words.claim(claim).values() if part in page
+        }
     assert len(read(smoke_outputs, "00_summary").figures) == 3
 
 

@@ -1231,7 +1231,7 @@ class Results(Record):
     """Files below the report's folder."""
     machine: Machine
     answer: dict[str, str] = {}
-    """What the notebook found, by language, where it is not made from `measured` (`lib/report/phrases.py`)."""
+    """What the notebook found, by language, where it is not made from `measured` (`lib/report/answers.py`)."""
     measured: SerializeAsAny[Record]
 
     @pydantic.field_validator("measured", mode="before")

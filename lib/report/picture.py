@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from lib.core.records import GreedyVsTopK, Judgement, SelfReinforcement, TextGroup, Verdict
-from lib.report import phrases
+from lib.report import words
 from lib.report.wording import say
 
 FILES = {"en": "docs/picture.svg", "zh": "docs/picture.zh.svg"}
@@ -75,13 +75,13 @@ def _verdicts(canvas: Axes, top: float, counts: Counter, language: str) -> str:
     told = []
     for row, verdict in enumerate(verdict for verdict in MARKS if counts[verdict]):
         colour, sign = MARKS[verdict]
-        words, y = phrases.verdict(verdict, language), top + 14 + LINE * row
-        canvas.text(MARGIN, y + 16, words, fontsize=12, color=INK)
+        named, y = words.verdict(verdict, language), top + 14 + LINE * row
+        canvas.text(MARGIN, y + 16, named, fontsize=12, color=INK)
         for place in range(counts[verdict]):
             x = COLUMN + 25 * place
             canvas.add_patch(Rectangle((x, y), 22, 22, facecolor=colour))
             canvas.text(x + 11, y + 11, sign, fontsize=13, color="white", weight="bold", ha="center", va="center")
-        told.append(say("picture_count", language, verdict=words, count=counts[verdict]))
+        told.append(say("picture_count", language, verdict=named, count=counts[verdict]))
     return say("picture_told", language, heading=heading, told=say("between", language).join(told))
 
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from lib.claims import experiments, judgement
 from lib.core import command_line, paths, records
 from lib.models import memory
-from lib.report import escaping, figures, phrases, picture, views, wording
+from lib.report import claims_words, escaping, figures, picture, views, wording, words
 from lib.report.numbers import number, target_met
 
 PROFILE = "cpu"
@@ -92,8 +92,8 @@ def finding_block(language: str = "en") -> str:
     return wording.say(
         "readme_finding",
         language,
-        tally=phrases.tally(testable, language),
-        loops=phrases.claim(loops, language)["evidence"],
+        tally=claims_words.tally(testable, language),
+        loops=claims_words.claim(loops, language)["evidence"],
     )
 
 
@@ -114,7 +114,7 @@ def verdicts_block(language: str = "en") -> str:
     """List the claims in short, with their verdicts and the evidence."""
     rows = []
     for claim in judgement.of_profile(PROFILE).testable:
-        told = phrases.claim(claim, language)
+        told = claims_words.claim(claim, language)
         short = wording.say(f"short_{claim.name}", language)
         rows.append({"says": short, "verdict": f"**{told['verdict']}**", "evidence": told["evidence"]})
     return _table(rows, {"says": "heading_claim", "verdict": "heading_here", "evidence": "heading_evidence"}, language)
@@ -153,7 +153,7 @@ def ran_block(language: str = "en") -> str:
     used = [stand_in for results in every for stand_in in results.stand_ins]
     if not used:
         return told
-    return told + wording.say("readme_stand_ins", language, stand_ins=phrases.stand_ins(used, language))
+    return told + wording.say("readme_stand_ins", language, stand_ins=words.stand_ins(used, language))
 
 
 def speed_block(language: str = "en") -> str:

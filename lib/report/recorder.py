@@ -161,7 +161,7 @@ class Recorder:
         """Show the answer and the environment, and write `results.json`.
 
         Args:
-            answer: The notebook's finding, if `phrases.ANSWERS` has no function for it: in English, or by language.
+            answer: The notebook's finding, if `answers.ANSWERS` has no function for it: in English, or by language.
 
         Raises:
             UserError: If a required figure is missing from the records or has the wrong type.

@@ -12,7 +12,7 @@ from pathlib import Path
 from lib.core import command_line, paths, records
 from lib.core.errors import UserError
 from lib.core.records import Results, Sample
-from lib.report import html, numbers, phrases, views
+from lib.report import answers, html, numbers, views, words
 from lib.report.numbers import DASH
 
 
@@ -93,10 +93,10 @@ def page(folder: Path, a: tuple[str, Results], b: tuple[str, Results]) -> str:
     both = [
         {
             "name": name,
-            "title": phrases.title(results.notebook),
-            "answer": phrases.answer(results),
-            "stand_ins": phrases.stand_ins(results.stand_ins),
-            "made": f"{results.machine.date}, {results.machine.processor}, {phrases.code(results.machine)}",
+            "title": words.title(results.notebook),
+            "answer": answers.answer(results),
+            "stand_ins": words.stand_ins(results.stand_ins),
+            "made": f"{results.machine.date}, {results.machine.processor}, {words.code(results.machine)}",
             "pictures": [_picture(views.Page(results, folder / name), file) for file in results.figures],
         }
         for name, results in (a, b)

@@ -19,7 +19,20 @@ from lib.claims import judgement
 from lib.core import command_line, locks, paths, records
 from lib.core.errors import UserError
 from lib.core.records import Claim, Corpus, Judgement, Model, Results
-from lib.report import bench_words, escaping, executed, html, numbering, numbers, phrases, translation, views, wording
+from lib.report import (
+    answers,
+    bench_words,
+    claims_words,
+    escaping,
+    executed,
+    html,
+    numbering,
+    numbers,
+    translation,
+    views,
+    wording,
+    words,
+)
 from lib.report.page import report_name
 
 RESULTS = "results.json"
@@ -90,7 +103,7 @@ def render_report(folder: Path) -> None:
 
 def _page(notebook, page: views.Page) -> str:
     results, folder, language = page.results, page.folder, page.language
-    first, more = phrases.headline(phrases.answer(results, language))
+    first, more = words.headline(answers.answer(results, language))
     report = {
         "title": notebook.cells[0].source.splitlines()[0].lstrip("# "),
         "say": page.say,
@@ -101,17 +114,17 @@ def _page(notebook, page: views.Page) -> str:
         "more": more,
         "contents": _contents(notebook),
         "files": sorted(path.name for path in folder.iterdir() if path.suffix in (".csv", ".json", ".ipynb")),
-        "stand_ins": phrases.stand_ins(results.stand_ins, language),
+        "stand_ins": words.stand_ins(results.stand_ins, language),
         "changed": page.say("between").join(
             f"{name} = {numbers.parameter(value)}" for name, value in results.changed.items()
         ),
         "sources": _sources(page),
-        "ran_on": phrases.ran_on(results.machine, language),
+        "ran_on": words.ran_on(results.machine, language),
         "took": page.say(
             "banner_minutes",
             minutes=results.minutes,
             date=results.machine.date,
-            code=phrases.code(results.machine, language),
+            code=words.code(results.machine, language),
         ),
         "notebook": results.notebook,
         "profile": results.profile,
@@ -169,7 +182,7 @@ def title(notebook: str) -> str:
 
 def _title(notebook: str, language: str) -> str:
     """Return a notebook's title in a language, if it has phrases; else as it stands in the notebook."""
-    told = phrases.title(notebook, language)
+    told = words.title(notebook, language)
     return title(notebook) if told == notebook else told
 
 
@@ -222,7 +235,7 @@ def render_index(profile: str) -> Path:
             tag=wording.TAGS[language],
             say=lambda name, language=language, **values: wording.say(name, language, **values),
             style=(html.TEMPLATE / "style.css").read_text(encoding="utf-8"),
-            stand_ins=phrases.stand_ins([one for results in reports.values() for one in results.stand_ins], language),
+            stand_ins=words.stand_ins([one for results in reports.values() for one in results.stand_ins], language),
             claims=[_claim(claim, language) for claim in judged.testable] if judged else [],
             summary=next((card for card in cards if card["folder"] == notebooks.SUMMARY), None),
             cards=[card for card in cards if card["folder"] != notebooks.SUMMARY],
@@ -272,17 +285,17 @@ def index_name(language: str) -> str:
 def _card(folder: Path, results: Results, language: str) -> dict:
     """Return what the index shows of a report."""
     try:
-        answer = phrases.answer(results, language)
+        answer = answers.answer(results, language)
     except UserError:  # the summary's, if one of its experiments is missing
         answer = ""
-    headline, _ = phrases.headline(answer)
+    headline, _ = words.headline(answer)
     shown = views.Page(results, folder, language)
     names = [shown.figure_file(Path(file).stem) for file in results.figures]
     pictures = [folder / file for file in names if (folder / file).is_file()]
     return {
         "folder": folder.name,
         "title": _title(results.notebook, language),
-        "question": phrases.question(results.notebook, language),
+        "question": words.question(results.notebook, language),
         "headline": headline,
         "differs": [f"{name}: {numbers.parameter(value)}" for name, value in results.changed.items()],
         "picture": html.data_uri(pictures[-1]) if pictures else None,
@@ -301,20 +314,20 @@ def _bench_card(profile: str, language: str) -> dict | None:
     if profile == BENCH or not (folder / "report.html").is_file():
         return None
     try:
-        answer = phrases.answer(records.load(folder / RESULTS), language)
+        answer = answers.answer(records.load(folder / RESULTS), language)
     except (UserError, FileNotFoundError) as error:
         print(f"The index leaves the bench out: {error}", flush=True)
         return None
     return {
         "link": f"../{BENCH}/{BENCH}/{report_name(language)}",
-        "title": phrases.title(BENCH, language),
+        "title": words.title(BENCH, language),
         "answer": answer,
     }
 
 
 def _claim(judged: Claim, language: str) -> dict:
     """Return what the index shows of a claim, with the place where the summary tells it."""
-    return phrases.claim(judged, language) | {
+    return claims_words.claim(judged, language) | {
         "told": f"{notebooks.SUMMARY}/{report_name(language)}#claim-{judged.name}"
     }
 

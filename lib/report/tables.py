@@ -31,7 +31,7 @@ from lib.core.records import (
     WordList,
 )
 from lib.evaluation import metrics
-from lib.report import phrases, wording
+from lib.report import wording, words
 from lib.report.numbers import DASH, number, signed, with_interval
 from lib.report.wording import say
 
@@ -570,7 +570,7 @@ def rates(rows: list[dict], language: str = "en") -> list[dict]:
         whose, label, state = row["call"]
         parts = [wording.label(part, language) for part in ("blog post" if whose == "post" else "this run", label)]
         if state:
-            parts.append(phrases.state(CallState.FIRST if state == "first" else CallState.LATER, language))
+            parts.append(words.state(CallState.FIRST if state == "first" else CallState.LATER, language))
         if row["wide"]:
             parts.append(wording.label("wide spread", language))
         table.append(
@@ -596,7 +596,7 @@ def machine(facts: Machine, language: str = "en") -> list[dict]:
     """What a report was made with, a row a fact."""
     rows = {
         "date": facts.date,
-        "code": phrases.code(facts, language),
+        "code": words.code(facts, language),
         "Python": f"{facts.python} ({facts.system})",
         "processor": say("machine_cores", language, processor=facts.processor, cores=facts.cores),
         "memory": say("machine_memory", language, total=facts.memory_gib, peak=facts.peak_memory_gib)

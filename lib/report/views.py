@@ -13,14 +13,21 @@ from lib.core import parameters, paths, redaction
 from lib.core.records import CallState, ClaimKind, Estimate, PoemForm, PoemScale, Rounds, Sample, TextGroup, Timing
 from lib.evaluation import metrics, prosody
 from lib.report import (
+    answers,
+    baseline_words,
     bench_page,  # noqa: F401  (registers the views of the bench's page)
+    claims_words,
     figures,
     html,
     numbers,
-    phrases,
     poem_cards,
+    poems_words,
+    samplers_words,
+    stories_words,
     tables,
+    timing_words,
     wording,
+    words,
 )
 from lib.report import explorer as explorers
 from lib.report import seen as seen_texts
@@ -120,7 +127,7 @@ def corpus(page: Page, number: int) -> str:
 @view
 def answer(page: Page) -> str:
     """The notebook's finding."""
-    return html.paragraph(phrases.answer(page.results, page.language), "answer")
+    return html.paragraph(answers.answer(page.results, page.language), "answer")
 
 
 @view
@@ -161,8 +168,8 @@ def latencies(page: Page) -> str:
 def conditions(page: Page) -> str:
     """The conditions of the timed calls, and how the times are measured, which is folded away."""
     timings, fewest = _timings(page), page.results.parameters["warm_repeats"]
-    told = html.paragraph(phrases.conditions(timings, page.language), "note")
-    how = html.paragraph(phrases.measured_how(timings[0], fewest, page.language), "note")
+    told = html.paragraph(timing_words.conditions(timings, page.language), "note")
+    how = html.paragraph(timing_words.measured_how(timings[0], fewest, page.language), "note")
     return told + html.folded(page.say("fold_timing"), how)
 
 
@@ -220,7 +227,7 @@ def example_poems(page: Page) -> str:
 
 def _poem_card(page: Page, head: str, poem: str, counted: dict, note: str = "", given: int = 0) -> dict:
     """Return what `html.poems` shows of a poem."""
-    told = phrases.poem_counts(counted, page.language)
+    told = poems_words.poem_counts(counted, page.language)
     return {"head": head, "lines": poem_cards.marked(poem, given), "notes": [told, note]}
 
 
@@ -242,7 +249,7 @@ def text_lengths(page: Page) -> str:
     ends, length = page.measured.ends, page.results.parameters["sequence_length"]
     counts = {"texts": ends.lengths.after.texts, "trained": ends.training.texts, "cut": ends.training.cut}
     caption = page.say("table_lengths", length=length, **counts)
-    told = html.paragraph(phrases.text_lengths(page.measured, page.language))
+    told = html.paragraph(stories_words.text_lengths(page.measured, page.language))
     return told + page.table(tables.text_lengths(ends), caption)
 
 
@@ -255,8 +262,8 @@ def text_ends(page: Page) -> str:
     return (
         table
         + html.folded(page.say("ends_by_quarter"), quarters)
-        + html.paragraph(phrases.text_ends(measured, page.results.parameters["k"], language))
-        + html.paragraph(phrases.ends_cause(measured, language))
+        + html.paragraph(stories_words.text_ends(measured, page.results.parameters["k"], language))
+        + html.paragraph(stories_words.ends_cause(measured, language))
     )
 
 
@@ -273,7 +280,7 @@ def style_table(page: Page) -> str:
     """How well the texts can be told from people's."""
     told = page.measured.style
     caption = page.say("table_style", texts=told.texts, words=told.words)
-    return page.table(tables.style(told), caption) + html.paragraph(phrases.style(page.measured, page.language))
+    return page.table(tables.style(told), caption) + html.paragraph(stories_words.style(page.measured, page.language))
 
 
 @drawing
@@ -287,7 +294,7 @@ def learning_table(page: Page) -> str:
     """Held-out texts after trainings on more or fewer stories."""
     curve = page.measured.learning_curve
     caption = page.say("table_curve", texts=len(curve.points[0].by_text), untrained=curve.untrained)
-    told = html.paragraph(phrases.learning_curve(page.measured, page.language))
+    told = html.paragraph(stories_words.learning_curve(page.measured, page.language))
     return page.table(tables.learning_curve(curve), caption) + told
 
 
@@ -301,7 +308,7 @@ def learning_curve(page: Page) -> tuple[Figure, str]:
 @view
 def speed_ratio(page: Page) -> str:
     """How later calls before and after fine-tuning compare."""
-    return html.paragraph(phrases.speed_ratio(page.measured, page.language))
+    return html.paragraph(stories_words.speed_ratio(page.measured, page.language))
 
 
 # Generated texts.
@@ -401,7 +408,7 @@ def _points(counted: dict) -> dict:
 @view
 def first_calls(page: Page) -> str:
     """How much of what the first calls took longer was compiling."""
-    return "".join(html.paragraph(phrases.first_call(timing, page.language)) for timing in _timings(page))
+    return "".join(html.paragraph(timing_words.first_call(timing, page.language)) for timing in _timings(page))
 
 
 @view
@@ -423,7 +430,7 @@ def word_lists(page: Page) -> str:
 @view
 def gibberish_finding(page: Page) -> str:
     """What became of the Chinese prompt."""
-    return "".join(map(html.paragraph, phrases.gibberish_finding(page.results, page.language)))
+    return "".join(map(html.paragraph, baseline_words.gibberish_finding(page.results, page.language)))
 
 
 @drawing
@@ -489,7 +496,7 @@ def explained(page: Page, names: list[str]) -> str:
 @view
 def finding(page: Page) -> str:
     """How the samplers compare with people."""
-    return html.paragraph(phrases.finding(page.measured, page.language))
+    return html.paragraph(samplers_words.finding(page.measured, page.language))
 
 
 @view
@@ -504,7 +511,7 @@ def differences(page: Page) -> str:
     """How much more greedy decoding repeats itself than top-k sampling and people, after the same beginnings."""
     measured = page.measured
     compared = {measured.top_k.label: measured.greedy_minus_top_k, measured.people.label: measured.greedy_minus_people}
-    told = html.paragraph(phrases.repeated(measured, page.language))
+    told = html.paragraph(samplers_words.repeated(measured, page.language))
     caption = page.say("table_differences", count=len(measured.openings))
     return page.table(tables.differences(compared), caption) + told
 
@@ -532,19 +539,19 @@ def rounds(page: Page) -> str:
 @view
 def why_loops(page: Page) -> str:
     """How a repetition makes the next one more probable."""
-    return "".join(html.paragraph(part) for part in phrases.why_loops(page.measured, page.language))
+    return "".join(html.paragraph(part) for part in samplers_words.why_loops(page.measured, page.language))
 
 
 @view
 def lesson(page: Page) -> str:
     """What is to be learned from the loops."""
-    return html.paragraph(phrases.lesson(page.measured, page.language))
+    return html.paragraph(samplers_words.lesson(page.measured, page.language))
 
 
 @view
 def same_as_greedy(page: Page) -> str:
     """How many texts of each sampler equal greedy's."""
-    return html.paragraph(phrases.same_as_greedy(page.measured, page.language))
+    return html.paragraph(samplers_words.same_as_greedy(page.measured, page.language))
 
 
 @view
@@ -617,7 +624,7 @@ def poem_demands(page: Page) -> str:
     by_chance = {share: scale.chance(share) for share in ("rhyme", "parallel_tones", "parallel_words")}
     rows.append((page.say("group_chance"), by_chance))
     told = page.table(tables.poem_demands(rows), page.say("table_demands"))
-    told += html.paragraph(phrases.poems_beside_chance(page.measured, page.language))
+    told += html.paragraph(poems_words.poems_beside_chance(page.measured, page.language))
     return told + html.folded(page.say("fold_runs"), page.table(tables.poem_demands(by_run), page.say("table_runs")))
 
 
@@ -660,7 +667,7 @@ def poem_forms(page: Page) -> str:
 @view
 def parallelism_told(page: Page) -> str:
     """Whether the two measures of parallelism tell couplets that must be parallel from those that need not be."""
-    return html.paragraph(phrases.parallelism(_scale(page), page.language))
+    return html.paragraph(poems_words.parallelism(_scale(page), page.language))
 
 
 @drawing
@@ -677,7 +684,7 @@ def _demands(page: Page, groups: list[tuple[str, list[PoemForm], dict[str, Estim
 @view
 def asked(page: Page) -> str:
     """What the model from scratch is asked in place of the prompts in simplified characters."""
-    return html.paragraph(phrases.asked(page.measured.asked, page.language))
+    return html.paragraph(poems_words.asked(page.measured.asked, page.language))
 
 
 @view
@@ -700,7 +707,7 @@ def vocabulary(page: Page) -> str:
 @view
 def trainings(page: Page) -> str:
     """The cost of the two trainings, and their machines."""
-    told = phrases.trained_where(page.measured.fine_tuned.machine, page.results.machine, page.language)
+    told = poems_words.trained_where(page.measured.fine_tuned.machine, page.results.machine, page.language)
     return page.table(tables.trainings(page.measured), page.say("table_trainings")) + html.paragraph(told, "note")
 
 
@@ -715,8 +722,8 @@ def likelihoods(page: Page) -> str:
         "the same before fine-tuning": theirs.before,
     }
     caption = page.say("table_likelihoods", count=measured.likelihood.texts, characters=measured.likelihood.characters)
-    told = phrases.difference(measured.bits_per_character_difference, page.language)
-    told += phrases.difference_over_runs(measured, page.language)
+    told = poems_words.difference(measured.bits_per_character_difference, page.language)
+    told += poems_words.difference_over_runs(measured, page.language)
     return page.table(tables.likelihoods(rows), caption) + html.paragraph(told)
 
 
@@ -745,19 +752,19 @@ def claims(page: Page, opinions: bool = False) -> str:
     shown = [claim for claim in judged if (claim.kind is ClaimKind.OPINION) == opinions]
     cards = [
         {
-            **phrases.claim(claim, page.language),
+            **claims_words.claim(claim, page.language),
             "name": claim.name,
             "quote": claim.quote,
             "heading": claim.heading,
             "effects": page.table(
-                phrases.demand_rows(claim.evidence["demands"], page.language)
+                claims_words.demand_rows(claim.evidence["demands"], page.language)
                 if opinions and "demands" in claim.evidence
-                else phrases.effects(claim, page.language)
+                else claims_words.effects(claim, page.language)
             ),
-            "rule": {} if opinions else phrases.rule(claim, page.language),
+            "rule": {} if opinions else claims_words.rule(claim, page.language),
             "report": {
                 "file": f"../{post.rules()[claim.name]['report']}/{report_name(page.language)}",
-                "title": phrases.title(post.rules()[claim.name]["report"], page.language),
+                "title": words.title(post.rules()[claim.name]["report"], page.language),
             },
         }
         for claim in shown
@@ -777,7 +784,7 @@ def beside(page: Page) -> str:
     """The post's figures beside those of this run, and why they differ."""
     rows = beside_post.rows(experiments.load(_profile(page)), post.blog_post())
     keys = {"what": "heading_what", "post": "heading_post", "here": "heading_run", "why": "heading_why"}
-    told = [phrases.beside(row, page.language) for row in rows]
+    told = [claims_words.beside(row, page.language) for row in rows]
     return page.table(
         [{page.say(heading): row[key] for key, heading in keys.items()} for row in told], page.say("table_beside")
     )
@@ -796,9 +803,9 @@ def speed(page: Page) -> tuple[Figure, str]:
 
     groups = [
         (page.say("timed_post"), of_post),
-        (page.say("timed_as_in_post", step=phrases.step(as_in_post.step, page.language)), calls("before", as_in_post)),
+        (page.say("timed_as_in_post", step=words.step(as_in_post.step, page.language)), calls("before", as_in_post)),
         (
-            page.say("timed_around", step=phrases.step(around.before.step, page.language)),
+            page.say("timed_around", step=words.step(around.before.step, page.language)),
             [*calls("before", around.before), *calls("after", around.after)],
         ),
     ]
@@ -809,7 +816,7 @@ def speed(page: Page) -> tuple[Figure, str]:
 def compiling(page: Page) -> str:
     """What compiling changes in the calls here, and what that suggests for the post's."""
     found, told = experiments.load(_profile(page)), post.blog_post()
-    sentence = phrases.compiling(
+    sentence = claims_words.compiling(
         beside_post.compiling(found, told),
         told,
         found.reddit.measured.timing.before,

@@ -10,7 +10,7 @@ from test_views import SHOWN
 
 from lib.core import paths, records
 from lib.core.records import BenchPeer, BenchWork
-from lib.report import bench_figures, bench_words, figures, phrases, recorder, site, views, wording
+from lib.report import answers, bench_figures, bench_words, figures, recorder, site, views, wording, words
 
 SVG = "{http://www.w3.org/2000/svg}"
 SMALLEST = 11  # pixels of text on a phone
@@ -48,7 +48,7 @@ def test_a_loss_names_the_other_side_and_the_time_that_it_takes():
 
 
 def test_the_answer_begins_with_generating_in_equal_precision_and_ends_with_unequal():
-    sentences = phrases.SENTENCE_END.split(phrases.answer(made_records.results("bench")))
+    sentences = words.SENTENCE_END.split(answers.answer(made_records.results("bench")))
     assert [re.sub(",.*", "", one) for one in sentences] == [
         "With float32 on both sides",
         "With float32 on both sides",
@@ -67,7 +67,7 @@ def test_the_answer_begins_with_generating_in_equal_precision_and_ends_with_uneq
 
 def test_without_other_programs_or_bfloat16_the_answer_tells_what_was_measured():
     kept = [pair([200.0, 220.0])]
-    told = phrases.answer(made_records.results("bench", made_records.bench(comparisons=kept)))
+    told = answers.answer(made_records.results("bench", made_records.bench(comparisons=kept)))
     assert told.count(".") == 4 and "transformers" not in told and "bfloat16" not in told
     page = page_of(made_records.bench(comparisons=kept))
     assert "both sides train in float32 by default" in views.VIEWS["bench_as_they_come"](page)

@@ -7,7 +7,7 @@ from made_records import estimate
 from lib.claims import beside_post, head_to_head, judgement, post, post_claims, rules
 from lib.core import records
 from lib.core.records import CallState, DecodingStep, PeakMemoryOf, SpeedVerdict, Verdict, Winner
-from lib.report import phrases, site, wording
+from lib.report import answers, claims_words, poems_words, samplers_words, site, timing_words, wording, words
 from lib.report.numbers import DASH, number, with_interval
 
 POST = post.blog_post()
@@ -27,14 +27,14 @@ def judge(**changes):
 
 def claim(name, language="en", **changes):
     """A claim in words."""
-    return phrases.claim(judge(**changes)[name], language)
+    return claims_words.claim(judge(**changes)[name], language)
 
 
 def row(start, language="en", found=None):
     """A row beside the post's, by the beginning of what it is of in English."""
     rows = beside_post.rows(found or FOUND, POST)
-    (only,) = [one for one in rows if phrases.beside(one)["what"].startswith(start)]
-    return phrases.beside(only, language)
+    (only,) = [one for one in rows if claims_words.beside(one)["what"].startswith(start)]
+    return claims_words.beside(only, language)
 
 
 # The post's claims.
@@ -77,14 +77,14 @@ def test_a_claim_s_evidence_rounds_no_auc_to_1_and_shows_a_dash_without_a_figure
     assert "0.995 after" in claim("style", reddit=reddit)["evidence"]
     judged = judge()["content"]
     judged.evidence["words"] = estimate(None).model_dump()
-    assert phrases.claim(judged)["evidence"].startswith(f"{DASH} % of the letters")
+    assert claims_words.claim(judged)["evidence"].startswith(f"{DASH} % of the letters")
 
 
 def test_the_evidence_on_few_stories_compares_about_500_with_the_most():
     judged = judge()["few_stories"]
     judged.verdict = Verdict.HOLDS
     judged.evidence |= {"most": 8000, "points": [[32, 1.5], [490, 1.41], [8000, 1.4]]}
-    told = phrases.evidence(judged)
+    told = claims_words.evidence(judged)
     assert "1.41 bits per character after training on about 500 stories and 1.40 after 8,000" in told
 
 
@@ -103,7 +103,7 @@ def test_a_claim_s_evidence_without_figures_says_so_and_rounds_no_auc_to_1():
     assert "0.995 after" in claim("style", reddit=reddit)["evidence"]
     judged = judge()["content"]
     judged.evidence["words"] = estimate(None).model_dump()
-    assert phrases.claim(judged)["evidence"].startswith(f"{DASH} % of the letters")
+    assert claims_words.claim(judged)["evidence"].startswith(f"{DASH} % of the letters")
 
 
 def test_a_claim_counts_the_texts_that_loop():
@@ -131,19 +131,22 @@ def test_what_is_not_tested_says_what_would_test_it():
     reddit = made_records.reddit()
     reddit.learning_curve.last_minus_500 = None
     judged = judge(reddit=reddit)
-    told = phrases.claim(judged["few_stories"])
+    told = claims_words.claim(judged["few_stories"])
     assert told["verdict"] == "not tested here" and "its code takes 16,000" in told["because"]
     assert told["evidence"].startswith("The comparison takes trainings on about 500 stories and on 2,000 or more")
     for name in ("few_stories", "scratch"):
-        assert phrases.rule(judged[name])["What would test it"] and phrases.rule(judged[name], "zh")["怎样才能检验"]
-    assert "What would test it" not in phrases.rule(judge()["loops"])
+        assert (
+            claims_words.rule(judged[name])["What would test it"]
+            and claims_words.rule(judged[name], "zh")["怎样才能检验"]
+        )
+    assert "What would test it" not in claims_words.rule(judge()["loops"])
 
 
 def test_a_rule_is_told_with_the_effect_that_was_measured():
     samplers = made_records.samplers()
     samplers.greedy_minus_top_k["loop"] = estimate(75.0, 40.0, 90.0)
     judged = judge(samplers=samplers)["loops"]
-    assert phrases.effects(judged) == [
+    assert claims_words.effects(judged) == [
         {
             "effect": "texts in a loop, greedy minus top-k",
             "measured (95 % interval)": "75 (40–90) points",
@@ -151,9 +154,9 @@ def test_a_rule_is_told_with_the_effect_that_was_measured():
             "reached": "yes",
         }
     ]
-    assert list(phrases.rule(judged)) == ["What is compared", "Interval", "Sample size"]
+    assert list(claims_words.rule(judged)) == ["What is compared", "Interval", "Sample size"]
     samplers.greedy_minus_top_k["loop"] = estimate(25.0, 10.0, 40.0)
-    (row,) = phrases.effects(judge(samplers=samplers)["loops"], "zh")
+    (row,) = claims_words.effects(judge(samplers=samplers)["loops"], "zh")
     assert list(row.values())[-1] == "无法确定"
 
 
@@ -166,7 +169,7 @@ def test_the_demands_on_poems_are_told_for_each_prompt_beside_people_and_chance(
     measured = FOUND.tang.measured
     assert claim("poem")["because"].endswith("In the post's own poem 0 of 1 pairs of even lines rhyme.")
     by_prompt = post_claims.demands(FOUND)
-    *prompts, tang, chance = phrases.demand_rows(by_prompt)
+    *prompts, tang, chance = claims_words.demand_rows(by_prompt)
     for row, (prompt, after) in zip(prompts, measured.after_over_runs.items(), strict=True):
         assert row["poems"] == f"after {prompt}"
         assert row["well formed, % of the poems"] == with_interval(after["well_formed"])
@@ -174,7 +177,7 @@ def test_the_demands_on_poems_are_told_for_each_prompt_beside_people_and_chance(
     assert tang[rhyme] == with_interval(measured.form.ceiling("rhyme"))
     assert chance[rhyme] == with_interval(measured.form.chance("rhyme"))
     assert chance["well formed, % of the poems"] == DASH  # shuffling keeps the form
-    assert [len(row) for row in phrases.demand_rows(by_prompt, "zh")] == [4] * (len(prompts) + 2)
+    assert [len(row) for row in claims_words.demand_rows(by_prompt, "zh")] == [4] * (len(prompts) + 2)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +191,7 @@ def test_the_demands_on_poems_are_told_for_each_prompt_beside_people_and_chance(
 )
 def test_a_claim_in_chinese_says_the_same_in_chinese(changes):
     for judged in judge(**changes).values():
-        english, chinese = (phrases.claim(judged, language) for language in wording.LANGUAGES)
+        english, chinese = (claims_words.claim(judged, language) for language in wording.LANGUAGES)
         assert set(english) == set(chinese) == {"short", "says", "verdict", "evidence", "because", "kind"}
         for key in english:
             if key != "says":
@@ -196,7 +199,7 @@ def test_a_claim_in_chinese_says_the_same_in_chinese(changes):
             assert re.search("[\u4e00-\u9fff]", chinese[key]), key
             assert not re.search(r"None|nan|\{", english[key] + chinese[key])
         for language in wording.LANGUAGES:
-            for row in phrases.effects(judged, language):
+            for row in claims_words.effects(judged, language):
                 assert not re.search(r"None|nan|\{", " ".join(row.values()))
 
 
@@ -209,16 +212,16 @@ def test_the_claims_are_told_by_their_verdicts_without_opinions():
     judged = claims(Verdict.HOLDS, Verdict.DOES_NOT_HOLD, Verdict.HOLDS)
     for one, name in zip(judged, ("speed", "style", "loops"), strict=True):
         one.name = name
-    told = phrases.verdicts([*judged, judge()["poem"]])
+    told = claims_words.verdicts([*judged, judge()["poem"]])
     assert told == (
         "What holds is that generating takes less time after fine-tuning, and that greedy decoding falls into an "
         "endless loop. What does not hold is that fine-tuning gives the texts the style of the dataset."
     )
-    assert phrases.verdicts(judged, "zh").startswith("成立的有：微调后生成文本更快；")
+    assert claims_words.verdicts(judged, "zh").startswith("成立的有：微调后生成文本更快；")
 
 
 def test_a_claim_that_was_not_tested_is_told_with_the_reason():
-    told = phrases.verdicts([judge()["scratch"]])
+    told = claims_words.verdicts([judge()["scratch"]])
     assert told == (
         "What this run does not test is whether really good Chinese takes a large model trained anew on Chinese "
         "(the largest model trained anew here has 3.3 million parameters)."
@@ -248,8 +251,8 @@ def test_the_tally_counts_the_verdicts_and_leaves_out_those_of_none(counts, engl
     values = [value for value in Verdict if value is not Verdict.NOT_JUDGED]
     judged = claims(*(verdict for verdict, count in zip(values, counts, strict=True) for _ in range(count)))
     with_opinion = [*judged, judge()["poem"]]
-    assert phrases.tally(with_opinion) == f"Of the post's {sum(counts)} testable statements, {english}."
-    assert phrases.tally(with_opinion, "zh") == f"博客有 {sum(counts)} 个可以检验的说法，在这次运行中，{chinese}。"
+    assert claims_words.tally(with_opinion) == f"Of the post's {sum(counts)} testable statements, {english}."
+    assert claims_words.tally(with_opinion, "zh") == f"博客有 {sum(counts)} 个可以检验的说法，在这次运行中，{chinese}。"
 
 
 # The post's figures beside those here.
@@ -347,7 +350,7 @@ def test_a_gpu_is_named_where_one_ran():
 
 @pytest.mark.parametrize("judged", beside_post.rows(FOUND, POST), ids=lambda judged: f"{judged.name} {judged.subject}")
 def test_every_row_says_what_it_is_of_and_why_figures_differ_and_the_same_in_chinese(judged):
-    english, chinese = (phrases.beside(judged, language) for language in wording.LANGUAGES)
+    english, chinese = (claims_words.beside(judged, language) for language in wording.LANGUAGES)
     for told in (english, chinese):
         assert list(told) == ["what", "post", "here", "why"]
         assert all(told.values())
@@ -378,7 +381,7 @@ def test_every_row_changes_with_the_results():
         }
     )
     for before, after in zip(beside_post.rows(FOUND, POST), beside_post.rows(changed, POST), strict=True):
-        before, after = phrases.beside(before), phrases.beside(after)
+        before, after = claims_words.beside(before), claims_words.beside(after)
         assert before["here"] != after["here"] or before["why"] != after["why"], before["what"]
         assert before["post"] == after["post"]
 
@@ -387,7 +390,7 @@ def compiling(found, language="en"):
     """What compiling changes here, and what that suggests for the post."""
     compared = beside_post.compiling(found, POST)
     speed = rules.speed(found.reddit.measured.speed_ratio)
-    return phrases.compiling(compared, POST, found.reddit.measured.timing.before, speed, language)
+    return claims_words.compiling(compared, POST, found.reddit.measured.timing.before, speed, language)
 
 
 @pytest.mark.parametrize(
@@ -416,19 +419,19 @@ def test_that_neither_compiling_nor_fine_tuning_matters_is_said_only_if_neither_
 
 def test_what_calls_were_timed_with_is_told_with_the_rule_and_the_formulas():
     timing = made_records.timing(threads=4)
-    told = phrases.conditions([timing])
+    told = timing_words.conditions([timing])
     assert told.startswith("The calls ran on CPU with 4 threads, in float32, with XLA on. The sampler was greedy, the")
     assert "the prompt had 50 tokens" in told
-    how = phrases.measured_how(timing, 3)
+    how = timing_words.measured_how(timing, 3)
     assert "at least 3 and at most 6 times" in how and "each token after it = (later call" in how
     assert how.endswith("Peak memory is that of the whole process so far (its resident set).")
     exact = made_records.timing(deterministic=True, xla=False, peak_memory_of=PeakMemoryOf.JAX_GPU)
-    told = phrases.conditions([exact])
+    told = timing_words.conditions([exact])
     assert told.startswith("This run was deterministic, so its times do not measure speed.") and "XLA off" in told
-    assert phrases.measured_how(exact, 3).endswith("of the GPU, as JAX counts it.")
+    assert timing_words.measured_how(exact, 3).endswith("of the GPU, as JAX counts it.")
     for one in (timing, exact):
-        assert numbers(phrases.conditions([one])) == numbers(phrases.conditions([one], "zh"))
-        assert numbers(phrases.measured_how(one, 3)) == numbers(phrases.measured_how(one, 3, "zh"))
+        assert numbers(timing_words.conditions([one])) == numbers(timing_words.conditions([one], "zh"))
+        assert numbers(timing_words.measured_how(one, 3)) == numbers(timing_words.measured_how(one, 3, "zh"))
 
 
 def test_calls_whose_times_differ_widely_are_named():
@@ -436,18 +439,18 @@ def test_calls_whose_times_differ_widely_are_named():
         made_records.timing("as in the post"),
         made_records.timing("after fine-tuning", 20.0, (3.0, 5.0, 9.0)),
     )
-    assert "widely" not in phrases.conditions([steady])
-    assert phrases.conditions([steady, wide]).endswith("differ widely in these rows: after fine-tuning.")
-    assert phrases.conditions([steady, wide], "zh").endswith("后续调用的时间相差较大的行：微调后。")
+    assert "widely" not in timing_words.conditions([steady])
+    assert timing_words.conditions([steady, wide]).endswith("differ widely in these rows: after fine-tuning.")
+    assert timing_words.conditions([steady, wide], "zh").endswith("后续调用的时间相差较大的行：微调后。")
 
 
 @pytest.mark.parametrize("language", wording.LANGUAGES)
 def test_whatever_can_be_one_of_a_few_has_words_of_its_own(language):
     for said, values in (
-        (phrases.verdict, Verdict),
-        (phrases.speed, SpeedVerdict),
-        (phrases.step, DecodingStep),
-        (phrases.state, CallState),
+        (words.verdict, Verdict),
+        (words.speed, SpeedVerdict),
+        (words.step, DecodingStep),
+        (words.state, CallState),
     ):
         assert len({said(value, language) for value in values}) == len(list(values))
     memory = {wording.say(f"memory_{value.name.lower()}", language) for value in PeakMemoryOf}
@@ -459,11 +462,11 @@ def test_whatever_can_be_one_of_a_few_has_words_of_its_own(language):
 
 
 def test_texts_that_are_the_same_as_greedy_s_are_counted():
-    told = phrases.same_as_greedy(made_records.samplers())
+    told = samplers_words.same_as_greedy(made_records.samplers())
     assert told == "Some texts are the same as greedy decoding's, token by token: 1 of 4 texts by top_p p=0.9."
     none = made_records.samplers(same_as_greedy={"top-k": 0})
-    assert phrases.same_as_greedy(none).startswith("No other sampler wrote")
-    assert phrases.same_as_greedy(none, "zh").startswith("没有其他采样方法")
+    assert samplers_words.same_as_greedy(none).startswith("No other sampler wrote")
+    assert samplers_words.same_as_greedy(none, "zh").startswith("没有其他采样方法")
 
 
 def contest(measure, winner):
@@ -476,12 +479,12 @@ def test_who_is_better_in_what_is_told_in_a_sentence():
         contest("well_formed", Winner.FROM_SCRATCH),
         contest("seconds_per_poem", Winner.FINE_TUNED),
     ]
-    assert phrases.contests(some) == (
+    assert poems_words.contests(some) == (
         "The model from scratch is better in regular form. The fine-tuned model is better in rhyme and speed."
     )
-    assert phrases.contests(some, "zh") == "从零训练的模型更好的有：格式工整。微调的模型更好的有：押韵和生成速度。"
-    assert phrases.contests(some[:1]) == "The fine-tuned model is better in rhyme."
-    assert phrases.contests([contest("han", Winner.NEITHER)]) == (
+    assert poems_words.contests(some, "zh") == "从零训练的模型更好的有：格式工整。微调的模型更好的有：押韵和生成速度。"
+    assert poems_words.contests(some[:1]) == "The fine-tuned model is better in rhyme."
+    assert poems_words.contests([contest("han", Winner.NEITHER)]) == (
         "In share of Chinese characters, the difference is too uncertain to name a winner."
     )
 
@@ -489,25 +492,25 @@ def test_who_is_better_in_what_is_told_in_a_sentence():
 def test_every_contest_has_a_name():
     judged = head_to_head.contests(made_records.scratch())
     assert len({one.measure for one in judged}) == 9
-    told = phrases.contests(judged)
+    told = poems_words.contests(judged)
     assert all(wording.say(f"measure_{one.measure}") in told for one in judged)
 
 
 def test_the_difference_of_the_two_models_is_told_with_its_interval():
-    told = phrases.difference(estimate(-1.0, -1.25, -0.5))
+    told = poems_words.difference(estimate(-1.0, -1.25, -0.5))
     assert "-1.00 bits per character on average" in told and "-1.25 to -0.50" in told
-    assert "+0.50" in phrases.difference(estimate(-1.0, -1.25, 0.5))
-    assert phrases.difference(estimate(-1.0)).startswith("There are too few poems")
-    assert re.search("[\u4e00-\u9fff]", phrases.difference(estimate(-1.0), "zh"))
+    assert "+0.50" in poems_words.difference(estimate(-1.0, -1.25, 0.5))
+    assert poems_words.difference(estimate(-1.0)).startswith("There are too few poems")
+    assert re.search("[\u4e00-\u9fff]", poems_words.difference(estimate(-1.0), "zh"))
 
 
 def test_where_the_other_model_was_trained_is_told_and_whether_that_was_another_machine():
     theirs = made_records.machine()
-    told = phrases.trained_where(theirs, made_records.machine(date="2026-02-02 10:00 UTC"))
+    told = poems_words.trained_where(theirs, made_records.machine(date="2026-02-02 10:00 UTC"))
     assert told == "The fine-tuned model was trained on 2026-01-01 10:00 UTC, on Test CPU, CPU."
     for other in ({"device": "a GPU"}, {"processor": "Another CPU"}, {"cores": 64}):
-        assert "trained on another machine" in phrases.trained_where(theirs, made_records.machine(**other)), other
-        assert "另一台机器" in phrases.trained_where(theirs, made_records.machine(**other), "zh")
+        assert "trained on another machine" in poems_words.trained_where(theirs, made_records.machine(**other)), other
+        assert "另一台机器" in poems_words.trained_where(theirs, made_records.machine(**other), "zh")
 
 
 # Stand-ins, titles, the code's version, headlines.
@@ -515,23 +518,23 @@ def test_where_the_other_model_was_trained_is_told_and_whether_that_was_another_
 
 def test_stand_ins_are_told_once_each():
     used = [made_records.stand_in("a", "b"), made_records.stand_in("c", "d"), made_records.stand_in("a", "b")]
-    assert phrases.stand_ins(used) == "a in place of b, and c in place of d"
-    assert phrases.stand_ins(used, "zh") == "以“a”代替“b”；以“c”代替“d”"
-    assert phrases.stand_ins([]) == phrases.stand_ins([], "zh") == ""
+    assert words.stand_ins(used) == "a in place of b, and c in place of d"
+    assert words.stand_ins(used, "zh") == "以“a”代替“b”；以“c”代替“d”"
+    assert words.stand_ins([]) == words.stand_ins([], "zh") == ""
 
 
 def test_the_titles_are_those_of_the_notebooks():
     for notebook in ANSWERED:
-        assert phrases.title(notebook) == site.title(notebook)
-        assert re.search("[\u4e00-\u9fff]", phrases.title(notebook, "zh"))
-    assert phrases.title("own", "zh") == "own"
+        assert words.title(notebook) == site.title(notebook)
+        assert re.search("[\u4e00-\u9fff]", words.title(notebook, "zh"))
+    assert words.title("own", "zh") == "own"
 
 
 def test_the_version_of_the_code_is_told():
-    assert phrases.code(made_records.machine()) == "commit 0123456789ab"
-    assert phrases.code(made_records.machine(code_changed=True)) == "commit 0123456789ab, with changes"
+    assert words.code(made_records.machine()) == "commit 0123456789ab"
+    assert words.code(made_records.machine(code_changed=True)) == "commit 0123456789ab, with changes"
     unknown = made_records.machine(commit=None, no_commit_because="git is not installed")
-    assert phrases.code(unknown) == "unknown (git is not installed)"
+    assert words.code(unknown) == "unknown (git is not installed)"
 
 
 @pytest.mark.parametrize(
@@ -546,7 +549,7 @@ def test_the_version_of_the_code_is_told():
     ],
 )
 def test_the_headline_is_the_first_sentence(answer, first, more):
-    assert phrases.headline(answer) == (first, more)
+    assert words.headline(answer) == (first, more)
 
 
 # What each notebook found.
@@ -563,8 +566,8 @@ def outputs(monkeypatch, tmp_path):
 @pytest.mark.parametrize("notebook", ANSWERED)
 def test_every_notebook_has_an_answer_that_says_the_same_in_both_languages(outputs, notebook):
     results = made_records.results(notebook)
-    english, chinese = (phrases.answer(results, language) for language in wording.LANGUAGES)
-    assert set(phrases.ANSWERS) >= set(ANSWERED)
+    english, chinese = (answers.answer(results, language) for language in wording.LANGUAGES)
+    assert set(answers.ANSWERS) >= set(ANSWERED)
     assert numbers(english) == numbers(chinese)
     assert len(numbers(english)) >= 5
     assert not re.search(r"None|nan\b|[{}]", english + chinese)
@@ -572,7 +575,7 @@ def test_every_notebook_has_an_answer_that_says_the_same_in_both_languages(outpu
         "[\u4e00-\u9fff]", english.replace("我爱中国", "").replace(made_records.POEM[:5], "")
     )
     for told in (english, chinese):
-        first, more = phrases.headline(told)
+        first, more = words.headline(told)
         assert numbers(first) and more and len(first) < 250
     assert "  " not in english and ".." not in english and "。。" not in chinese and " 。" not in chinese
 
@@ -580,18 +583,18 @@ def test_every_notebook_has_an_answer_that_says_the_same_in_both_languages(outpu
 def test_the_summary_begins_with_how_many_claims_hold(outputs):
     results = made_records.results("00_summary")
     judged = judgement.of_profile("cpu", results.measured.post_texts).claims
-    english, chinese = (phrases.answer(results, language) for language in wording.LANGUAGES)
+    english, chinese = (answers.answer(results, language) for language in wording.LANGUAGES)
     assert english.startswith("Of the post's 7 testable statements, ") and chinese.startswith(
         "博客有 7 个可以检验的说法，"
     )
     for language, told in (("en", english), ("zh", chinese)):
-        assert phrases.headline(told)[0] == phrases.tally(judged, language)
-        assert phrases.verdicts(judged, language) in told
+        assert words.headline(told)[0] == claims_words.tally(judged, language)
+        assert claims_words.verdicts(judged, language) in told
 
 
 def test_a_notebook_of_a_reader_s_own_answers_in_its_own_words():
     own = made_records.results("own", answer={"en": "It is so.", "zh": "是这样。"})
-    assert (phrases.answer(own), phrases.answer(own, "zh")) == ("It is so.", "是这样。")
+    assert (answers.answer(own), answers.answer(own, "zh")) == ("It is so.", "是这样。")
     english = made_records.results("own", answer={"en": "It is so."})
-    assert phrases.answer(english, "zh") == "It is so."
-    assert phrases.answer(made_records.results("own")) == ""
+    assert answers.answer(english, "zh") == "It is so."
+    assert answers.answer(made_records.results("own")) == ""

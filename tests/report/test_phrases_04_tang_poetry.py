@@ -4,14 +4,14 @@ import made_records
 import pytest
 from made_records import estimate, poem_form
 
-from lib.report import numbers, phrases, poem_cards
+from lib.report import answers, numbers, poem_cards, poems_words
 
 POEM = made_records.POEM[:5]
 SIMPLIFIED = "春眠不觉晓"
 
 
 def answer(measured, language="en"):
-    return phrases.answer(made_records.results("04_tang_poetry", measured), language)
+    return answers.answer(made_records.results("04_tang_poetry", measured), language)
 
 
 def runs(*forms, before=None, prompts=(POEM,)):
@@ -85,7 +85,7 @@ def test_each_prompt_is_told_beside_chance_and_alike_ones_together():
         prompts = {SIMPLIFIED: forms["simplified"], POEM: forms["traditional"]}
         before = dict.fromkeys(prompts, poem_form(0.0))
         run = made_records.poem_run(1, form_by_prompt=prompts, before_by_prompt=before)
-        return phrases.poems_beside_chance(made_records.tang(runs=[run]))
+        return poems_words.poems_beside_chance(made_records.tang(runs=[run]))
 
     below = poem_form(parallel_tones=estimate(20.0, 15.0, 25.0), rhyme=None)
     assert told(simplified=below, traditional=below) == (
@@ -96,7 +96,7 @@ def test_each_prompt_is_told_beside_chance_and_alike_ones_together():
     apart = told(simplified=below, traditional=poem_form(parallel_tones=estimate(52.0, 40.0, 60.0), rhyme=None))
     assert f"Poems that begin with {POEM} cannot be told from chance in opposite tones" in apart
     assert f"Poems that begin with {SIMPLIFIED} are below chance in opposite tones." in apart
-    one = phrases.poems_beside_chance(made_records.tang(after=below), "zh")
+    one = poems_words.poems_beside_chance(made_records.tang(after=below), "zh")
     assert f"以“{POEM}”开头的诗，平仄相反低于随机水平。" in one
 
 
@@ -131,21 +131,23 @@ def couplets(tones=(96.0, 94.0), words=(92.0, 63.0), half=1.0):
 
 
 def test_whether_the_measure_tells_parallel_couplets_apart_is_told():
-    told = phrases.parallelism(couplets())
+    told = poems_words.parallelism(couplets())
     assert "In matching words, Tang poets' couplets that must be parallel reach 92.0" in told
     assert "those that need not be reach 63.0. The difference is 29 (95 % interval 28 to 30), so matching words" in told
     assert "In opposite tones" in told and "The difference is only 2.0 (95 % interval 1.0 to 3.0)" in told
-    alike = phrases.parallelism(couplets(words=(63.5, 63.0)))
+    alike = poems_words.parallelism(couplets(words=(63.5, 63.0)))
     assert "They cannot be told apart (difference 0.50, 95 % interval -0.50 to 1.5), so matching words do not" in alike
-    large = phrases.parallelism(couplets(tones=(96.0, 60.0)))
+    large = poems_words.parallelism(couplets(tones=(96.0, 60.0)))
     assert "only" not in large and "so opposite tones do show parallelism" in large
     unknown = made_records.poem_scale(middle_minus_outer={"parallel_words": estimate(None)})
-    assert "For matching words, too little regulated verse is held out" in phrases.parallelism(unknown)
-    assert "律诗" in phrases.parallelism(couplets(), "zh")
+    assert "For matching words, too little regulated verse is held out" in poems_words.parallelism(unknown)
+    assert "律诗" in poems_words.parallelism(couplets(), "zh")
 
 
 def test_a_poem_is_told_in_three_lines():
     (regular,), (other,) = (poem_cards.counts([poem]) for poem in (made_records.POEM, "春眠。"))
-    assert phrases.poem_counts(regular) == ("4 lines of 5 characters\nrhyming pairs: 1 of 1\nopposite tones: 3 of 3")
-    assert phrases.poem_counts(other) == "not in regular form\nrhyming pairs: 0 of 0\nopposite tones: 0 of 0"
-    assert phrases.poem_counts(regular, "zh") == "4 句，每句 5 字\n押韵：1 对中 1 对\n平仄相反：3 处中 3 处"
+    assert poems_words.poem_counts(regular) == (
+        "4 lines of 5 characters\nrhyming pairs: 1 of 1\nopposite tones: 3 of 3"
+    )
+    assert poems_words.poem_counts(other) == "not in regular form\nrhyming pairs: 0 of 0\nopposite tones: 0 of 0"
+    assert poems_words.poem_counts(regular, "zh") == "4 句，每句 5 字\n押韵：1 对中 1 对\n平仄相反：3 处中 3 处"

@@ -4,13 +4,13 @@ import made_records
 from made_records import poem_form
 
 from lib.claims import head_to_head
-from lib.report import phrases
+from lib.report import answers, poems_words
 
 POEM = made_records.POEM[:5]
 
 
 def answer(measured, language="en"):
-    return phrases.answer(made_records.results("05_from_scratch", measured), language)
+    return answers.answer(made_records.results("05_from_scratch", measured), language)
 
 
 def runs(*figures):
@@ -47,7 +47,7 @@ def test_the_size_and_the_time_are_told():
 def test_the_answer_tells_who_is_better_in_the_demands_alone():
     judged = head_to_head.contests(made_records.scratch())
     short = [one for one in judged if one.measure not in ("regular_lines", "han", "alternating")]
-    assert answer(made_records.scratch()).endswith(phrases.contests(short))
+    assert answer(made_records.scratch()).endswith(poems_words.contests(short))
     assert "regular lines" not in answer(made_records.scratch())
 
 
@@ -61,19 +61,19 @@ def test_who_is_better_is_told_by_the_intervals_of_the_differences():
 
 def test_the_difference_in_bits_is_told_over_poems_and_over_runs():
     several = over_runs([(8.0, 50.0), (8.2, 54.0)], [(9.0, 80.0), (9.2, 84.0)])
-    told = phrases.difference_over_runs(several)
+    told = poems_words.difference_over_runs(several)
     assert told.startswith(" Over the training runs (2 from scratch, 2 of the fine-tuning) it is -1.00, with an")
-    assert phrases.difference_over_runs(made_records.scratch()) == ""
-    assert "Welch 区间" in phrases.difference_over_runs(several, "zh")
+    assert poems_words.difference_over_runs(made_records.scratch()) == ""
+    assert "Welch 区间" in poems_words.difference_over_runs(several, "zh")
 
 
 def test_a_prompt_that_was_converted_is_told():
-    told = phrases.asked({"春眠不觉晓": POEM, POEM: POEM})
+    told = poems_words.asked({"春眠不觉晓": POEM, POEM: POEM})
     assert told == (
         f"The model is asked to continue {POEM}. The prompts in simplified characters were converted to traditional "
         f"ones: 春眠不觉晓 became {POEM}."
     )
-    assert phrases.asked({POEM: POEM}) == f"The model is asked to continue {POEM}."
-    assert phrases.asked({"春眠不觉晓": POEM}, "zh") == (
+    assert poems_words.asked({POEM: POEM}) == f"The model is asked to continue {POEM}."
+    assert poems_words.asked({"春眠不觉晓": POEM}, "zh") == (
         f"请模型续写：{POEM}。简体的提示已转换为繁体：“春眠不觉晓”改为“{POEM}”。"
     )

@@ -7,7 +7,7 @@ import pytest
 from made_records import estimate, text_quality
 
 from lib.core.records import AnswerLanguage
-from lib.report import phrases, wording
+from lib.report import answers, baseline_words, timing_words, wording, words
 
 ENGLISH, CHINESE, NEITHER = AnswerLanguage.ENGLISH, AnswerLanguage.CHINESE, AnswerLanguage.NEITHER
 
@@ -26,7 +26,7 @@ def of(words, looped=None, broken=None, answers=None):
 
 def finding(found, language="en"):
     """All paragraphs on the Chinese prompt as one text."""
-    return " ".join(phrases.gibberish_finding(found, language))
+    return " ".join(baseline_words.gibberish_finding(found, language))
 
 
 def numbers(text):
@@ -37,23 +37,23 @@ def numbers(text):
 
 
 def test_the_answer_begins_with_our_own_calls_and_says_nothing_of_the_post_s():
-    told = phrases.answer(results())
+    told = answers.answer(results())
     assert told.startswith("The first call took 20.0 s, and later calls took 5.0 s each. After “My trip was”, ")
     assert "post" not in told and "compiling" not in told  # what compiling takes is not known
-    assert phrases.answer(results(), "zh").startswith(
+    assert answers.answer(results(), "zh").startswith(
         "首次调用用了 20.0 秒，后续调用每次 5.0 秒。以“My trip was”开头的文本"
     )
 
 
 def test_the_answer_says_how_long_compiling_took_where_that_is_known():
     timed = made_records.timing(first_call_compiling_seconds=13.25)
-    told = phrases.answer(results(as_in_post=timed, own_step=None))
+    told = answers.answer(results(as_in_post=timed, own_step=None))
     assert told.startswith("The first call took 20.0 s, 13.2 s of which went into compiling, and later calls")
-    assert "（其中编译占 13.2 秒）" in phrases.answer(results(as_in_post=timed), "zh")
+    assert "（其中编译占 13.2 秒）" in answers.answer(results(as_in_post=timed), "zh")
 
 
 def test_the_answer_is_three_sentences():
-    assert len(phrases.SENTENCE_END.split(phrases.answer(results()))) == 3
+    assert len(words.SENTENCE_END.split(answers.answer(results()))) == 3
 
 
 @pytest.mark.parametrize(
@@ -68,10 +68,10 @@ def test_what_a_first_call_took_longer_is_put_down_to_compiling_only_where_that_
     first, compiling, says, never
 ):
     timed = made_records.timing(first=first, first_call_compiling_seconds=compiling)
-    told = phrases.first_call(timed)
+    told = timing_words.first_call(timed)
     assert told.startswith("With KerasHub's decoding step, ") and says in told
     assert never not in told
-    assert numbers(told) == numbers(phrases.first_call(timed, "zh"))
+    assert numbers(told) == numbers(timing_words.first_call(timed, "zh"))
 
 
 # The Chinese prompt.
@@ -121,17 +121,17 @@ def test_texts_without_letters_are_told():
 
 def test_a_difference_tells_both_ends_of_its_interval():
     assert (
-        phrases.side(estimate(-50.0, -61.2, -38.4))
+        words.side(estimate(-50.0, -61.2, -38.4))
         == "The model's share is 38 to 61 percentage points below people's (95 % interval). "
     )
     assert (
-        phrases.side(estimate(50.0, 0.4, 61.2))
+        words.side(estimate(50.0, 0.4, 61.2))
         == "The model's share is 0.4 to 61 percentage points above people's (95 % interval). "
     )
-    assert "between 3 percentage points below and 7 above people's" in phrases.side(estimate(2.0, -3.0, 7.0))
-    assert phrases.side(estimate(0.0, 0.0, 0.0)) == "That is the same in all texts, people's too. "
-    assert phrases.side(estimate(2.0)) == "There are too few texts to compare the model with people. "
-    assert phrases.side(estimate(0.0, 0.0, 5.0)) == (
+    assert "between 3 percentage points below and 7 above people's" in words.side(estimate(2.0, -3.0, 7.0))
+    assert words.side(estimate(0.0, 0.0, 0.0)) == "That is the same in all texts, people's too. "
+    assert words.side(estimate(2.0)) == "There are too few texts to compare the model with people. "
+    assert words.side(estimate(0.0, 0.0, 5.0)) == (
         "The model's share lies between 0 percentage points below and 5 above people's (95 % interval), so there may "
         "be no difference. "
     )
@@ -145,8 +145,8 @@ def test_the_answers_in_chinese_are_told_apart_where_there_are_others():
     )
     sentence = mixed[mixed.index("In the texts in Chinese") : mixed.index("only repeat a loop")]
     assert "points below people's (95 % interval)." in sentence
-    for answers in ([CHINESE, CHINESE], [ENGLISH, ENGLISH]):
-        assert "in Chinese alone" not in finding(of((30.0, 20.0), answers=answers))
+    for written in ([CHINESE, CHINESE], [ENGLISH, ENGLISH]):
+        assert "in Chinese alone" not in finding(of((30.0, 20.0), answers=written))
 
 
 @pytest.mark.parametrize(
@@ -163,16 +163,16 @@ def test_loops_are_more_than_people_s_only_if_the_interval_of_the_difference_say
 
 
 def test_a_share_is_none_or_all_only_if_it_is():
-    assert phrases.share_with_interval(estimate(0.0, 0.0, 0.0)) == "0 %"
-    assert phrases.share_with_interval(estimate(0.04, 0.0, 0.13)) == "0.04 % (0–0.1)"
-    assert phrases.share_with_interval(estimate(99.7, 99.2, 100.0)) == "99.7 % (99.2–100)"
-    assert phrases.share_with_interval(estimate(40.6, 29.4, 54.0)) == "41 % (29–54)"
-    assert phrases.share_with_interval(estimate(40.6)) == "41 %"
-    assert phrases.share_with_interval(estimate(None)) == "(nothing to judge)"
+    assert words.share_with_interval(estimate(0.0, 0.0, 0.0)) == "0 %"
+    assert words.share_with_interval(estimate(0.04, 0.0, 0.13)) == "0.04 % (0–0.1)"
+    assert words.share_with_interval(estimate(99.7, 99.2, 100.0)) == "99.7 % (99.2–100)"
+    assert words.share_with_interval(estimate(40.6, 29.4, 54.0)) == "41 % (29–54)"
+    assert words.share_with_interval(estimate(40.6)) == "41 %"
+    assert words.share_with_interval(estimate(None)) == "(nothing to judge)"
 
 
 def test_the_answer_tells_both_prompts_in_short():
-    told = phrases.answer(of((90.0, 30.0, 21.0), (60.0, 40.0, 0.5), answers=[ENGLISH, CHINESE, NEITHER]))
+    told = answers.answer(of((90.0, 30.0, 21.0), (60.0, 40.0, 0.5), answers=[ENGLISH, CHINESE, NEITHER]))
     assert told.endswith(
         "After “My trip was”, 98 % of a text's letters form common words on average (in people's stories: 96 %). After "
         "“我爱中国!” the share is 47 % (in people's Chinese: 78 %), and 34 % of a text's characters only repeat a loop "
@@ -204,7 +204,7 @@ def test_that_no_byte_is_broken_is_offered_as_evidence_of_nothing():
     ],
 )
 def test_the_chinese_says_the_same(found):
-    for tell in (finding, phrases.answer):
+    for tell in (finding, answers.answer):
         english, chinese = (tell(found, language) for language in wording.LANGUAGES)
         assert numbers(english) == numbers(chinese)
         assert not re.search(r"None|nan|\{|  |\.\.", english + chinese)

@@ -7,7 +7,7 @@ import pytest
 from made_records import beside_people, estimate, rounds
 
 from lib.evaluation import metrics
-from lib.report import phrases, wording
+from lib.report import answers, samplers_words, wording
 
 
 def numbers(text):
@@ -15,15 +15,15 @@ def numbers(text):
 
 
 def finding(language="en", **beside):
-    return phrases.finding(made_records.samplers(beside_people=beside), language)
+    return samplers_words.finding(made_records.samplers(beside_people=beside), language)
 
 
 def test_the_finding_tells_the_figures_of_people():
-    told = phrases.finding(made_records.samplers())
+    told = samplers_words.finding(made_records.samplers())
     assert told.startswith("People's texts have a diversity of 0.95 and a perplexity of 30 to this model.")
-    assert numbers(told) == numbers(phrases.finding(made_records.samplers(), "zh"))
+    assert numbers(told) == numbers(samplers_words.finding(made_records.samplers(), "zh"))
     unknown = made_records.samplers(people=made_records.text_group("people", perplexity=None))
-    assert "a perplexity of nan" in phrases.finding(unknown)
+    assert "a perplexity of nan" in samplers_words.finding(unknown)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_sampler_without_an_interval_shows_no_difference():
 @pytest.mark.parametrize("word", ["half", "nearest", "lowest", "overlap"])
 def test_no_sentence_says_what_holds_on_one_scale_only(word):
     measured = made_records.samplers()
-    told = [phrases.finding(measured), *phrases.why_loops(measured), phrases.lesson(measured)]
+    told = [samplers_words.finding(measured), *samplers_words.why_loops(measured), samplers_words.lesson(measured)]
     assert not any(word in sentence for sentence in told)
 
 
@@ -84,7 +84,7 @@ def why(language="en", written=None, people=None, difference=(0.6, 0.75), **chan
     measured = made_records.self_reinforcement(
         written=written, people=people, written_minus_people=estimate(sum(difference) / 2, *difference), **changes
     )
-    return "\n".join(phrases.why_loops(made_records.samplers(self_reinforcement=measured), language))
+    return "\n".join(samplers_words.why_loops(made_records.samplers(self_reinforcement=measured), language))
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def lesson(language="en", loops=(3, 0, 1), **changes):
         others=[made_records.text_group("top-p", loops[2])],
         self_reinforcement=made_records.self_reinforcement(**changes),
     )
-    return phrases.lesson(measured, language)
+    return samplers_words.lesson(measured, language)
 
 
 def test_the_lesson_follows_only_from_a_rise_that_the_length_does_not_explain():
@@ -183,19 +183,19 @@ def test_the_lesson_names_the_samplers_without_a_loop():
 
 
 def test_how_much_of_a_text_repeats_is_told_for_both_samplers_and_people():
-    told = phrases.repeated(made_records.samplers())
+    told = samplers_words.repeated(made_records.samplers())
     assert "On average, 40 % of the four-word phrases in a text by greedy decoding" in told
     assert told.endswith("With top-k sampling it is 5 %, and in people's texts 1 %.")
-    assert numbers(told) == numbers(phrases.repeated(made_records.samplers(), "zh"))
+    assert numbers(told) == numbers(samplers_words.repeated(made_records.samplers(), "zh"))
     unknown = made_records.samplers(people=made_records.text_group("people", rep_4=None))
-    assert "in people's texts (nothing to judge)." in phrases.repeated(unknown)
+    assert "in people's texts (nothing to judge)." in samplers_words.repeated(unknown)
 
 
 # The answer.
 
 
 def answer(language="en", **changes):
-    return phrases.answer(made_records.results("03_greedy_vs_top_k", made_records.samplers(**changes)), language)
+    return answers.answer(made_records.results("03_greedy_vs_top_k", made_records.samplers(**changes)), language)
 
 
 def test_greedy_against_top_k_answers_with_loops_their_difference_and_what_repeating_does():

@@ -7,7 +7,7 @@ import pytest
 from made_records import estimate
 
 from lib.core import records
-from lib.report import figures, phrases, tables, views, wording
+from lib.report import answers, figures, stories_words, tables, views, wording
 
 
 def measured(**changes):
@@ -34,7 +34,7 @@ def ends(likely=None, **lengths):
 
 
 def test_how_many_texts_the_model_ended_is_told_for_each_training():
-    told = phrases.text_lengths(measured())
+    told = stories_words.text_lengths(measured())
     assert told.startswith("The model ends 0 of 4 texts itself before fine-tuning, and 4 after it.")
     assert "Trained without an end token it ends 0, and trained on texts that are all cut 0." in told
     assert "stopped at 197 new tokens" in told
@@ -51,24 +51,24 @@ def test_how_many_texts_the_model_ended_is_told_for_each_training():
 def test_a_median_is_a_lower_limit_where_fewer_than_half_of_the_texts_ended(ended, told):
     lengths = made_records.text_lengths((40, 45, 50, 60), ended)
     changed = made_records.text_ends(lengths={"after": lengths})
-    assert told in phrases.answer(results(ends=changed))
+    assert told in answers.answer(results(ends=changed))
 
 
 # Why texts end.
 
 
 def test_where_a_model_ends_its_texts_is_told_by_the_probability_of_the_end_token():
-    told = phrases.text_ends(measured(), 5)
+    told = stories_words.text_ends(measured(), 5)
     assert "15 % of the sentences are followed by an end token" in told  # 3 of 4 texts are whole, with 20 sentences
     assert "raises the probability of the end token from 0.40 % to 20 %" in told
     assert "5 most likely tokens only, the probability after a sentence is 30 %" in told
     assert "half of the texts have ended by sentence 2" in told  # 1 - 0.7 ** 2 = 0.51
-    same = phrases.text_ends(ends({"after": made_records.end_probability(0.4)}), 5)
+    same = stories_words.text_ends(ends({"after": made_records.end_probability(0.4)}), 5)
     assert "0.40 % before fine-tuning and 0.40 % after it, which is no clear rise" in same and "raises" not in same
 
 
 def test_the_end_token_is_the_cause_where_it_got_likelier_and_texts_are_longer_without_it():
-    told = phrases.ends_cause(measured())
+    told = stories_words.ends_cause(measured())
     assert told.startswith("The end token behind the training texts is what makes the model's texts short.")
 
 
@@ -82,34 +82,34 @@ def test_the_end_token_is_the_cause_where_it_got_likelier_and_texts_are_longer_w
     ],
 )
 def test_the_end_token_is_not_called_the_cause_where_one_of_these_is_not_so(likely, lengths):
-    told = phrases.ends_cause(ends(likely, **lengths))
+    told = stories_words.ends_cause(ends(likely, **lengths))
     assert "is what makes the model's texts short" not in told
     assert "This run does not show that the end token makes the model's texts short" in told
 
 
 def test_how_soon_half_of_the_texts_end_is_told_by_the_probability_in_the_top_k():
     for in_top_k, sentences in ((50.0, 1), (49.0, 2), (30.0, 2), (29.0, 3), (10.0, 7)):
-        told = phrases.text_ends(ends({"after": made_records.end_probability(20.0, in_top_k, 19.0)}), 5)
+        told = stories_words.text_ends(ends({"after": made_records.end_probability(20.0, in_top_k, 19.0)}), 5)
         assert f"half of the texts have ended by sentence {sentences}." in told
         assert (1 - in_top_k / 100) ** sentences <= 0.5 < (1 - in_top_k / 100) ** (sentences - 1)
-    assert "half of the texts" not in phrases.text_ends(ends({"after": made_records.end_probability(0.4)}), 5)
+    assert "half of the texts" not in stories_words.text_ends(ends({"after": made_records.end_probability(0.4)}), 5)
 
 
 def test_whether_the_model_tells_the_end_of_a_text_is_told_by_the_intervals():
-    alike = phrases.text_ends(ends({"after": made_records.end_probability(20.0, 30.0, 23.0)}), 5)
+    alike = stories_words.text_ends(ends({"after": made_records.end_probability(20.0, 30.0, 23.0)}), 5)
     assert "nothing here shows that it knows which sentence is the last" in alike
-    knows = phrases.text_ends(ends({"after": made_records.end_probability(20.0, 30.0, 60.0)}), 5)
+    knows = stories_words.text_ends(ends({"after": made_records.end_probability(20.0, 30.0, 60.0)}), 5)
     assert "it is 60 %, which is more. So the model partly knows" in knows and "nothing here shows" not in knows
 
 
 def test_texts_that_are_cut_are_cleared_only_where_their_training_gives_longer_texts_and_unlikelier_ends():
-    told = phrases.ends_cause(measured())
+    told = stories_words.ends_cause(measured())
     assert "An end token behind a cut text hardly has this effect. Trained on 4 texts that are all cut" in told
     for changed in (
         ends({"cut": made_records.end_probability(20.0)}),
         ends(cut=made_records.text_lengths()),
     ):
-        told = phrases.ends_cause(changed)
+        told = stories_words.ends_cause(changed)
         assert "hardly has" not in told and "Trained on 4 texts that are all cut, the model gives it" in told
 
 
@@ -123,7 +123,7 @@ def test_style_is_nearer_farther_or_undecided_by_the_interval_of_the_difference(
         (estimate(-0.1, -0.2, 0.001), "By the classifier's AUC, it is not clear whether fine-tuning brings the texts"),
         (estimate(-0.1), "By the classifier's AUC, it is not clear"),
     ):
-        said = phrases.style(measured(style=made_records.style({"auc": change})))
+        said = stories_words.style(measured(style=made_records.style({"auc": change})))
         assert told in said
         assert "By word frequencies, fine-tuning brings the texts closer to people's." in said
         assert said.startswith("The classifier ranks a person's text above the model's in 90 % of pairs before")
@@ -135,9 +135,9 @@ def test_style_is_held_against_other_people_s_texts():
         (estimate(0.1, -0.001, 0.2), "it is not clear whether they are farther from people's"),
         (estimate(-0.1, -0.2, -0.001), "they are even closer to people's"),
     ):
-        alike = phrases.style(measured(style=made_records.style(None, {name: floor for name in ("auc", "jsd")})))
+        alike = stories_words.style(measured(style=made_records.style(None, {name: floor for name in ("auc", "jsd")})))
         assert f"By both measures, {told}" in alike
-    differ = phrases.style(measured(style=made_records.style(None, {"jsd": estimate(0.1, -0.001, 0.2)})))
+    differ = stories_words.style(measured(style=made_records.style(None, {"jsd": estimate(0.1, -0.001, 0.2)})))
     assert "By the classifier's AUC, they are still farther" in differ
     assert "By word frequencies, it is not clear whether they are farther" in differ
 
@@ -146,14 +146,14 @@ def test_style_is_held_against_other_people_s_texts():
 
 
 def test_each_number_of_stories_is_compared_with_the_one_before():
-    told = phrases.learning_curve(measured())
+    told = stories_words.learning_curve(measured())
     assert told.startswith("Each larger number of stories makes the held-out texts easier to predict")
     assert "With 120 stories instead of 8, they take 0.15 to 0.15 fewer bits per character." in told
-    worse = phrases.learning_curve(measured(learning_curve=made_records.learning_curve(WORSE)))
+    worse = stories_words.learning_curve(measured(learning_curve=made_records.learning_curve(WORSE)))
     assert "do not clearly become easier to predict from 8 to 120 stories." in worse
     assert "With 120 stories instead of 8, they take 0.050 to 0.10 more bits per character." in worse
     one = made_records.learning_curve(((8, 1.35, 1.6),))
-    told = phrases.learning_curve(measured(learning_curve=one))
+    told = stories_words.learning_curve(measured(learning_curve=one))
     assert "With 8 stories, held-out texts take between 0.050 fewer and 0.10 more bits per character" in told
 
 
@@ -171,7 +171,7 @@ def test_each_number_of_stories_is_compared_with_the_one_before():
     ],
 )
 def test_500_stories_are_held_against_more_only_where_both_were_run(points, told):
-    said = phrases.learning_curve(measured(learning_curve=made_records.learning_curve(points)))
+    said = stories_words.learning_curve(measured(learning_curve=made_records.learning_curve(points)))
     assert told in said
     assert ("does not test" in said) == ("does not test" in told)
 
@@ -191,7 +191,7 @@ def test_500_stories_are_held_against_more_only_where_both_were_run(points, told
     ],
 )
 def test_calls_got_faster_by_the_interval_of_the_ratio_of_pairs(ratio, told):
-    said = phrases.speed_ratio(measured(speed_ratio=ratio))
+    said = stories_words.speed_ratio(measured(speed_ratio=ratio))
     assert f": {told}" in said and "over 3 pairs of calls" in said
     assert "takes 3.5 times as long as a later one" in said
     short = {
@@ -200,7 +200,7 @@ def test_calls_got_faster_by_the_interval_of_the_ratio_of_pairs(ratio, told):
         "the same within a tenth": "and later calls take the same time within a tenth.",
         "not decided": "vary too much to tell whether they changed.",
     }
-    assert phrases.answer(results(speed_ratio=ratio)).endswith(short[told])
+    assert answers.answer(results(speed_ratio=ratio)).endswith(short[told])
 
 
 def sentences(text):
@@ -208,7 +208,7 @@ def sentences(text):
 
 
 def test_the_answer_tells_lengths_style_bits_and_speed_in_three_sentences():
-    told = phrases.answer(results())
+    told = answers.answer(results())
     assert told.startswith("After fine-tuning on 16 stories the model ends its texts sooner: their median length is 30")
     assert "instead of 197 or more." in told
     assert "comes closer to people's, but a classifier still ranks the person's text above the model's in 80 %" in told
@@ -219,9 +219,9 @@ def test_the_answer_tells_lengths_style_bits_and_speed_in_three_sentences():
 def test_the_answer_tells_longer_texts_and_those_that_are_as_long():
     short, long = made_records.text_lengths(), made_records.text_lengths((190, 194, 197, 197), False)
     longer = made_records.text_ends(lengths={"before": short, "after": long})
-    assert "ends its texts later: their median length is 197 or more" in phrases.answer(results(ends=longer))
+    assert "ends its texts later: their median length is 197 or more" in answers.answer(results(ends=longer))
     alike = made_records.text_ends(lengths={"before": short, "after": short})
-    assert "does not clearly change how long" in phrases.answer(results(ends=alike))
+    assert "does not clearly change how long" in answers.answer(results(ends=alike))
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_the_answer_tells_longer_texts_and_those_that_are_as_long():
     ],
 )
 def test_the_answer_tells_by_the_interval_whether_the_words_came_closer(change, told):
-    assert told in phrases.answer(results(style=made_records.style({"jsd": change})))
+    assert told in answers.answer(results(style=made_records.style({"jsd": change})))
 
 
 @pytest.mark.parametrize(
@@ -246,19 +246,19 @@ def test_the_answer_tells_by_the_interval_whether_the_words_came_closer(change, 
 )
 def test_the_answer_promises_nothing_of_more_stories_where_one_step_brought_nothing(changes, told):
     worse = made_records.learning_curve(WORSE)
-    assert told in phrases.answer(results(learning_curve=worse, **changes))
+    assert told in answers.answer(results(learning_curve=worse, **changes))
 
 
 @pytest.mark.parametrize(
     "tell",
     [
-        lambda one, language: phrases.answer(made_records.results("02_reddit_finetune", one), language),
-        phrases.text_lengths,
-        lambda one, language: phrases.text_ends(one, 5, language),
-        phrases.ends_cause,
-        phrases.style,
-        phrases.learning_curve,
-        phrases.speed_ratio,
+        lambda one, language: answers.answer(made_records.results("02_reddit_finetune", one), language),
+        stories_words.text_lengths,
+        lambda one, language: stories_words.text_ends(one, 5, language),
+        stories_words.ends_cause,
+        stories_words.style,
+        stories_words.learning_curve,
+        stories_words.speed_ratio,
     ],
 )
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from matplotlib.text import Text
 
 from lib.claims import post, post_claims
 from lib.core.records import ClaimKind, Judgement, Verdict
-from lib.report import phrases, picture, wording
+from lib.report import picture, wording, words
 
 CLAIMS = post_claims.judge(made_records.experiments(), post.blog_post(), made_records.post_texts())
 TESTABLE = [claim for claim in CLAIMS if claim.kind is not ClaimKind.OPINION]
@@ -61,7 +61,7 @@ def test_all_of_it_lies_on_the_card_and_the_verdicts_are_told_in_words(language,
     assert all(figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1 for box in boxes)
     written = [one.get_text() for one in figure.findobj(Text)]
     for verdict in verdicts:
-        assert phrases.verdict(verdict, language) in written and phrases.verdict(verdict, language) in alt
+        assert words.verdict(verdict, language) in written and words.verdict(verdict, language) in alt
 
 
 def test_a_line_without_figures_is_left_out():

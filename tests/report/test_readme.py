@@ -9,7 +9,7 @@ import pytest
 from lib.claims import judgement
 from lib.core import paths
 from lib.core.errors import UserError
-from lib.report import phrases, picture, readme, recorder, wording
+from lib.report import claims_words, picture, readme, recorder, wording
 
 DOCS = sorted((paths.ROOT / "docs").glob("*.md"))
 PAGES = [paths.ROOT / name for name in (*readme.READMES.values(), "CONTRIBUTING.md")] + DOCS
@@ -150,7 +150,7 @@ def with_samples(outputs, *samples):
 @pytest.mark.parametrize("language", wording.LANGUAGES)
 def test_the_finding_counts_the_verdicts_and_the_texts_in_a_loop(outputs, language):
     told = readme.finding_block(language)
-    assert told.startswith(phrases.tally(judgement.of_profile("cpu").claims, language))
+    assert told.startswith(claims_words.tally(judgement.of_profile("cpu").claims, language))
     assert told.endswith(
         {
             "en": "3 of 4 texts fall into a loop with greedy decoding, 0 with top-k sampling, and 0 of people's.",
@@ -166,7 +166,7 @@ def test_the_verdicts_are_told_a_claim_a_row_without_opinions(outputs, language)
     judged = judgement.of_profile("cpu").testable
     assert len(rows) == len(judged)
     for row, claim in zip(rows, judged, strict=True):
-        in_words = phrases.claim(claim, language)
+        in_words = claims_words.claim(claim, language)
         assert wording.say(f"short_{claim.name}", language) in row
         assert f"**{in_words['verdict']}**" in row and in_words["evidence"] in row
 

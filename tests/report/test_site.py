@@ -10,7 +10,7 @@ import pytest
 from lib.claims import judgement, post
 from lib.core import paths, records
 from lib.core.errors import UserError
-from lib.report import executed, phrases, recorder, site, views, wording
+from lib.report import answers, claims_words, executed, recorder, site, views, wording, words
 
 CLAIMS = list(post.rules())
 HOSTILE = "</p></main><script>alert(1)</script>\x1b\u202e"
@@ -323,14 +323,12 @@ def test_the_index_has_a_card_for_each_report_in_each_language(outputs):
     for language, index in (("en", english), ("zh", chinese)):
         titles = re.findall(f'<h3><a href="([^"]*)/{site.report_name(language)}">(.*?)</a></h3>', index)
         names = [name for name in sorted(made_records.RECORDED) if name != "00_summary"]
-        assert titles == [(name, phrases.title(name, language).replace("'", "&#39;")) for name in names]
+        assert titles == [(name, words.title(name, language).replace("'", "&#39;")) for name in names]
         assert f'<html lang="{wording.TAGS[language]}">' in index
-        answer, _ = phrases.headline(
-            phrases.answer(records.load(outputs / "04_tang_poetry" / "results.json"), language)
-        )
+        answer, _ = words.headline(answers.answer(records.load(outputs / "04_tang_poetry" / "results.json"), language))
         assert f'<p class="answer">{answer}</p>' in index
         questions = re.findall('<p class="question">(.*?)</p>', index)
-        assert questions == [phrases.question(name, language) for name in names]
+        assert questions == [words.question(name, language) for name in names]
     assert 'href="index.zh.html"' in english and 'href="index.html"' in chinese
     assert "3.5 minutes, 2026-01-01 10:00 UTC" in english
     assert "用时 3.5 分钟" in chinese
@@ -378,7 +376,7 @@ def test_claims_are_told_with_verdict_and_evidence_once_all_notebooks_have_run(o
         rows = re.findall('<tr><th scope="row"><a href="(.*?)">(.*?)</a></th><td>(.*?)</td><td>(.*?)</td>', index)
         expected = []
         for claim in judged:
-            told = phrases.claim(claim, language)
+            told = claims_words.claim(claim, language)
             place = f"00_summary/{site.report_name(language)}#claim-{claim.name}"
             expected.append((place, told["short"], f"<b>{told['verdict']}</b>", told["evidence"]))
         assert [tuple(map(html.unescape, row)) for row in rows] == expected

@@ -6,7 +6,7 @@ import pytest
 from lib import notebooks
 from lib.core import parameters, paths
 from lib.data import corpora, poem_cleaning
-from lib.report import phrases, translation, wording
+from lib.report import translation, wording, words
 
 OTHERS = [language for language in wording.LANGUAGES if language != "en"]
 NAMES = [*(one.name for one in notebooks.ALL), "bench"]
@@ -47,7 +47,7 @@ def test_every_cell_has_a_translation_with_the_same_headings_code_and_links(note
 @pytest.mark.parametrize("notebook", NAMES)
 def test_the_title_is_the_one_of_the_index(notebook, language):
     first = next(iter(translation.read(notebook, language).values()))
-    assert first.splitlines()[0] == f"# {phrases.title(notebook, language)}"
+    assert first.splitlines()[0] == f"# {words.title(notebook, language)}"
 
 
 def test_a_cell_without_a_translation_stays_as_it_is(monkeypatch, tmp_path):

@@ -22,7 +22,7 @@ from lib.core.records import (
     Winner,
 )
 from lib.evaluation import metrics
-from lib.report import explorer, numbering, phrases, views, wording
+from lib.report import answers, explorer, numbering, views, wording
 
 NAMES = sorted(wording.templates())
 SOURCES = sorted((paths.ROOT / "lib").rglob("*.py"))
@@ -192,7 +192,7 @@ def test_every_entry_is_used():
 
 
 def test_every_answer_has_a_function():
-    assert set(phrases.ANSWERS) == {name.removeprefix("answer_") for name in NAMES if name.startswith("answer_")}
+    assert set(answers.ANSWERS) == {name.removeprefix("answer_") for name in NAMES if name.startswith("answer_")}
 
 
 @pytest.mark.parametrize(
