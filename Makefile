@@ -80,7 +80,7 @@ REPORTS := $(NOTEBOOKS:%=$(OUTPUTS)/%/.done)
 # What the figures depend on, and what the pages are made from besides the figures. If only the second has changed, the
 # pages are made anew in seconds.
 RUNS := lib/runner.py lib/kernels.py lib/report/recorder.py $(wildcard $(addprefix lib/,$(addsuffix /*.py,core data models training evaluation)))
-TELLS := lib/notebooks.py experiments/claims.yaml $(wildcard lib/claims/*.py lib/report/*.py lib/report/*.yaml lib/report/template/* notebooks/zh/*.md)
+TELLS := lib/notebooks.py experiments/claims.yaml $(wildcard lib/claims/*.py lib/report/*.py lib/report/*.yaml lib/report/sentences/* lib/report/template/* notebooks/zh/*.md)
 RENDERED := $(OUTPUTS)/.rendered
 INSTALLED := $(VENV)/.installed-$(LOCK)
 

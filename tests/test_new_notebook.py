@@ -71,8 +71,9 @@ def project(tmp_path_factory):
         (folder / "experiments" / profile / f"{NAME}.yaml").write_text("sentence: The night was dark and long\n")
     insert(folder / "lib" / "notebooks.py", '    Notebook("05_from_scratch"', LINE, after_line=True)
     insert(folder / "lib" / "report" / "answers.py", '    "05_from_scratch": _answer_scratch', ANSWER, after_line=True)
-    with open(folder / "lib" / "report" / "wording.yaml", "a", encoding="utf-8") as file:
-        file.write(PHRASES)
+    (folder / "lib" / "report" / "sentences" / f"{NAME}.yaml").write_text(PHRASES, encoding="utf-8")
+    with open(folder / "lib" / "report" / "labels.zh.yaml", "a", encoding="utf-8") as file:
+        file.write('"what is counted": 要数的句子\n')
     return folder
 
 

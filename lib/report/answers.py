@@ -1,7 +1,7 @@
 """Say in a few sentences what each notebook found. No code parses these sentences.
 
-To reword one, edit `wording.yaml`. To answer a new notebook's question, add a function to `ANSWERS` and its template
-`answer_<notebook>` to `wording.yaml`.
+To reword one, edit `sentences/`. To answer a new notebook's question, add a function to `ANSWERS` and its template
+`answer_<notebook>` to `sentences/`.
 """
 
 from collections.abc import Callable

@@ -53,9 +53,9 @@ def gibberish_finding(results: Results, language: str = "en") -> list[str]:
     )
     if quality.chinese.without_letters:
         answers += say("gibberish_no_letters", language, count=quality.chinese.without_letters)
-    words = say("gibberish_words", language, **_beside_people(quality.chinese, measured, "words", language))
+    letters = say("gibberish_words", language, **_beside_people(quality.chinese, measured, "words", language))
     if chinese and chinese < texts:
-        words += say(
+        letters += say(
             "gibberish_words_in_chinese",
             language,
             words=words.share_with_interval(quality.chinese_answers.shares["words"], language),
@@ -66,7 +66,7 @@ def gibberish_finding(results: Results, language: str = "en") -> list[str]:
     if quality.chinese.shares["broken_bytes"].value:  # that no byte is broken says nothing of gibberish
         broken = _beside_people(quality.chinese, measured, "broken_bytes", language)
         loops += say("gibberish_broken", language, **broken)
-    return [answers.strip(), words.strip(), loops.strip()]
+    return [answers.strip(), letters.strip(), loops.strip()]
 
 
 def _beside_people(group: TextQuality, measured: Baseline, name: str, language: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Say how fast this project is beside other programs. No sentence is made elsewhere than in `wording.yaml`."""
+"""Say how fast this project is beside other programs. No sentence is made elsewhere than in `sentences/`."""
 
 import statistics
 

@@ -16,7 +16,7 @@ from lib.report.numbers import DASH, number
 
 TEMPLATE = Path(__file__).parent / "template"
 LONG = 30  # a cell with more characters may be broken into lines
-INTERVAL = re.compile(r"(?P<value>[+−-]?[\d.,]+) (?P<interval>\([+−-]?[\d.,]+ ?(?:–|to) ?[+−-]?[\d.,]+\))")
+INTERVAL = re.compile(r"(?P<value>[+−-]?[\d.,]+) (?P<interval>\([+−-]?[\d.,]+ ?(?:–|to|到) ?[+−-]?[\d.,]+\))")
 FEW = 4  # columns of a table whose rows a phone shows one below the other
 
 

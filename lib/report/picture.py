@@ -127,15 +127,15 @@ def _rounds(canvas: Axes, top: float, measured: SelfReinforcement, language: str
         if not values:
             continue
         axes.plot(range(1, len(values) + 1), values, style, color=colour, markersize=5, linewidth=2, clip_on=False)
-        words = say(label, language)
+        named = say(label, language)
         axes.annotate(
-            words, (len(values), values[-1]), (8, 0), textcoords="offset points", va="center", fontsize=12, color=colour
+            named, (len(values), values[-1]), (8, 0), textcoords="offset points", va="center", fontsize=12, color=colour
         )
         told.append(
             say(
                 "picture_change",
                 language,
-                of=words.replace("\n", "" if language == "zh" else " "),
+                of=named.replace("\n", "" if language == "zh" else " "),
                 first=values[0],
                 last=values[-1],
             )

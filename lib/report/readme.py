@@ -200,7 +200,7 @@ def _table(rows: list[dict], columns: dict[str, str], language: str | None = Non
     Args:
         rows: Values by column.
         columns: The columns to show, with their headings.
-        language: The language of the headings, if they are names in `wording.yaml`.
+        language: The language of the headings, if they are names in `sentences/`.
     """
     headings = [wording.say(name, language) if language else name for name in columns.values()]
     lines = [" | ".join(headings), " | ".join("---" for _ in columns)]

@@ -1,13 +1,15 @@
 """Read the words of the reports, in English and Chinese.
 
-Sentences are templates in `wording.yaml`, one for each language. Short English texts of the code and of the records
-(heads of tables, labels of figures and groups, meanings of parameters) are translated by `labels.<language>.yaml`.
+Sentences are templates in `sentences/`, a file for each topic, in each language. Short English texts of the code and of
+the records (heads of tables, labels of figures and groups, meanings of parameters) are translated by
+`labels.<language>.yaml`.
 """
 
 import functools
 from pathlib import Path
 
 from lib.core import yaml_files
+from lib.core.errors import UserError
 
 LANGUAGES = ("en", "zh")
 NAMES = {"en": "English", "zh": "中文"}
@@ -18,7 +20,7 @@ def say(name: str, language: str = "en", /, **values) -> str:
     """Return a sentence or a phrase in a language.
 
     Args:
-        name: Its name in `wording.yaml`.
+        name: Its name in `sentences/`.
         language: One of `LANGUAGES`.
         **values: The values that its template names in braces. All languages name the same.
 
@@ -45,11 +47,23 @@ def labels(language: str) -> dict[str, str]:
 
 
 def has(name: str) -> bool:
-    """Return whether `wording.yaml` has an entry."""
+    """Return whether `sentences/` has an entry."""
     return name in templates()
 
 
 @functools.cache
 def templates() -> dict[str, dict[str, str]]:
-    """Return the templates by name and language."""
-    return yaml_files.read(Path(__file__).with_name("wording.yaml"))
+    """Return the templates by name and language, from all files of `sentences/`.
+
+    Raises:
+        UserError: If an entry stands in two files.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for file in sorted(Path(__file__).with_name("sentences").glob("*.yaml")):
+        entries = yaml_files.read(file)
+        if twice := sorted(set(found) & set(entries)):
+            raise UserError(
+                f"{file.name} has {', '.join(twice)}, which another file of {file.parent} has too. Keep one."
+            )
+        found |= entries
+    return found

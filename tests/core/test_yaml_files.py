@@ -3,7 +3,7 @@ import codecs
 import pytest
 
 from lib.claims import post
-from lib.core import yaml_files
+from lib.core import paths, yaml_files
 from lib.core.errors import UserError
 from lib.evaluation import post_texts
 from lib.report import wording
@@ -146,8 +146,16 @@ def test_a_value_is_shown_on_one_line_and_cut():
 
 def test_the_files_of_the_project_are_read_so(monkeypatch):
     read = []
-    monkeypatch.setattr(yaml_files, "parse", lambda text, where: read.append(where) or {"holtzman": {"rows": []}})
+
+    def parse(text, where):
+        read.append(where)
+        return {"holtzman": {"rows": []}} if where.startswith("experiments/") else {}
+
+    monkeypatch.setattr(yaml_files, "parse", parse)
     post.blog_post()
     post_texts.published([])
     wording.templates.__wrapped__()
-    assert read == ["experiments/blog_post.yaml", "experiments/published.yaml", "lib/report/wording.yaml"]
+    sentences = [
+        f"lib/report/sentences/{file.name}" for file in sorted((paths.ROOT / "lib/report/sentences").iterdir())
+    ]
+    assert read == ["experiments/blog_post.yaml", "experiments/published.yaml", *sentences]

@@ -198,7 +198,7 @@ def test_every_answer_has_a_function():
 @pytest.mark.parametrize(
     "names",
     [
-        ["heading_claim", "heading_here", "heading_because"],
+        ["heading_claim", "heading_here", "heading_evidence"],
         ["heading_claim", "heading_here", "heading_evidence"],
         ["picture_greedy", "picture_top_k", "picture_people"],
         ["heading_what", "heading_post", "heading_run", "heading_why"],

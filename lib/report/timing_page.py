@@ -1,0 +1,83 @@
+"""The views of calls and training steps that were timed, and of held-out losses."""
+
+from matplotlib.figure import Figure
+
+from lib.core.records import Timing
+from lib.report import figures, html, tables, timing_words
+from lib.report.page import Page, drawing, view
+
+
+def _timings(page: Page) -> list[Timing]:
+    measured = page.measured
+    if hasattr(measured, "as_in_post"):
+        return [timing for timing in (measured.as_in_post, measured.own_step) if timing is not None]
+    if hasattr(measured, "fine_tuned"):
+        return [measured.timing, measured.fine_tuned.timing]
+    timing = measured.timing
+    return [timing] if isinstance(timing, Timing) else [timing.before, timing.after]
+
+
+@view
+def speeds(page: Page) -> str:
+    """Seconds and tokens per second of the calls that were timed."""
+    timings = _timings(page)
+    counts = sorted({timing.later_calls.n for timing in timings})
+    told = page.say("range", low=counts[0], high=counts[-1]) if len(counts) > 1 else counts[0]
+    return page.table(tables.speeds(timings), page.say("table_speeds", calls=told))
+
+
+@view
+def latencies(page: Page) -> str:
+    """The first token and those after it."""
+    return page.table(tables.latencies(_timings(page)), page.say("table_latencies"))
+
+
+@view
+def conditions(page: Page) -> str:
+    """The conditions of the timed calls, and how the times are measured, which is folded away."""
+    timings, fewest = _timings(page), page.results.parameters["warm_repeats"]
+    told = html.paragraph(timing_words.conditions(timings, page.language), "note")
+    how = html.paragraph(timing_words.measured_how(timings[0], fewest, page.language), "note")
+    return told + html.folded(page.say("fold_timing"), how)
+
+
+@drawing
+def calls(page: Page) -> tuple[Figure, str]:
+    """The seconds of each call."""
+    return figures.call_times(_timings(page), language=page.language)
+
+
+@drawing
+def loss(page: Page) -> tuple[Figure, str]:
+    """The training loss by step."""
+    return figures.loss_curve(page.measured.training.curve, language=page.language)
+
+
+@view
+def steps(page: Page) -> str:
+    """The times of the training steps; what few readers need is folded away."""
+    training = page.measured.training
+    more = page.table(tables.more_of_steps(training), page.say("table_more_of_steps"))
+    told = page.table(tables.steps(training), page.say("table_steps"))
+    return told + html.folded(page.say("fold_steps"), more)
+
+
+@view
+def held_out(page: Page, what: str) -> str:
+    """Loss and likelihood on held-out texts, before and after.
+
+    Args:
+        page: The page.
+        what: `"texts"` or `"poems"`.
+    """
+    measured = page.measured
+    length = page.results.parameters["sequence_length"]
+    told = page.say(f"held_out_{what}")
+    caption = page.say("table_held_out", count=measured.held_out_texts, what=told, length=length)
+    return page.table(tables.held_out(measured.held_out, measured.likelihood, what), caption)
+
+
+@view
+def first_calls(page: Page) -> str:
+    """How much of what the first calls took longer was compiling."""
+    return "".join(html.paragraph(timing_words.first_call(timing, page.language)) for timing in _timings(page))
