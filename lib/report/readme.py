@@ -124,7 +124,7 @@ def figure_block(language: str = "en") -> str:
     """Show one figure of the summary, and say what it shows."""
     folder = _folder() / "00_summary"
     page = views.Page(records.load(folder / "results.json"), folder, language)
-    (file,) = [file for file in page.results.figures if Path(file).stem == FIGURE]
+    file = page.figure_file(FIGURE)
     alt, caption = views.described(page, file)
     told = wording.say("readme_figure", language, caption=caption)
     return f"![{alt}](outputs/{PROFILE}/00_summary/{file})\n\n{told}"
