@@ -34,6 +34,11 @@ def environment() -> jinja2.Environment:
     return made
 
 
+def style(*files: str) -> str:
+    """Return rules of style: the content of files of `template/`."""
+    return "\n".join((TEMPLATE / file).read_text(encoding="utf-8") for file in files)
+
+
 @functools.cache
 def _macros():
     return environment().get_template("macros.html.j2").module

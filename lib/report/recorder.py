@@ -13,9 +13,10 @@ from lib.core import parameters, paths, progress, records
 from lib.core.errors import UserError
 from lib.core.records import Corpus, Json, Measured, Model, Results, StandIn
 from lib.evaluation import provenance
-from lib.report import figures, views
+from lib.report import figures, html, views
 
-LAB_STYLE = "<style>.jp-RenderedHTMLCommon :is(td, th):not(.number) { text-align: left; }</style>"
+# JupyterLab has none of the pages' rules of style. They are nested, so that they touch nothing but what notebooks show.
+LAB_STYLE = f"<style>{html.style('lab.css')}.jp-RenderedHTMLCommon {{{html.style('parts.css')}}}</style>"
 
 
 class Recorder:

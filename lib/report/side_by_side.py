@@ -114,7 +114,7 @@ def page(folder: Path, a: tuple[str, Results], b: tuple[str, Results]) -> str:
             parameters=differences(*(results.parameters for _, results in (a, b))),
             figures=differences(*map(figures, measured)),
             samples=samples(*texts),
-            style=(html.TEMPLATE / "style.css").read_text(encoding="utf-8"),
+            style=html.style("style.css", "parts.css"),
         )
     )
 

@@ -234,7 +234,7 @@ def render_index(profile: str) -> Path:
             file=report_name(language),
             tag=wording.TAGS[language],
             say=lambda name, language=language, **values: wording.say(name, language, **values),
-            style=(html.TEMPLATE / "style.css").read_text(encoding="utf-8"),
+            style=html.style("style.css", "parts.css"),
             stand_ins=words.stand_ins([one for results in reports.values() for one in results.stand_ins], language),
             claims=[_claim(claim, language) for claim in judged.testable] if judged else [],
             summary=next((card for card in cards if card["folder"] == notebooks.SUMMARY), None),
