@@ -7,7 +7,7 @@ import json
 import math
 
 from lib.core.records import NextTokens, SamplerExplorer
-from lib.report import escaping, html
+from lib.report import escaping, html, wording
 from lib.report.wording import say
 
 PER_NAT = 1000  # logarithms are whole thousandths of a nat, which is a twentieth of a percent of a probability
@@ -55,7 +55,9 @@ def data(explorer: SamplerExplorer, language: str) -> dict:
 
 def _text(one: NextTokens, language: str) -> dict:
     return {
-        "name": escaping.visible(say("explorer_name", language, label=one.label, prompt=one.prompt)),
+        "name": escaping.visible(
+            say("explorer_name", language, label=wording.label(one.label, language), prompt=one.prompt)
+        ),
         "prompt": escaping.visible(one.prompt),
         "written": [escaping.visible(text) for text in one.written],
         "tokens": one.written_tokens,

@@ -17,6 +17,7 @@ from lib.report.numbers import DASH, number
 TEMPLATE = Path(__file__).parent / "template"
 LONG = 30  # a cell with more characters may be broken into lines
 INTERVAL = re.compile(r"(?P<value>[+−-]?[\d.,]+) (?P<interval>\([+−-]?[\d.,]+ ?(?:–|to|到) ?[+−-]?[\d.,]+\))")
+NUMBER = re.compile(r"[<>≤≥]?[+−-]?\d[\d.,]*(?: %)?")
 FEW = 4  # columns of a table whose rows a phone shows one below the other
 
 
@@ -73,7 +74,8 @@ def _cell(value, language: str) -> dict[str, str]:
     text = DASH if value is None else value if isinstance(value, Code) else wording.label(str(value), language)
     if found := INTERVAL.fullmatch(text):
         return {"kind": "number", "lang": "", "text": found["value"], "interval": found["interval"]}
-    return {"kind": "wide" if len(text) > LONG else "", "lang": chinese.language(text), "text": text}
+    kind = "number" if text == DASH or NUMBER.fullmatch(text) else "wide" if len(text) > LONG else ""
+    return {"kind": kind, "lang": chinese.language(text), "text": text}
 
 
 def paragraph(text: str, kind: str = "") -> str:

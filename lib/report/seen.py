@@ -4,7 +4,7 @@ import itertools
 import math
 
 from lib.core.records import SeenText
-from lib.report import html, numbers
+from lib.report import html, numbers, wording
 from lib.report.wording import say
 
 STEPS = (0.9, 0.5, 0.1, 0.01, 0.001)  # the least probability of the classes s0 to s4 of `style.css`; s5 is below them
@@ -32,7 +32,7 @@ def block(texts: list[SeenText], across: int, language: str) -> str:
     """
     shown = [
         {
-            "label": text.label,
+            "label": wording.label(text.label, language),
             "drawn": drawn(text, language),
             "prompt": text.prompt,
             "pieces": pieces(text, language),

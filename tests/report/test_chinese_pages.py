@@ -7,10 +7,12 @@ import made_records
 import pytest
 from test_views import SHOWN, evaluated, outputs, page_of, results_of  # noqa: F401  (a fixture is among them)
 
-NOT_OURS = "script, code, pre, td.text, .poem p, .seen-text, li[lang], .variant"  # code, texts, what programs said
+from lib.core import paths, records
+
+NOT_OURS = "script, code, pre, td.text, .poem p, .seen .text, li[lang], .variant"  # code, texts, what programs said
 PHRASE = re.compile(r"[a-z]{2,}(?: [a-z]{2,})+")  # two English words or more, without a capital
 WORD = re.compile(
-    r"(?<!/)\b(?:people|before|after|texts?|yes|no|none|models?|mean|median|seconds?|tokens?|poems?|stories|round)\b(?!/)"
+    r"(?<![/-])\b(?:people|before|after|texts?|yes|no|none|models?|mean|median|seconds?|tokens?|poems?|stories|round)\b(?!/)"
 )
 QUOTED = {"trip was", "he said", "she said"}  # a prompt, and examples of English words
 
@@ -61,3 +63,18 @@ def test_no_figure_of_a_chinese_page_has_english_words(outputs, notebook):  # no
             if found := {english for text in texts for english in words(text)}:
                 left[name] = found
     assert left == {}
+
+
+PAGES = sorted(
+    [*(paths.ROOT / "outputs").glob("*/*/report.zh.html"), *(paths.ROOT / "outputs").glob("*/index.zh.html")]
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}-{page.stem}")
+def test_no_committed_chinese_page_has_english_words(page):
+    results, data = page.with_name("results.json"), ""
+    if results.is_file():
+        read = records.load(results)
+        data = f"{list(read.parameters.values())} {getattr(read.measured, 'examples', '')}"
+    found = english_in(page.read_text(encoding="utf-8"))
+    assert {one for one in found if one not in data} == set()
