@@ -125,9 +125,8 @@ def figure_block(language: str = "en") -> str:
     folder = _folder() / "00_summary"
     page = views.Page(records.load(folder / "results.json"), folder, language)
     file = page.figure_file(FIGURE)
-    alt, caption = views.described(page, file)
-    told = wording.say("readme_figure", language, caption=caption)
-    return f"![{alt}](outputs/{PROFILE}/00_summary/{file})\n\n{told}"
+    alt, _ = views.described(page, file)
+    return f"![{alt}](outputs/{PROFILE}/00_summary/{file})\n\n{wording.say('readme_figure', language)}"
 
 
 def loop_block(language: str = "en") -> str:

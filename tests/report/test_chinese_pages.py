@@ -32,11 +32,17 @@ def words(text):
     return {*PHRASE.findall(text), *WORD.findall(text)} - QUOTED
 
 
+def data_of(results):
+    """What a page quotes: parameters, training texts, beginnings, what programs say of the machine."""
+    quoted = [getattr(results.measured, name, "") for name in ("examples", "openings", "machine")]
+    return f"{list(results.parameters.values())} {quoted}"
+
+
 @pytest.mark.parametrize("notebook", made_records.RECORDED)
 def test_no_view_of_a_chinese_page_has_english_words(outputs, notebook):  # noqa: F811
     results = results_of(notebook)
     page, left = page_of(results, outputs, "zh"), {}
-    data = f"{list(results.parameters.values())} {getattr(results.measured, 'examples', '')}"
+    data = data_of(results)
     shown = [(view, evaluated(options, results)) for view, options in SHOWN[notebook]]
     for view, options in [
         *shown,
@@ -74,7 +80,6 @@ PAGES = sorted(
 def test_no_committed_chinese_page_has_english_words(page):
     results, data = page.with_name("results.json"), ""
     if results.is_file():
-        read = records.load(results)
-        data = f"{list(read.parameters.values())} {getattr(read.measured, 'examples', '')}"
+        data = data_of(records.load(results))
     found = english_in(page.read_text(encoding="utf-8"))
     assert {one for one in found if one not in data} == set()
