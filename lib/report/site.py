@@ -314,7 +314,7 @@ def _bench_card(profile: str, language: str) -> dict | None:
     if profile == BENCH or not (folder / "report.html").is_file():
         return None
     try:
-        answer = answers.answer(records.load(folder / RESULTS), language)
+        answer, _ = words.headline(answers.answer(records.load(folder / RESULTS), language))
     except (UserError, FileNotFoundError) as error:
         print(f"The index leaves the bench out: {error}", flush=True)
         return None
