@@ -24,18 +24,20 @@ class Notebook(NamedTuple):
     Attributes:
         name: Its file's stem; its report's folder and its YAML files are called the same.
         needs: The notebooks whose results it reads.
+        cover: The figure that the index shows; the last one by default.
     """
 
     name: str
     needs: Tuple[str, ...] = ()  # noqa: UP006
+    cover: str = ""
 
 
 EXPERIMENTS = (
-    Notebook("01_baseline"),
-    Notebook("02_reddit_finetune"),
-    Notebook("03_greedy_vs_top_k", needs=("02_reddit_finetune",)),
-    Notebook("04_tang_poetry"),
-    Notebook("05_from_scratch", needs=("04_tang_poetry",)),
+    Notebook("01_baseline", cover="gibberish"),
+    Notebook("02_reddit_finetune", cover="survival"),
+    Notebook("03_greedy_vs_top_k", needs=("02_reddit_finetune",), cover="repetition_probability"),
+    Notebook("04_tang_poetry", cover="demands"),
+    Notebook("05_from_scratch", needs=("04_tang_poetry",), cover="demands"),
 )
 ALL = (Notebook(SUMMARY, needs=tuple(one.name for one in EXPERIMENTS)), *EXPERIMENTS)
 

@@ -93,7 +93,7 @@ def _answer_scratch(results: Results, language: str) -> dict:
     judged = head_to_head.contests(measured)
     bits = next(one for one in judged if one.measure == "bits_per_character")
     return {
-        "millions": measured.parameters / 1e6,
+        "parameters": words.rounded(measured.parameters),
         "own_seconds": measured.budget.total_seconds,
         "their_seconds": measured.fine_tuned.training.seconds,
         "own_bits": bits.from_scratch.value,

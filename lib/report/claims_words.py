@@ -44,7 +44,10 @@ def evidence(judged: Claim, language: str = "en") -> str:
 
 
 def _untested(judged: Claim, language: str) -> str:
-    return say(f"untested_{judged.name}", language, **judged.evidence)
+    values = judged.evidence
+    if "millions" in values:
+        values = values | {"parameters": words.rounded(1e6 * values["millions"])}
+    return say(f"untested_{judged.name}", language, **values)
 
 
 def _in_short(judged: Claim, language: str) -> dict:
@@ -133,6 +136,8 @@ def _of_claim(judged: Claim, language: str) -> dict:
             say("because_fine_tuning_needed_one", language, prompt=prompt, **_demand(shares, "well_formed", language))
             for prompt, shares in values["demands"].items()
         )
+    elif judged.name == "scratch":
+        values["parameters"] = words.rounded(1e6 * values["millions"])
     elif judged.name == "poem":
         values["post"] = say("pairs", language, count=values["post_rhymes"], all=values["post_pairs"])
     return values

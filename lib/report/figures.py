@@ -277,7 +277,7 @@ def repetition_probability(lines: dict[str, Rounds], language: str = "en") -> tu
         # The label stands at the end of its line, on the side where no other line is near.
         others = [end for other, end in ends.items() if other != name]
         below = bool(others) and min(others, key=lambda end: abs(end - values[-1])) > values[-1]
-        edges = (lows if below else highs)[len(known) // 3 :] or values
+        edges = (lows if below else highs)[len(known) // 2 :] or values
         axes.annotate(
             wording.label(name, language),
             (len(values), min(edges) if below else max(edges)),
@@ -285,6 +285,7 @@ def repetition_probability(lines: dict[str, Rounds], language: str = "en") -> tu
             textcoords="offset points",
             ha="right",
             va="top" if below else "bottom",
+            color=colour,
         )
         listed = say("and", language).join(f"{value:.2f}" for value in values)
         told.append(f"{wording.label(name, language)} {listed}")

@@ -61,7 +61,10 @@ def table(rows: list[dict], caption: str = "", language: str = "en", name: str =
     columns = [wording.label(str(name).replace("_", " "), language) for name in rows[0]]
     stacked = len(columns) <= FEW and any(len(str(value)) > LONG for row in rows for value in row.values())
     cells = [[_cell(value, language) for value in row.values()] for row in rows]
-    return str(_macros().table(columns, cells, caption, stacked, language, name))
+    numeric = [
+        place for place, column in enumerate(zip(*cells, strict=True)) if all(one["kind"] == "number" for one in column)
+    ]
+    return str(_macros().table(columns, cells, numeric, caption, stacked, language, name))
 
 
 def _cell(value, language: str) -> dict[str, str]:
@@ -121,6 +124,11 @@ def figure(file: Path, alt: str, caption: str, name: str = "") -> str:
         name: What the page's text refers to it by, see `numbering`.
     """
     return str(_macros().figure(data_uri(file), alt, caption, name))
+
+
+def bullets(lines: list[str]) -> str:
+    """Make a list with a dot for each line."""
+    return str(_macros().bullets(lines))
 
 
 def attempts(tried: list[str], used: str, language: str = "en") -> str:

@@ -48,7 +48,8 @@ def variety(page: Page) -> str:
 @view
 def finding(page: Page) -> str:
     """How the samplers compare with people."""
-    return html.paragraph(samplers_words.finding(page.measured, page.language))
+    first, *others = samplers_words.finding(page.measured, page.language).split("\n")
+    return html.paragraph(first) + html.bullets(others)
 
 
 @view

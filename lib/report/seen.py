@@ -40,8 +40,14 @@ def block(texts: list[SeenText], across: int, language: str) -> str:
         }
         for text in texts
     ]
-    told = say("sentence_space", language).join([say("seen_given", language), say("seen_characters", language)])
-    return html.seen(shown, across, say("seen_legend", language), legend(), told) if texts else ""
+    told = [say("seen_given", language)]
+    if any(count > 1 for text in texts for count in text.tokens):
+        told.append(say("seen_characters", language))
+    return (
+        html.seen(shown, across, say("seen_legend", language), legend(), say("sentence_space", language).join(told))
+        if texts
+        else ""
+    )
 
 
 def pieces(text: SeenText, language: str) -> list[dict]:

@@ -38,6 +38,7 @@ from lib.report.page import report_name
 RESULTS = "results.json"
 CLAIMS = "claims.json"
 BENCH = "bench"  # the notebook on speed, and its profile
+PERCENT = re.compile(r"(?<=[\d)]) %(?=[\s.,;:)<，。；：）、])")  # no line ends between a number and its sign
 LINKS = re.compile("<!-- links -->.*?<!-- end of links -->", re.DOTALL)
 
 
@@ -136,7 +137,7 @@ def _page(notebook, page: views.Page) -> str:
     exporter = nbconvert.HTMLExporter(template_name=html.TEMPLATE.name, extra_template_basedirs=own)
     exporter.register_filter("visible", escaping.visible)
     text, _ = exporter.from_notebook_node(notebook, resources={"report": report})
-    return numbering.number(text, language)
+    return PERCENT.sub("\N{NO-BREAK SPACE}%", numbering.number(text, language))
 
 
 def _languages(language: str, file: Callable[[str], str]) -> list[dict]:
@@ -241,7 +242,7 @@ def render_index(profile: str) -> Path:
             cards=[card for card in cards if card["folder"] != notebooks.SUMMARY],
             bench=_bench_card(profile, language),
         )
-        paths.write(folder / index_name(language), page)
+        paths.write(folder / index_name(language), PERCENT.sub("\N{NO-BREAK SPACE}%", page))
     return folder / index_name("en")
 
 
@@ -288,17 +289,18 @@ def _card(folder: Path, results: Results, language: str) -> dict:
         answer = answers.answer(results, language)
     except UserError:  # the summary's, if one of its experiments is missing
         answer = ""
-    headline, _ = words.headline(answer)
+    headline, more = words.headline(answer)
     shown = views.Page(results, folder, language)
-    names = [shown.figure_file(Path(file).stem) for file in results.figures]
-    pictures = [folder / file for file in names if (folder / file).is_file()]
+    cover = _cover(shown)
     return {
         "folder": folder.name,
         "title": _title(results.notebook, language),
         "question": words.question(results.notebook, language),
         "headline": headline,
+        "second": words.headline(more)[0],
         "differs": [f"{name}: {numbers.parameter(value)}" for name, value in results.changed.items()],
-        "picture": html.data_uri(pictures[-1]) if pictures else None,
+        "picture": html.data_uri(folder / shown.figure_file(cover)) if cover else None,
+        "caption": shown.say(f"caption_{cover}") if wording.has(f"caption_{cover}") else "",
         "took": wording.say(
             "index_took",
             language,
@@ -306,6 +308,14 @@ def _card(folder: Path, results: Results, language: str) -> dict:
             date=results.machine.date,
         ),
     }
+
+
+def _cover(page: views.Page) -> str:
+    """Return the name of the figure that the index shows of a report; `""` if there is none."""
+    drawn = [Path(file).stem for file in page.results.figures]
+    there = [name for name in drawn if (page.folder / page.figure_file(name)).is_file()]
+    wanted = next((one.cover for one in notebooks.ALL if one.name == page.results.notebook), "")
+    return wanted if wanted in there else there[-1] if there else ""
 
 
 def _bench_card(profile: str, language: str) -> dict | None:
@@ -342,13 +352,13 @@ def _link(folder: Path, reports: dict[str, Results]) -> None:
         around = []
         if name in order:
             place = order.index(name)
-            around = [("prev", "←", order[place - 1 : place]), ("next", "→", order[place + 1 : place + 2])]
+            around = [("prev", "← ", "", order[place - 1 : place]), ("next", "", " →", order[place + 1 : place + 2])]
         elif (original := name.partition("@")[0]) in order:
-            around = [("up", wording.say("link_original", language), [original])]
+            around = [("up", wording.say("link_original", language) + " ", "", [original])]
         links = [
-            f'<a rel="{rel}" href="../{other}/{report_name(language)}">{sign} '
-            f"{escaping.as_html(_title(reports[other].notebook, language))}</a>"
-            for rel, sign, others in around
+            f'<a rel="{rel}" href="../{other}/{report_name(language)}">'
+            f"{before}{escaping.as_html(_title(reports[other].notebook, language))}{after}</a>"
+            for rel, before, after, others in around
             for other in others
         ]
         page = report.read_text(encoding="utf-8")

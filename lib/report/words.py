@@ -74,6 +74,11 @@ def headline(answer: str) -> tuple[str, str]:
     return first, "".join(more)
 
 
+def rounded(count: float) -> str:
+    """A large count with two significant digits, such as `"1,700,000"`."""
+    return f"{float(f'{count:.2g}'):,.0f}"
+
+
 def number_or_dash(value: float | None, digits: int) -> str:
     return DASH if value is None else number(value, digits)
 
