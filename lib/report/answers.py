@@ -11,7 +11,7 @@ from lib.core.records import (
     Estimate,
     Results,
 )
-from lib.report import baseline_words, bench_words, claims_words, poems_words, samplers_words, stories_words
+from lib.report import baseline_words, bench_words, claims_words, poems_words, samplers_words, stories_words, words
 from lib.report.numbers import percent_range
 from lib.report.wording import say
 
