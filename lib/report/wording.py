@@ -31,7 +31,7 @@ def say(name: str, language: str = "en", /, **values) -> str:
 
 
 def label(text: str, language: str = "en") -> str:
-    """Translate a short text. One that has no translation, such as a sampler's name, stays as it is.
+    """Translate a short text. One that has no entry, such as a sampler's name, stays as it is.
 
     Args:
         text: The text, in English.
@@ -43,7 +43,7 @@ def label(text: str, language: str = "en") -> str:
 @functools.cache
 def labels(language: str) -> dict[str, str]:
     """Return the translations of short texts into a language, by the text in English."""
-    return {} if language == "en" else yaml_files.read(Path(__file__).with_name(f"labels.{language}.yaml"))
+    return yaml_files.read(Path(__file__).with_name(f"labels.{language}.yaml"))
 
 
 def has(name: str) -> bool:

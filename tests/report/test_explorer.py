@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from lib.evaluation import seen
 from lib.report import explorer, html, wording
 
-STYLE = (html.TEMPLATE / "style.css").read_text(encoding="utf-8")
+STYLE = html.style("style.css", "parts.css")
 needs_browser = pytest.mark.skipif(not browser.executable(), reason=browser.MISSING)
 
 

@@ -134,7 +134,7 @@ def files_of(outputs):
 
 def without_text(page):
     """The numbers of a page: those alone in a cell of a table, and the widths of its tables."""
-    return re.findall(r'<td class="number"[^>]*>([^<]*)</td>', page), [
+    return re.findall(r'<td class="number"(?: data-label="[^"]*")?>([^<]*)</td>', page), [
         len(re.findall("<th |<td", row)) for row in re.findall("<tr>.*?</tr>", page, re.DOTALL)
     ]
 

@@ -91,7 +91,7 @@ def test_the_evidence_on_few_stories_compares_about_500_with_the_most():
 @pytest.mark.parametrize("name", post_claims.CLAIMS)
 def test_a_claim_s_evidence_is_a_short_sentence_with_a_figure(name):
     english, chinese = (claim(name, language)["evidence"] for language in wording.LANGUAGES)
-    assert len(english.split()) <= 20 and len(re.findall("[\u4e00-\u9fff]", chinese)) <= 40
+    assert len(english.split()) <= 25 and len(re.findall("[\u4e00-\u9fff]", chinese)) <= 40
     assert english.endswith(".") and chinese.endswith("。")
     assert numbers(english) == numbers(chinese) != []
     assert not re.search(r"None|nan\b|[{}]", english + chinese)
@@ -110,7 +110,8 @@ def test_a_claim_counts_the_texts_that_loop():
     told = claim("loops")
     assert told["because"] == (
         "All texts continue the same 4 beginnings. With greedy decoding 3 of them fall into a loop, "
-        "with top-k sampling (k=5) 0. Of the texts that people wrote, 0 have a loop."
+        "with top-k sampling (k=5) 0. Of the texts that people wrote, 0 have a loop. The tokens that end a text were "
+        "suppressed, and every text ends at a length limit: whether a loop would go on for ever was not tested."
     )
     none = made_records.samplers(greedy=made_records.text_group("greedy", 0, 4))
     assert claim("loops", samplers=none)["evidence"].startswith("0 of 4 texts fall into a loop with greedy decoding")
@@ -133,7 +134,7 @@ def test_what_is_not_tested_says_what_would_test_it():
     judged = judge(reddit=reddit)
     told = claims_words.claim(judged["few_stories"])
     assert told["verdict"] == "not tested here" and "its code takes 16,000" in told["because"]
-    assert told["evidence"].startswith("The comparison takes trainings on about 500 stories and on 2,000 or more")
+    assert told["evidence"].startswith("This needs a training on about 500 stories and one on 2,000")
     for name in ("few_stories", "scratch"):
         assert (
             claims_words.rule(judged[name])["What would test it"]
@@ -162,7 +163,7 @@ def test_a_rule_is_told_with_the_effect_that_was_measured():
 
 def test_a_small_model_is_said_to_be_no_test_of_a_large_one():
     told = claim("scratch")
-    assert told["verdict"] == "not tested here" and "has 3.3 million parameters" in told["evidence"]
+    assert told["verdict"] == "not tested here" and "has only about 3,300,000 parameters" in told["evidence"]
 
 
 def test_the_demands_on_poems_are_told_for_each_prompt_beside_people_and_chance():
@@ -224,7 +225,7 @@ def test_a_claim_that_was_not_tested_is_told_with_the_reason():
     told = claims_words.verdicts([judge()["scratch"]])
     assert told == (
         "What this run does not test is whether really good Chinese takes a large model trained anew on Chinese "
-        "(the largest model trained anew here has 3.3 million parameters)."
+        "(the largest model trained from scratch here has only about 3,300,000 parameters)."
     )
 
 
@@ -466,7 +467,7 @@ def test_texts_that_are_the_same_as_greedy_s_are_counted():
     assert told == "Some texts are the same as greedy decoding's, token by token: 1 of 4 texts by top_p p=0.9."
     none = made_records.samplers(same_as_greedy={"top-k": 0})
     assert samplers_words.same_as_greedy(none).startswith("No other sampler wrote")
-    assert samplers_words.same_as_greedy(none, "zh").startswith("没有其他采样方法")
+    assert samplers_words.same_as_greedy(none, "zh").startswith("没有其他解码方法")
 
 
 def contest(measure, winner):

@@ -30,18 +30,18 @@ def over_runs(own, others):
 def test_both_models_are_told_by_their_means_over_the_runs():
     told = answer(over_runs([(7.78, 87.5), (7.82, 93.75)], [(8.5, 75.0), (8.6, 100.0)]))
     assert told.startswith(
-        "A small GPT-2 that was trained from scratch needs 7.80 bits to predict a character of a held-out Tang poem, "
-        "and the fine-tuned model needs 8.55; fewer is better."
+        "On held-out Tang poems, a small GPT-2 trained from scratch needs 7.80 bits for a character, "
+        "and the fine-tuned model 8.55; fewer is better."
     )
 
 
 def test_the_size_and_the_time_are_told():
     told, seconds = answer(made_records.scratch()), made_records.tang().training.seconds
     assert (
-        f"has 3.3 million parameters and learned from poems alone, in 201 s (the fine-tuning took {seconds:.0f} s)"
+        f"has about 3,300,000 parameters and learned from poems alone, in 201 s (the fine-tuning took {seconds:.0f} s)"
         in told
     )
-    assert "3.3 百万个参数，只用唐诗训练了 201 秒" in answer(made_records.scratch(), "zh")
+    assert "3,300,000 个参数，只用唐诗训练了 201 秒" in answer(made_records.scratch(), "zh")
 
 
 def test_the_answer_tells_who_is_better_in_the_demands_alone():

@@ -205,7 +205,7 @@ def test_a_short_text_is_quoted_whole_though_none_loops(outputs):
 
 def test_what_is_shown_stays_in_its_table_and_its_quotation(outputs):
     assert readme._table([{"what": "a\nb|c"}], {"what": "what"}).splitlines() == ["| what |", "| --- |", "| a b\\|c |"]
-    assert readme._table([], {"a": "heading_here"}, "zh").startswith("| 这里 |")
+    assert readme._table([], {"a": "heading_here"}, "zh").startswith("| 本次结论 |")
     assert readme._quote("# a\n<b>\x1b") == "> &#35; a  \n> &#60;b&#62;␛  "
     with_samples(outputs, greedy_text("# a", "\n<b>|\x1b"))
     assert readme.loop_block().endswith("> &#35; a &#60;b&#62;&#124;␛")

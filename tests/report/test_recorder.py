@@ -196,7 +196,7 @@ def test_a_table_goes_to_a_file_and_is_shown_as_it_is(report, shown, folder):
     options = bundle[views.MIME]["options"]
     assert options["rows"][1] == {"work_<": 'c "d"', "ratio": None, "n": 2, "met": False}
     assert json.loads(json.dumps(options, allow_nan=False)) == options
-    assert ">A &lt; b</caption>" in bundle["text/html"] and "12,345" in bundle["text/html"]
+    assert ">A &lt; b</span></caption>" in bundle["text/html"] and "12,345" in bundle["text/html"]
     assert bundle["text/html"].count(">yes</td>") == 1
 
 

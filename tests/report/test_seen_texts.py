@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from lib.report import html, seen, wording
 
-STYLE = (html.TEMPLATE / "style.css").read_text(encoding="utf-8")
+STYLE = html.style("style.css", "parts.css")
 TEXTS = [
     made_records.seen_text("greedy", pieces=[" a"] * 6, probabilities=(0.95, 0.6, 0.2, 0.05, 0.002, 0.0001)),
     made_records.seen_text("top-k", seed=7, sampler="top_k (k=5)"),
