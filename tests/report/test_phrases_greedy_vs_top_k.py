@@ -111,7 +111,8 @@ def test_the_probabilities_of_the_first_third_and_last_round_are_told():
 
 def test_the_loops_of_greedy_decoding_are_told_if_there_are_enough():
     assert (
-        "The 3 loops of greedy decoding that have at least three identical rounds, those after our own prompts included, go from 0.30 in round 1 to 0.70" in why()
+        "The 3 loops of greedy decoding that have at least three identical rounds, those after our own prompts included, go from 0.30 in round 1 to 0.70"
+        in why()
     )
     none = made_records.rounds((), texts=0)
     assert "loops of greedy" not in why(greedy=none) and "贪心解码的循环" not in why("zh", greedy=none)
@@ -203,7 +204,10 @@ def test_greedy_against_top_k_answers_with_loops_their_difference_and_what_repea
     assert told.startswith(
         "Greedy decoding fell into a loop in 3 of 4 texts, top-k sampling (k=5) in 0 of 8, and people in 0 of 4."
     )
-    assert "each written 3 times in a row: the model gave their tokens an average probability of 0.10 the first time" in told
+    assert (
+        "each written 3 times in a row: the model gave their tokens an average probability of 0.10 the first time"
+        in told
+    )
     assert numbers(told) == numbers(answer("zh"))
 
 
@@ -229,7 +233,10 @@ def test_a_difference_without_an_interval_is_told_to_be_unsure():
 
 def test_the_answer_names_a_cause_only_if_a_rise_shows_that_the_length_does_not_explain():
     flat = made_records.self_reinforcement(written=rounds((0.1, 0.1, 0.12)))
-    for language, more, none in (("en", "makes itself more probable. In a test", "do not show"), ("zh", "就会使", "看不出")):
+    for language, more, none in (
+        ("en", "makes itself more probable. In a test", "do not show"),
+        ("zh", "越重复越高", "看不出"),
+    ):
         assert more in answer(language) and none not in answer(language)
         assert none in answer(language, self_reinforcement=flat)
 
