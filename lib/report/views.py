@@ -24,6 +24,7 @@ from lib.report import (  # the pages register their views
     tables,
     timing_page,  # noqa: F401
     wording,
+    words,
 )
 from lib.report.page import FIGURES, MIME, VIEWS, Page, report_name, view  # noqa: F401  (others take them from here)
 
@@ -109,7 +110,7 @@ def corpus(page: Page, number: int) -> str:
     tried = [redaction.clean(attempt) for attempt in used.attempts]
     told = html.attempts(tried, used.source, page.language) if tried else ""
     name, kept = wording.label(used.name, page.language), used.counts.get("kept", 0)
-    summary = page.say("corpus_folded", name=name, kept=kept)
+    summary = words.capital(page.say("corpus_folded", name=name, kept=kept))
     return told + html.folded(summary, page.table(tables.corpus(used, page.language)))
 
 
