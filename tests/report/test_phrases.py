@@ -114,7 +114,9 @@ def test_a_claim_counts_the_texts_that_loop():
         "suppressed, and every text ends at a length limit: whether a loop would go on for ever was not tested."
     )
     none = made_records.samplers(greedy=made_records.text_group("greedy", 0, 4))
-    assert claim("loops", samplers=none)["evidence"].startswith("0 of 4 texts fall into a loop with greedy decoding")
+    assert claim("loops", samplers=none)["evidence"].startswith(
+        "With end tokens suppressed, 0 of 4 greedy texts fall into a loop"
+    )
 
 
 def test_a_claim_about_gibberish_tells_words_loops_and_answers_in_english():
@@ -134,7 +136,7 @@ def test_what_is_not_tested_says_what_would_test_it():
     judged = judge(reddit=reddit)
     told = claims_words.claim(judged["few_stories"])
     assert told["verdict"] == "not tested here" and "its code takes 16,000" in told["because"]
-    assert told["evidence"].startswith("This needs a training on about 500 stories and one on 2,000")
+    assert told["evidence"].startswith("This takes trainings on about 500 and on 2,000 stories")
     for name in ("few_stories", "scratch"):
         assert (
             claims_words.rule(judged[name])["What would test it"]

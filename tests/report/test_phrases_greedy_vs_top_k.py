@@ -90,7 +90,11 @@ def why(language="en", written=None, people=None, difference=(0.6, 0.75), **chan
 @pytest.mark.parametrize(
     ("probability", "english", "chinese"),
     [
-        ((0.1, 0.15, 0.16), "A sentence that is written again becomes more probable.", "会变得越来越可能"),
+        (
+            (0.1, 0.15, 0.16),
+            "A sentence that is written again becomes more probable.",
+            "一个句子越重复，模型再写它的概率就越高",
+        ),
         ((0.1, 0.12, 0.14), "These figures do not show whether", "看不出"),
         ((0.1, 0.09, 0.06), "These figures do not show whether", "看不出"),
         ((0.1, 0.06, 0.04), "A sentence that is written again becomes less probable.", "反而变得更不可能"),
@@ -111,8 +115,8 @@ def test_the_probabilities_of_the_first_third_and_last_round_are_told():
 
 def test_the_loops_of_greedy_decoding_are_told_if_there_are_enough():
     assert (
-        "The 3 loops of greedy decoding that have at least three identical rounds, "
-        "those after our own prompts included, go from 0.30 in round 1 to 0.70" in why()
+        "Greedy decoding has 3 loops with at least three identical rounds, counting also the texts after our own prompts. "
+        "The probability of their tokens goes from 0.30 in round 1 to 0.70" in why()
     )
     none = made_records.rounds((), texts=0)
     assert "loops of greedy" not in why(greedy=none) and "贪心解码的循环" not in why("zh", greedy=none)
@@ -148,7 +152,8 @@ def test_what_both_samplers_would_write_is_counted():
     told = why(written=rounds(greedy_whole_percent=share, top_k_whole_percent=chance))
     assert "That is so for 13 of 16 sentences in round 3 and for 13 in round 3." in told  # 3 is the last, too
     assert (
-        "Top-k sampling (k=5) draws its tokens" in told and "a chance of 45 % in round 3 and 45 % in round 3." in told
+        "Top-k sampling (k=5) draws its tokens" in told
+        and "a chance of 45 % in round 3 and 45 % in round 3, and" in told
     )
 
 

@@ -165,7 +165,7 @@ def test_the_texts_are_recorded_and_shown_with_what_was_dropped(report, shown):
     assert report.results.stand_ins == [made_records.stand_in("fiction", "reddit_tifu")]
     first, second = (bundle["text/html"] for bundle in shown)
     assert "1,234" in first and "dropped: a &lt; b" in first and "MIT" in first and f"{'0' * 16}…" in first
-    assert ">stories</th>" in first and "no network" not in first and "stories: 1,233 texts" in first
+    assert ">stories</th>" in first and "no network" not in first and "Stories: 1,233 texts" in first
     assert ">fiction</th>" in second and ">no network</li>" in second
     assert [bundle[views.MIME]["options"] for bundle in shown] == [{"number": 0}, {"number": 1}]
 
