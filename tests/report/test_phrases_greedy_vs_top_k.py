@@ -115,8 +115,8 @@ def test_the_probabilities_of_the_first_third_and_last_round_are_told():
 
 def test_the_loops_of_greedy_decoding_are_told_if_there_are_enough():
     assert (
-        "Greedy decoding has 3 loops with at least three identical rounds, counting also the texts after our own "
-        "prompts. The probability of their tokens goes from 0.30 in round 1 to 0.70" in why()
+        "Of the loops that greedy decoding fell into, 3 have at least three identical rounds; texts after our own "
+        "prompts count here too. The probability of their tokens goes from 0.30 in round 1 to 0.70" in why()
     )
     none = made_records.rounds((), texts=0)
     assert "loops of greedy" not in why(greedy=none) and "贪心解码的循环" not in why("zh", greedy=none)
