@@ -21,6 +21,11 @@ from lib.report import answers, claims_words, views, words
 ORDER = notebooks.in_order()
 
 
+def page_of(file):
+    """A page with plain spaces before its percent signs."""
+    return file.read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}%", " %")
+
+
 def read(smoke_outputs, notebook):
     return records.load(smoke_outputs / notebook / "results.json")
 
@@ -28,7 +33,7 @@ def read(smoke_outputs, notebook):
 @pytest.mark.parametrize("notebook", ORDER)
 def test_every_notebook_leaves_a_report_that_needs_nothing_from_outside(smoke_outputs, monkeypatch, notebook):
     monkeypatch.setenv("REPORT_OUTPUTS", str(smoke_outputs.parent))
-    page = (smoke_outputs / notebook / "report.html").read_text(encoding="utf-8")
+    page = page_of(smoke_outputs / notebook / "report.html")
     content = read(smoke_outputs, notebook)
     assert all(part in html.unescape(page) for part in words.headline(answers.answer(content)))
     assert content.profile == "smoke"
@@ -59,7 +64,7 @@ def test_the_executed_notebook_beside_a_report_is_of_no_machine_and_no_moment(sm
 
 def test_the_index_lists_all_of_them(smoke_outputs):
     for name, other in (("index.html", "index.zh.html"), ("index.zh.html", "index.html")):
-        page = (smoke_outputs / name).read_text(encoding="utf-8")
+        page = page_of(smoke_outputs / name)
         titles = re.findall('<h3><a href="([^"]+)"', page)
         language = name.removeprefix("index").removesuffix(".html").lstrip(".") or "en"
         experiments = [notebook for notebook in sorted(ORDER) if notebook != notebooks.SUMMARY]
@@ -79,7 +84,7 @@ def test_baseline(smoke_outputs):
     assert as_in_post.later_calls.median_seconds == pytest.approx(calls.get_group(CallState.LATER).median())
     assert as_in_post.new_tokens == 48 - 1 - len("My trip was")  # a byte a token, and the start token
     assert (as_in_post.step, measured.own_step.step) == (DecodingStep.KERASHUB, DecodingStep.OWN)
-    page = (smoke_outputs / "01_baseline" / "report.html").read_text(encoding="utf-8")
+    page = page_of(smoke_outputs / "01_baseline" / "report.html")
     assert "The calls ran on CPU" in page and "= (later call - first token) / (new tokens of a text - 1)" in page
     samples = pd.read_csv(smoke_outputs / "01_baseline" / "samples.csv", keep_default_na=False)
     assert list(samples["prompt"]) == ["My trip was"] * 2 + ["我爱中国!"] * 2
@@ -164,7 +169,7 @@ def test_greedy_runs_on_the_model_that_was_fine_tuned(smoke_outputs):
         "repetition_penalty (penalty=1.2)": 6,
         "people": 4,
     }
-    page = (smoke_outputs / "03_greedy_vs_top_k" / "report.html").read_text(encoding="utf-8")
+    page = page_of(smoke_outputs / "03_greedy_vs_top_k" / "report.html")
     assert "each ran once: top_k (k=5)." in page
     people = samples[samples["label"] == "people"]
     assert people["prompt"].is_unique
@@ -223,9 +228,9 @@ def test_tang_poetry(smoke_outputs):
     for prompt, shares in measured.after_over_runs.items():
         values = [run.form_by_prompt[prompt].shares["han"].value for run in measured.runs]
         assert shares["han"].value == pytest.approx(sum(values) / 2)
-    page = (smoke_outputs / "04_tang_poetry" / "report.html").read_text(encoding="utf-8")
+    page = page_of(smoke_outputs / "04_tang_poetry" / "report.html")
     assert page.count('<div class="poem">') == 3 + 2 * 6 + 1  # from training; of two prompts before and after; one more
-    assert "A blue dot is a training run" in page and "after fine-tuning, 春眠不覺曉: run 2" in page
+    assert "Each blue dot is a training run" in page and "after fine-tuning, 春眠不覺曉: run 2" in page
     written, tang_poem = measured.seen
     assert written.prompt + "".join(written.pieces) == samples[samples["label"] == "after fine-tuning"]["text"].iloc[0]
     assert tang_poem.pieces[0] == "，" and tang_poem.tokens[0] == 3  # a byte a token
@@ -248,7 +253,7 @@ def test_the_model_from_scratch_is_judged_on_the_same_poems_as_the_fine_tuned_on
     assert measured.runs[0].likelihood == measured.likelihood != measured.runs[1].likelihood
     assert measured.runs[0].steps == measured.runs[1].steps == 6
     assert {sample.prompt for sample in measured.fine_tuned.samples} == {"春眠不覺曉"}
-    page = (smoke_outputs / "05_from_scratch" / "report.html").read_text(encoding="utf-8")
+    page = page_of(smoke_outputs / "05_from_scratch" / "report.html")
     assert page.count('<div class="poem">') == 3 + 1 + 3 and "春眠不覺曉, from scratch: the best" in page
 
 
@@ -256,7 +261,7 @@ def test_the_summary_is_made_from_the_others_results(smoke_outputs, monkeypatch)
     monkeypatch.setenv("REPORT_OUTPUTS", str(smoke_outputs.parent))
     judged = judgement.of_profile("smoke")
     assert (smoke_outputs / "claims.json").read_text(encoding="utf-8") == records.dump(judged)
-    page = html.unescape((smoke_outputs / "00_summary" / "report.html").read_text(encoding="utf-8"))
+    page = html.unescape(page_of(smoke_outputs / "00_summary" / "report.html"))
     for row in judged.beside_post:
         told = claims_words.beside(row)
         assert told["here"] in page and told["why"] in page, row.name
@@ -296,7 +301,7 @@ def test_what_was_tried_is_in_the_report_and_no_token_is(monkeypatch, tmp_path, 
         runner.run("01_baseline", "smoke")
         assert any("hf_fake" in str(headers) for headers in hf.headers_seen)
     folder = tmp_path / "outputs" / "smoke" / "01_baseline"
-    page = (folder / "report.html").read_text(encoding="utf-8")
+    page = page_of(folder / "report.html")
     (model,) = json.loads((folder / "results.json").read_text(encoding="utf-8"))["models"]
     attempts = model["attempts"]
     assert [attempt.split(": ")[0] for attempt in attempts] == [
