@@ -92,7 +92,8 @@ def left_behind(place):
 def test_a_report_is_published_with_its_parameters_and_results(place, capfd):
     assert main("works") == 0
     folder = place / "outputs" / "small" / "works"
-    assert sorted(path.name for path in folder.iterdir()) == [".done", "notebook.ipynb", "report.html", "results.json"]
+    pages = ["report.html", "report.zh.html"]
+    assert sorted(path.name for path in folder.iterdir()) == [".done", "notebook.ipynb", *pages, "results.json"]
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "<title>It works</title>" in page
     assert '<p class="answer">5 steps.</p>' in page
@@ -113,7 +114,7 @@ def test_a_variant_goes_to_a_folder_of_its_own_and_the_index_says_what_differs(p
     folder = place / "outputs" / "small"
     assert '<p class="answer">5 steps.</p>' in (folder / "works" / "report.html").read_text(encoding="utf-8")
     page = (folder / names[3] / "report.html").read_text(encoding="utf-8")
-    assert "7 steps." in page and "A variant: steps is 7; prompt is The night was." in page
+    assert "7 steps." in page and "A variant: steps = 7; prompt = The night was." in page
     content = json.loads((folder / names[3] / "results.json").read_text(encoding="utf-8"))
     assert content["changed"] == {"steps": 7, "prompt": "The night was"}
     index = (folder / "index.html").read_text(encoding="utf-8")

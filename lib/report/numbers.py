@@ -6,6 +6,7 @@ from lib.core.records import Estimate
 from lib.report import wording
 
 DASH = "–"
+DIGITS = 5  # of a figure whose interval is very narrow
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -19,7 +20,8 @@ def number(value: float, digits: int = 3) -> str:
 def with_interval(estimate: Estimate, language: str = "en") -> str:
     """A figure with its interval, such as `"0.94 (0.92–0.96)"`; a dash where there is none.
 
-    All three have as many decimals as the width of the interval has in two significant digits.
+    All three have as many decimals as the width of the interval has in two significant digits, and at most `DIGITS`
+    significant digits.
     """
     if estimate.value is None:
         return DASH
@@ -28,7 +30,8 @@ def with_interval(estimate: Estimate, language: str = "en") -> str:
     width = estimate.high - estimate.low
     if not width:
         return f"{number(estimate.value)} ({number(estimate.low)}–{number(estimate.high)})"
-    decimals = max(0, 1 - math.floor(math.log10(width)))
+    most = max(abs(estimate.low), abs(estimate.high))
+    decimals = max(0, min(1 - math.floor(math.log10(width)), DIGITS - 1 - math.floor(math.log10(most))))
     value, low, high = (_rounded(figure, decimals) for figure in (estimate.value, estimate.low, estimate.high))
     between = wording.say("range", language, low=low, high=high) if estimate.low < 0 else f"{low}{DASH}{high}"
     return f"{value} ({between})"

@@ -3,6 +3,7 @@ import math
 import pytest
 from made_records import estimate
 
+from lib.core.records import Estimate
 from lib.report import numbers
 
 
@@ -73,3 +74,8 @@ def test_a_parameter_is_shown_as_readers_write_it():
 )
 def test_a_target_that_not_every_pair_meets_is_told_so(met, target, low, told):
     assert numbers.target_met(met, target, low) == told
+
+
+def test_a_very_narrow_interval_makes_no_long_figure():
+    narrow = Estimate(value=0.384219, low=0.384219, high=0.3842191)
+    assert numbers.with_interval(narrow) == "0.38422 (0.38422–0.38422)"
