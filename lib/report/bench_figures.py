@@ -1,13 +1,12 @@
 """Draw the figures of the bench's page, narrow enough to be read on a phone."""
 
 import statistics
-import warnings
 
 from matplotlib.figure import Figure
 
 from lib.core.records import Comparison, GrowthPoint
 from lib.report import bench_words
-from lib.report.figures import BLUE, ORANGE
+from lib.report.figures import BLUE, ORANGE, fit
 from lib.report.wording import say
 
 WIDTH = 4.2  # inches: a phone of 390 pixels shows text of 10 points at more than 11 pixels
@@ -86,9 +85,7 @@ def growth(points: list[GrowthPoint], language: str = "en") -> tuple[Figure, str
         axes.legend()
         pairs = ", ".join(f"{_short(place)}: {cost:.1f}" for place, cost in zip(places, medians, strict=True))
         told.append(f"{say(f'bench_axis_{name}', language)}, {unit}: {pairs}")
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        figure.tight_layout()
+    fit(figure)
     return figure, say("bench_alt_growth", language, told=say("between", language).join(told))
 
 

@@ -57,7 +57,7 @@ STRIPS = {  # by metric: the field of a text, and the title of the panel
     "rep_4": ("rep_4_percent", "repeated four-word phrases\nof a text (rep-4, %)"),
     "perplexity": ("perplexity", "perplexity of a text\n(logarithmic axis)"),
 }
-JITTER, GOLDEN = 0.17, 0.618034  # rows: how far dots are moved apart; how: by the golden ratio, so always the same way
+GOLDEN = 0.618034  # the golden ratio spreads dots evenly
 DEMANDS = {  # the demands on a poem, as their panels are named
     "well_formed": "regular form, % of poems",
     "rhyme": "rhyme, % of even-line pairs",
@@ -156,7 +156,7 @@ def call_times(timings: list[Timing], language: str = "en") -> tuple[Figure, str
         told.append(say("alt_calls_row", language, calls=name, seconds=listed))
     panels[0].set_xlim(0, 1.12 * max(map(max, seconds)))
     panels[-1].set_xlabel(wording.label("seconds", language))
-    _fit(figure)
+    fit(figure)
     return figure, say("alt_calls", language, listed=say("between", language).join(told))
 
 
@@ -165,7 +165,7 @@ def _beside(axes, text: str, x: float, y: float) -> None:
     axes.annotate(text, (x, y), (4, 0), textcoords="offset points", va="center")
 
 
-def _fit(figure: Figure) -> None:
+def fit(figure: Figure) -> None:
     """Makes room for all labels, without a word on characters that this machine has no font for."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
@@ -192,7 +192,7 @@ def loss_curve(curve: LossCurve, language: str = "en") -> tuple[Figure, str]:
     axes.set(xlabel=wording.label("training step", language), ylabel=wording.label("loss (nats)", language))
     axes.set_ylim(0, None)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
-    _fit(figure)
+    fit(figure)
     first, last, printed = curve.mean_token_loss[0], curve.mean_token_loss[-1], curve.mean_loss[-1]
     return figure, say("alt_loss", language, first=first, last=last, printed=printed)
 
@@ -221,7 +221,7 @@ def repetition_by_perplexity(
             estimate = group.metrics[name]
             middle = statistics.median(known) if known else estimate.value
             if known:
-                heights = [place + JITTER * (2 * (step * GOLDEN % 1) - 1) for step in range(len(known))]
+                heights = [place + shift for shift in _jitter(known, reach=0.17)]
                 axes.plot(known, heights, marker, color=colour, markersize=4, alpha=0.45, markeredgewidth=0)
             elif estimate.has_interval:
                 axes.plot([estimate.low, estimate.high], [place, place], color=colour, linewidth=3, alpha=0.45)
@@ -375,20 +375,13 @@ def style(told: Style, language: str = "en") -> tuple[Figure, str]:
     for axes in (above, below):
         axes.spines["left"].set_visible(False)
         axes.locator_params(axis="x", nbins=6)
-    _tight(figure)
+    fit(figure)
     return figure, say("alt_style", language, told=say("between", language).join(spoken))
 
 
-def _jitter(values: list[float]) -> list[float]:
-    """Return small shifts that keep dots of about the same value apart, always the same ones."""
-    return [0.24 * (GOLDEN * place % 1 - 0.5) for place in range(len(values))]
-
-
-def _tight(figure: Figure) -> None:
-    """Lay a figure out without a word of the characters that this machine has no font for."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        figure.tight_layout()
+def _jitter(values: list[float], reach: float = 0.12) -> list[float]:
+    """Returns shifts of up to `reach` that keep dots of about the same value apart, always the same ones."""
+    return [reach * (2 * (GOLDEN * place % 1) - 1) for place in range(len(values))]
 
 
 def learning_curve(curve: LearningCurve, before: list[float | None], language: str = "en") -> tuple[Figure, str]:
@@ -461,9 +454,7 @@ def speed(groups: list[tuple[str, list[tuple[str, CallState, float]]]], language
     axes.spines.left.set_visible(False)  # it would cross the headings
     axes.set(ylim=(place - 0.6, -0.6), xlim=(0, 1.15 * longest), xlabel=wording.label("seconds", language))
     axes.grid(axis="y", visible=False)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        figure.tight_layout()
+    fit(figure)
     return figure, wording.say("alt_speed", language, told="; ".join(told))
 
 
@@ -516,9 +507,7 @@ def poem_demands(
         axes.grid(axis="y", visible=False)
         values = wording.say("between", language).join(named)
         told.append(wording.say("alt_panel", language, panel=title, values=values))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        figure.tight_layout()
+    fit(figure)
     return figure, wording.say("alt_demands", language, panels=wording.say("sentence_space", language).join(told))
 
 
@@ -605,7 +594,5 @@ def bits_per_character(bits: dict[str, dict[str, float]], language: str = "en") 
         axes.grid(axis="y", visible=False)
         told.append(f"{texts}: {', '.join(f'{name} {value:.2f}' for name, value in models.items())}")
     panels[-1].set_xlabel(wording.label("bits per character (fewer is better)", language))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        figure.tight_layout()
+    fit(figure)
     return figure, wording.say("alt_bits", language, told="; ".join(told))
