@@ -118,12 +118,15 @@ def poems_beside_chance(measured: TangPoetry | FromScratch, language: str = "en"
         alike.setdefault(sides, []).append(prompt)
     told = []
     for sides, prompts in alike.items():
-        named = say("or_prompt", language).join(prompts)
+        if isinstance(measured, FromScratch):  # the fine-tuned model continues the same prompt
+            poems = say("poems_from_scratch", language)
+        else:
+            poems = say("poems_from_prompt", language, prompts=say("or_prompt", language).join(prompts))
         for side in ("above", "alike", "below", "unknown"):
             pairs = zip(JUDGED_BY_CHANCE, sides, strict=True)
             measures = [say(f"measure_{share}", language) for share, one in pairs if one == side]
             if measures:
-                told.append(say(f"chance_{side}", language, prompts=named, measures=words.listed(measures, language)))
+                told.append(say(f"chance_{side}", language, poems=poems, measures=words.listed(measures, language)))
     return say("sentence_space", language).join(told)
 
 

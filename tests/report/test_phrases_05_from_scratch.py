@@ -77,3 +77,10 @@ def test_a_prompt_that_was_converted_is_told():
     assert poems_words.asked({"春眠不觉晓": POEM}, "zh") == (
         f"请模型续写：{POEM}。简体的提示已转换为繁体：“春眠不觉晓”改为“{POEM}”。"
     )
+
+
+def test_beside_chance_the_model_is_named_since_both_continue_the_same_prompt():
+    told = poems_words.poems_beside_chance(made_records.scratch())
+    assert told.startswith("Poems by the model from scratch ")
+    assert POEM not in told
+    assert poems_words.poems_beside_chance(made_records.scratch(), "zh").startswith("从零训练的模型写的诗，")
