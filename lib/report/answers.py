@@ -54,11 +54,14 @@ def _answer_samplers(results: Results, language: str) -> dict:
     groups = {"greedy": measured.greedy, "top_k": measured.top_k, "people": measured.people}
     told = {name: {"loops": group.loops, "texts": group.texts} for name, group in groups.items()}
     written = measured.self_reinforcement.written
+    of_sentences = samplers_words.sentences(measured)
+    is_all = of_sentences["greedy_last"] == of_sentences["count"]
     values = {
         "first": written.probability[0].value,
         "third": written.probability[2].value,
         "last": written.probability[-1].value,
-        **samplers_words.sentences(measured),
+        "whole": say("whole_sentences_all" if is_all else "whole_sentences", language, **of_sentences),
+        **of_sentences,
     }
     return told | {
         "k": results.parameters["k"],

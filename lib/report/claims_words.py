@@ -52,13 +52,15 @@ def _untested(judged: Claim, language: str) -> str:
 
 def _in_short(judged: Claim, language: str) -> dict:
     """Return the values that the template of a claim's evidence in a sentence names: rounded, without intervals."""
-    digits = 3 if judged.name == "style" else 2  # an AUC of 0.995 is not 1
     values = {}
     for name, value in judged.evidence.items():
         is_estimate = isinstance(value, dict) and set(value) == ESTIMATE
-        values[name] = words.number_or_dash(value["value"], digits) if is_estimate else value
+        values[name] = words.number_or_dash(value["value"], 2) if is_estimate else value
     if judged.name == "speed":
         values["ratio"] = with_interval(Estimate(**judged.evidence["ratio"]), language)
+    elif judged.name == "style":
+        pairs = {f"pairs_{name}": judged.evidence[name]["value"] for name in ("before", "after")}
+        values |= {name: f"{100 * share:.1f} %" for name, share in pairs.items()}  # 99.5 % is not all
     elif judged.name == "few_stories":
         bits = {stories: f"{of_point:.2f}" for stories, of_point in values["points"]}
         values |= {

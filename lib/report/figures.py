@@ -51,18 +51,21 @@ matplotlib.rcParams.update(
         "svg.hashsalt": "report",  # the same figure is the same file
     }
 )
-GIBBERISH = {"words": "letters in words", "looped": "characters in loops"}  # the shares that are drawn
+GIBBERISH = {
+    "words": "letters or Chinese characters in words",
+    "looped": "characters in loops",
+}  # the shares that are drawn
 WRITTEN, LOOPS, STORIES = "a sentence, written again", "loops of greedy decoding", "people's stories, same places"
 STRIPS = {  # by metric: the field of a text, and the title of the panel
-    "rep_4": ("rep_4_percent", "repeated four-word phrases\nof a text (rep-4, %)"),
-    "perplexity": ("perplexity", "perplexity of a text\n(logarithmic axis)"),
+    "rep_4": ("rep_4_percent", "repeated four-word\nphrases (rep-4, %)"),
+    "perplexity": ("perplexity", "perplexity\n(logarithmic axis)"),
 }
 GOLDEN = 0.618034  # the golden ratio spreads dots evenly
 DEMANDS = {  # the demands on a poem, as their panels are named
-    "well_formed": "regular form, % of poems",
-    "rhyme": "rhyme, % of even-line pairs",
-    "parallel_tones": "opposite tones, % of places",
-    "parallel_words": "matching words, percentile",
+    "well_formed": "poems of regular form, %",
+    "rhyme": "pairs of even lines that rhyme, %",
+    "parallel_tones": "places with opposite tones, %",
+    "parallel_words": "matching words: other lines that fit worse, %",
 }
 BLUE, ORANGE, GREY, GREEN = "#2f6db3", "#d9822b", "#9aa0a8", "#4a9b6e"
 INK, LIGHT = "#1c2024", "#e4e7eb"  # of text and lines that have no colour of their own, on a light and on a dark page
@@ -228,8 +231,7 @@ def repetition_by_perplexity(
             if middle is not None:
                 axes.plot([middle, middle], [place - 0.2, place + 0.2], color="black", linewidth=2)
                 told[place].append(f"{middle:.0f} %" if name == "rep_4" else number(middle, 2))
-            axes.axhline(place - 0.65, color=GREY, linewidth=0.6, alpha=0.6)
-        axes.set_xlabel(wording.label(title, language))
+        axes.set_title(wording.label(title, language), loc="left", fontsize="medium", fontweight="bold")
         axes.grid(axis="y", visible=False)
         axes.spines["left"].set_visible(False)
         axes.patch.set_visible(False)  # a long label reaches from the first panel into the second
@@ -243,7 +245,11 @@ def repetition_by_perplexity(
         weight = "bold" if group.label == people else "normal"
         across = panels[0].get_yaxis_transform()
         panels[0].text(0, place - 0.25, label, va="bottom", fontweight=weight, transform=across)
-    figure.subplots_adjust(left=0.03, right=0.97, bottom=0.6 / figure.get_figheight(), top=0.99, wspace=0.12)
+        rule = blended_transform_factory(figure.transFigure, panels[0].transData)  # over both panels, as a label may be
+        ends = {"color": GREY, "linewidth": 0.6, "alpha": 0.6, "transform": rule, "clip_on": False}
+        panels[0].plot([0.03, 0.97], [place - 0.65] * 2, **ends)
+    height = figure.get_figheight()
+    figure.subplots_adjust(left=0.03, right=0.97, bottom=0.3 / height, top=1 - 0.5 / height, wspace=0.12)
     listed = say("between", language).join(say("and", language).join(row) for row in told)
     return figure, say("alt_repetition_by_perplexity", language, listed=listed)
 
@@ -277,7 +283,7 @@ def repetition_probability(lines: dict[str, Rounds], language: str = "en") -> tu
         # The label stands at the end of its line, on the side where no other line is near.
         others = [end for other, end in ends.items() if other != name]
         below = bool(others) and min(others, key=lambda end: abs(end - values[-1])) > values[-1]
-        edges = (lows if below else highs)[len(known) // 2 :] or values
+        edges = (lows if below else highs)[len(known) // 3 :] or values
         axes.annotate(
             wording.label(name, language),
             (len(values), min(edges) if below else max(edges)),
@@ -473,14 +479,15 @@ def poem_demands(
         language: One of `wording.LANGUAGES`.
     """
     width = WIDTH - 0.5  # leaves room for the Chinese labels, see `save`
-    figure = Figure(figsize=(width, len(DEMANDS) * (1.1 + 0.37 * len(groups))))
+    row, gap = 0.4, 0.75  # inches: a group, and what stands above a panel
+    figure = Figure(figsize=(width, 0.3 + len(DEMANDS) * (gap + row * len(groups))))
     panels = figure.subplots(len(DEMANDS), sharex=True)
     labels = [textwrap.fill(escaping.visible(name), NARROW) for name, *_ in groups]  # a prompt is any text
-    told = []
+    told, heads = [], []
     for axes, (measure, title) in zip(panels, DEMANDS.items(), strict=True):
         title, named = wording.label(title, language), []
-        for row, name, line, colour, dashes in zip(
-            (-1.6, -1), ("Tang poets", "chance"), scale[measure], (ORANGE, GREY), ("-", "--"), strict=True
+        for name, line, colour, dashes in zip(
+            ("Tang", "chance"), scale[measure], (ORANGE, GREY), ("-", "--"), strict=True
         ):
             if line is None or line.value is None:
                 continue
@@ -488,7 +495,9 @@ def poem_demands(
             if line.has_interval:
                 axes.axvspan(line.low, line.high, color=colour, alpha=0.2, linewidth=0)
             named.append(f"{wording.label(name, language)} {number(line.value, 2)}")
-            _values_beside(axes, [line.value], row, named[-1])
+            side = "left" if line.value < 30 else "right"  # above the panel, so that no line crosses a label
+            place = (max(line.value, 0), 1.02)
+            axes.text(*place, named[-1], color=colour, ha=side, va="bottom", transform=axes.get_xaxis_transform())
         for place, (name, runs, over_runs) in enumerate(groups):
             values = [run.shares[measure].value for run in runs]
             values = [value for value in values if value is not None]
@@ -501,13 +510,20 @@ def poem_demands(
             ends = [mean.low, mean.high] if mean.has_interval else []
             _values_beside(axes, [*values, *ends], place, number(sum(values) / len(values), 2))
             named.append(f"{name} {wording.say('and', language).join(map(_short, values))}")
-        axes.set(xlim=(0, 100), ylim=(len(groups) - 0.4, -2.2))
+        axes.set(xlim=(0, 100), ylim=(len(groups) - 0.5, -0.6))
         axes.set_yticks(range(len(groups)), labels)
-        axes.set_title(title, loc="left", fontsize="medium")
+        across = blended_transform_factory(figure.transFigure, axes.transAxes)
+        head = axes.annotate(title, (0.01, 1), (0, 22), xycoords=across, textcoords="offset points", fontweight="bold")
+        head.set_in_layout(False)  # else a long one would make the panel narrow
+        heads.append(head)
         axes.grid(axis="y", visible=False)
         values = wording.say("between", language).join(named)
         told.append(wording.say("alt_panel", language, panel=title, values=values))
     fit(figure)
+    for head in heads:
+        head.set_in_layout(True)
+    height = figure.get_figheight()
+    figure.subplots_adjust(top=1 - gap / height, bottom=0.3 / height, hspace=gap / (row * len(groups)))
     return figure, wording.say("alt_demands", language, panels=wording.say("sentence_space", language).join(told))
 
 

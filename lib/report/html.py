@@ -16,7 +16,7 @@ from lib.report.numbers import DASH, number
 
 TEMPLATE = Path(__file__).parent / "template"
 LONG = 30  # a cell with more characters may be broken into lines
-INTERVAL = re.compile(r"(?P<value>[+−-]?[\d.,]+) (?P<interval>\([+−-]?[\d.,]+ ?(?:–|to|到) ?[+−-]?[\d.,]+\))")
+INTERVAL = re.compile(r"(?P<value>[+−-]?[\d.,]+) ?[(（](?P<interval>[+−-]?[\d.,]+ ?(?:–|to|到) ?[+−-]?[\d.,]+)[)）]")
 NUMBER = re.compile(r"[<>≤≥]?[+−-]?\d[\d.,]*(?: %)?")
 FEW = 4  # columns of a table whose rows a phone shows one below the other
 
@@ -75,8 +75,9 @@ def _cell(value, language: str) -> dict[str, str]:
     if isinstance(value, float):
         return {"kind": "number", "lang": "", "text": DASH if math.isnan(value) else number(value)}
     text = DASH if value is None else value if isinstance(value, Code) else wording.label(str(value), language)
+    text = wording.PERCENT.sub("%", text) if language == "zh" else text
     if found := INTERVAL.fullmatch(text):
-        return {"kind": "number", "lang": "", "text": found["value"], "interval": found["interval"]}
+        return {"kind": "number", "lang": "", "text": found["value"], "interval": f"({found['interval']})"}
     kind = "number" if text == DASH or NUMBER.fullmatch(text) else "wide" if len(text) > LONG else ""
     return {"kind": kind, "lang": chinese.language(text), "text": text}
 
@@ -89,6 +90,16 @@ def paragraph(text: str, kind: str = "") -> str:
         kind: Its class: `"note"` for small print, `"answer"`.
     """
     return str(_macros().paragraph(text, kind))
+
+
+def beside(table: str, text: str) -> str:
+    """Set a small table and what is said about it side by side on a wide screen, and below each other elsewhere.
+
+    Args:
+        table: The table, as HTML.
+        text: Paragraphs, as HTML.
+    """
+    return str(_macros().beside(markupsafe.Markup(table), markupsafe.Markup(text)))
 
 
 def folded(summary: str, content: str) -> str:
@@ -195,7 +206,7 @@ def poems(cards: list[dict]) -> str:
     return str(_macros().poems(cards))
 
 
-def seen(texts: list[dict], across: int, heading: str, legend: list[str], told: str) -> str:
+def seen(texts: list[dict], across: int, heading: str, legend: list[str], told: str, language: str = "en") -> str:
     """Show texts with each piece on a ground by its class.
 
     Args:
@@ -204,8 +215,9 @@ def seen(texts: list[dict], across: int, heading: str, legend: list[str], told: 
         heading: What the legend is of.
         legend: The range of each class.
         told: What is said after the legend.
+        language: The language of the page.
     """
-    return str(_macros().seen(texts, across, heading, legend, told))
+    return str(_macros().seen(texts, across, heading, legend, told, language))
 
 
 def explorer(words: dict[str, str], about: str, data: str) -> str:

@@ -62,6 +62,11 @@ def report_name(language: str) -> str:
     return "report.html" if language == "en" else f"report.{language}.html"
 
 
+def index_name(language: str) -> str:
+    """Return the file name of the index in a language."""
+    return "index.html" if language == "en" else f"index.{language}.html"
+
+
 VIEWS: dict[str, Callable[..., str]] = {}
 FIGURES: dict[str, Callable[[Page], tuple[Figure, str]]] = {}
 

@@ -169,7 +169,7 @@ def first_poem(page: Page) -> str:
     """A poem line by line."""
     marks = {name: getattr(prosody, name.upper()) for name in TONES}
     told = html.paragraph(page.say("first_poem_explained", **marks), "note")
-    return page.table(tables.poem_lines(page.measured.first_poem, page.language)) + told
+    return html.beside(page.table(tables.poem_lines(page.measured.first_poem, page.language)), told)
 
 
 @view
@@ -185,7 +185,8 @@ def vocabulary(page: Page) -> str:
 def trainings(page: Page) -> str:
     """The cost of the two trainings, and their machines."""
     told = poems_words.trained_where(page.measured.fine_tuned.machine, page.results.machine, page.language)
-    return page.table(tables.trainings(page.measured), page.say("table_trainings")) + html.paragraph(told, "note")
+    table = page.table(tables.trainings(page.measured), page.say("table_trainings"))
+    return html.beside(table, html.paragraph(told, "note"))
 
 
 @view
@@ -201,7 +202,7 @@ def likelihoods(page: Page) -> str:
     caption = page.say("table_likelihoods", count=measured.likelihood.texts, characters=measured.likelihood.characters)
     told = poems_words.difference(measured.bits_per_character_difference, page.language)
     told += poems_words.difference_over_runs(measured, page.language)
-    return page.table(tables.likelihoods(rows), caption) + html.paragraph(told)
+    return html.beside(page.table(tables.likelihoods(rows), caption), html.paragraph(told))
 
 
 @view

@@ -66,7 +66,7 @@ def differences(page: Page) -> str:
     compared = {measured.top_k.label: measured.greedy_minus_top_k, measured.people.label: measured.greedy_minus_people}
     told = html.paragraph(samplers_words.repeated(measured, page.language))
     caption = page.say("table_differences", count=len(measured.openings))
-    return page.table(tables.differences(compared), caption) + told
+    return html.beside(page.table(tables.differences(compared), caption), told)
 
 
 def _repeated(page: Page) -> dict[str, Rounds]:
@@ -117,7 +117,9 @@ def named_again(page: Page) -> str:
 @view
 def published(page: Page) -> str:
     """Published figures beside those of this run."""
-    return page.table(tables.published(page.measured.published, page.measured.groups), page.say("table_published"))
+    rows = tables.published(page.measured.published, page.measured.groups)
+    told = samplers_words.published(page.measured, page.language)
+    return page.table(rows, page.say("table_published")) + (html.paragraph(told) if told else "")
 
 
 @view

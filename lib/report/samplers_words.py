@@ -1,12 +1,14 @@
 """Say how the samplers compare, and why greedy decoding loops."""
 
+import itertools
+
 from lib.core.records import (
     Estimate,
     GreedyVsTopK,
     SelfReinforcement,
 )
 from lib.report import wording, words
-from lib.report.numbers import percent, signed
+from lib.report.numbers import percent, signed, with_interval
 from lib.report.wording import say
 
 
@@ -30,7 +32,41 @@ def repeated(measured: GreedyVsTopK, language: str = "en") -> str:
     """Say how much of the texts of greedy decoding, of top-k sampling and of people repeats itself."""
     groups = {"greedy": measured.greedy, "top_k": measured.top_k, "people": measured.people}
     told = {name: percent(group.metrics["rep_4"].value, language) for name, group in groups.items()}
-    return say("repeated", language, **told)
+    count = measured.greedy.loops
+    lasting = say("repeated_to_the_end", language, lasting=_lasting(measured), loops=count) if count else ""
+    return say("repeated", language, lasting=lasting, **told)
+
+
+def _lasting(measured: GreedyVsTopK) -> int:
+    """Count the texts of greedy decoding, after people's beginnings, whose last loop lasts to the end of the text."""
+    texts = [one for one in measured.samples if one.label == measured.greedy.label and one.prompt in measured.openings]
+    return sum(bool(one.looped_spans) and one.looped_spans[-1][1] >= len(one.text.rstrip()) for one in texts)
+
+
+def published(measured: GreedyVsTopK, language: str = "en") -> str:
+    """Say in how many pairs of samplers the loops have the published order, and which sampler differs most."""
+    here = {group.label: group.metrics["loop_holtzman"] for group in measured.groups}
+    rows = [row for row in measured.published if row.here in here]
+    pairs = list(itertools.combinations(rows, 2))
+    apart = []
+    for one, other in pairs:
+        lower, higher = sorted((one, other), key=lambda row: here[row.here].value)
+        if words.apart(here[lower.here], here[higher.here]):
+            apart.append(lower.loops_percent_published < higher.loops_percent_published)
+    if not apart:
+        return ""
+    told = [say("published_order", language, apart=len(apart), pairs=len(pairs), same=sum(apart))]
+    farthest = max(rows, key=lambda row: abs(row.loops_percent_published - here[row.here].value))
+    estimate = here[farthest.here]
+    if not estimate.low <= farthest.loops_percent_published <= estimate.high:
+        values = {
+            "here": wording.label(farthest.here, language),
+            "method": wording.label(farthest.method, language),
+            "published": words.figure(farthest.loops_percent_published),
+            "value": with_interval(estimate, language),
+        }
+        told.append(words.capital(say("published_farthest", language, **values)))
+    return words.joined(told, language)
 
 
 def why_loops(measured: GreedyVsTopK, language: str = "en") -> list[str]:

@@ -44,7 +44,9 @@ def block(texts: list[SeenText], across: int, language: str) -> str:
     if any(count > 1 for text in texts for count in text.tokens):
         told.append(say("seen_characters", language))
     return (
-        html.seen(shown, across, say("seen_legend", language), legend(), say("sentence_space", language).join(told))
+        html.seen(
+            shown, across, say("seen_legend", language), legend(), say("sentence_space", language).join(told), language
+        )
         if texts
         else ""
     )

@@ -2,7 +2,7 @@
 
 Usage: `python -m lib.report.side_by_side A B --profile cpu`, with the names of two folders of `outputs/<profile>/`. The
 page, `outputs/<profile>/compare/A--B.html`, shows the parameters and figures that differ, and the pictures and samples
-of both.
+of both. `A--B.zh.html` is the same page in Chinese.
 """
 
 import argparse
@@ -11,9 +11,14 @@ from pathlib import Path
 
 from lib.core import command_line, paths, records
 from lib.core.errors import UserError
-from lib.core.records import Results, Sample
-from lib.report import answers, html, numbers, views, words
+from lib.core.records import Estimate, Results, Sample
+from lib.report import answers, html, numbers, views, wording, words
 from lib.report.numbers import DASH
+from lib.report.page import index_name, report_name
+
+ESTIMATE = set(Estimate.model_fields)
+BY_TEXT = {"by_text", "samples", "explorer", "seen"}  # what the records hold of every text
+MANY = 30  # rows of a table that is folded
 
 
 def read(profile: str, name: str) -> tuple[str, Results]:
@@ -44,16 +49,18 @@ def differences(a: dict, b: dict) -> list[tuple[str, str, str]]:
 
 
 def figures(measured, prefix: str = "") -> dict[str, str]:
-    """Return the single figures of a report by their path, such as `"greedy, metrics, rep_4, value"`.
+    """Return the single figures of a report by their path, such as `"greedy, metrics, rep_4"`, with their intervals.
 
-    Rows of a list are named by their label, prompt or number; lists of numbers (every call, every step) are left out.
+    Rows of a list are named by their label, prompt or number. Figures of every text, call and step are left out.
 
     Args:
         measured: A record as `model_dump` gives it.
         prefix: The path so far.
     """
+    if isinstance(measured, dict) and set(measured) == ESTIMATE:
+        return {prefix: numbers.with_interval(Estimate(**measured))}
     if isinstance(measured, dict):
-        items = measured.items()
+        items = ((name, value) for name, value in measured.items() if name not in BY_TEXT)
     elif isinstance(measured, list) and measured and all(isinstance(row, dict) for row in measured):
         items = ((row.get("label") or row.get("prompt") or number, row) for number, row in enumerate(measured, 1))
     else:
@@ -82,46 +89,67 @@ def samples(a: list[Sample], b: list[Sample]) -> list[tuple[str, str, str]]:
     return [(" / ".join(key), *(table.get(key, DASH) for table in tables)) for key in keys]
 
 
-def page(folder: Path, a: tuple[str, Results], b: tuple[str, Results]) -> str:
+def page_name(a: str, b: str, language: str) -> str:
+    """Return the file name of the page of two reports in a language."""
+    return f"{a}--{b}.html" if language == "en" else f"{a}--{b}.{language}.html"
+
+
+def page(folder: Path, a: tuple[str, Results], b: tuple[str, Results], language: str = "en") -> str:
     """Make the page, as HTML without external resources.
 
     Args:
         folder: The profile's folder, which contains both reports.
         a: The result of `read` for the first report.
         b: The result of `read` for the second.
+        language: One of `wording.LANGUAGES`.
     """
     both = [
         {
             "name": name,
-            "title": words.title(results.notebook),
-            "answer": answers.answer(results),
-            "stand_ins": words.stand_ins(results.stand_ins),
-            "made": f"{results.machine.date}, {results.machine.processor}, {words.code(results.machine)}",
-            "pictures": [_picture(views.Page(results, folder / name), file) for file in results.figures],
+            "title": words.title(results.notebook, language),
+            "answer": answers.answer(results, language),
+            "stand_ins": words.stand_ins(results.stand_ins, language),
+            "made": wording.say("comma", language).join(
+                [results.machine.date, results.machine.processor, words.code(results.machine, language)]
+            ),
+            "pictures": _pictures(views.Page(results, folder / name, language)),
         }
         for name, results in (a, b)
     ]
     measured = [results.measured.model_dump(mode="json") for _, results in (a, b)]
     texts = [getattr(results.measured, "samples", []) for _, results in (a, b)]
-    for one in measured:
-        one.pop("samples", None)
     return (
         html.environment()
         .get_template("side_by_side.html.j2")
         .render(
             a=both[0],
             b=both[1],
+            language=language,
+            tag=wording.TAGS[language],
+            languages=[
+                {"name": wording.NAMES[one], "tag": wording.TAGS[one], "file": page_name(a[0], b[0], one)}
+                for one in wording.LANGUAGES
+            ],
+            index=index_name(language),
+            report=report_name(language),
             parameters=differences(*(results.parameters for _, results in (a, b))),
             figures=differences(*map(figures, measured)),
             samples=samples(*texts),
+            many=MANY,
             style=html.style("style.css", "parts.css"),
         )
     )
 
 
-def _picture(shown: views.Page, file: str) -> dict[str, str]:
-    alt, caption = views.described(shown, file)
-    return {"data": html.data_uri(shown.folder / file), "alt": alt, "caption": caption}
+def _pictures(shown: views.Page) -> list[dict[str, str]]:
+    """Return a report's pictures with their descriptions, in the page's language where it was drawn."""
+    made = []
+    for file in shown.results.figures:
+        alt, caption = views.described(shown, file)
+        own = shown.folder / shown.figure_file(Path(file).stem)
+        drawn = own if own.is_file() else shown.folder / file
+        made.append({"data": html.data_uri(drawn), "alt": alt, "caption": caption})
+    return made
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -139,10 +167,12 @@ def _main(arguments: list[str] | None) -> int:
     options = parser.parse_args(arguments)
     pair = [read(options.profile, Path(name).name) for name in (options.a, options.b)]
     folder = paths.outputs() / options.profile
-    file = folder / "compare" / f"{pair[0][0]}--{pair[1][0]}.html"
-    file.parent.mkdir(exist_ok=True)
-    paths.write(file, page(folder, *pair))
-    print(f"Side by side: {paths.on_terminal(file)}")
+    made = folder / "compare"
+    made.mkdir(exist_ok=True)
+    for language in wording.LANGUAGES:
+        file = made / page_name(pair[0][0], pair[1][0], language)
+        paths.write(file, page(folder, *pair, language))
+        print(f"{wording.NAMES[language]}: {paths.on_terminal(file)}")
     return 0
 
 

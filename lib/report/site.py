@@ -33,7 +33,7 @@ from lib.report import (
     wording,
     words,
 )
-from lib.report.page import report_name
+from lib.report.page import index_name, report_name
 
 RESULTS = "results.json"
 CLAIMS = "claims.json"
@@ -278,11 +278,6 @@ def _judge(profile: str) -> Judgement | None:
     return judged
 
 
-def index_name(language: str) -> str:
-    """Return the file name of the index in a language."""
-    return "index.html" if language == "en" else f"index.{language}.html"
-
-
 def _card(folder: Path, results: Results, language: str) -> dict:
     """Return what the index shows of a report."""
     try:
@@ -297,10 +292,10 @@ def _card(folder: Path, results: Results, language: str) -> dict:
         "title": _title(results.notebook, language),
         "question": words.question(results.notebook, language),
         "headline": headline,
-        "second": words.headline(more)[0],
+        "more": more,
         "differs": [f"{name}: {numbers.parameter(value)}" for name, value in results.changed.items()],
         "picture": html.data_uri(folder / shown.figure_file(cover)) if cover else None,
-        "caption": shown.say(f"caption_{cover}") if wording.has(f"caption_{cover}") else "",
+        "caption": _caption(shown, cover) if cover else "",
         "took": wording.say(
             "index_took",
             language,
@@ -316,6 +311,14 @@ def _cover(page: views.Page) -> str:
     there = [name for name in drawn if (page.folder / page.figure_file(name)).is_file()]
     wanted = next((one.cover for one in notebooks.ALL if one.name == page.results.notebook), "")
     return wanted if wanted in there else there[-1] if there else ""
+
+
+def _caption(page: views.Page, figure: str) -> str:
+    """Return what the index says below a figure: a short caption if the notebook has one, else the figure's own."""
+    notebook = page.results.notebook
+    if wording.has(f"cover_{notebook}"):
+        return page.say(f"cover_{notebook}")
+    return page.say(f"caption_{figure}") if wording.has(f"caption_{figure}") else ""
 
 
 def _bench_card(profile: str, language: str) -> dict | None:

@@ -13,7 +13,7 @@ def text_lengths(page: Page) -> str:
     counts = {"texts": ends.lengths.after.texts, "trained": ends.training.texts, "cut": ends.training.cut}
     caption = page.say("table_lengths", length=length, **counts)
     told = html.paragraph(stories_words.text_lengths(page.measured, page.language))
-    return told + page.table(tables.text_lengths(ends), caption)
+    return html.beside(page.table(tables.text_lengths(ends), caption), told)
 
 
 @view
@@ -43,7 +43,8 @@ def style_table(page: Page) -> str:
     """How well the texts can be told from people's."""
     told = page.measured.style
     caption = page.say("table_style", texts=told.texts, words=told.words)
-    return page.table(tables.style(told), caption) + html.paragraph(stories_words.style(page.measured, page.language))
+    says = html.paragraph(stories_words.style(page.measured, page.language))
+    return html.beside(page.table(tables.style(told), caption), says)
 
 
 @drawing
@@ -58,7 +59,7 @@ def learning_table(page: Page) -> str:
     curve = page.measured.learning_curve
     caption = page.say("table_curve", texts=len(curve.points[0].by_text), untrained=curve.untrained)
     told = html.paragraph(stories_words.learning_curve(page.measured, page.language))
-    return page.table(tables.learning_curve(curve), caption) + told
+    return html.beside(page.table(tables.learning_curve(curve), caption), told)
 
 
 @drawing

@@ -178,4 +178,5 @@ def samples(
 def explained(page: Page, names: list[str]) -> str:
     """The meanings of table columns, folded: entries of `sentences/`."""
     told = "\n".join(page.say(f"{name}_explained") for name in names)
-    return html.folded(page.say("explained"), html.paragraph(told, "note"))
+    topics = words.listed([page.say(f"topic_{name}") for name in names], page.language)
+    return html.folded(page.say("explained", topic=topics), html.paragraph(told, "note"))

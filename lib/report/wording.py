@@ -6,6 +6,7 @@ the records (heads of tables, labels of figures and groups, meanings of paramete
 """
 
 import functools
+import re
 from pathlib import Path
 
 from lib.core import yaml_files
@@ -14,6 +15,8 @@ from lib.core.errors import UserError
 LANGUAGES = ("en", "zh")
 NAMES = {"en": "English", "zh": "中文"}
 TAGS = {"en": "en", "zh": "zh-CN"}  # for the attribute `lang`
+RANGE = re.compile(r" ?\(([+−-]?[\d.,]+ ?(?:–|到) ?[+−-]?[\d.,]+)\)")
+PERCENT = re.compile(r"(?<=[\d)）]) %")
 
 
 def say(name: str, language: str = "en", /, **values) -> str:
@@ -27,7 +30,13 @@ def say(name: str, language: str = "en", /, **values) -> str:
     Raises:
         KeyError: If there is no such name or language, or a value is missing.
     """
-    return templates()[name][language].format(**values)
+    told = templates()[name][language].format(**values)
+    return chinese_marks(told) if language == "zh" else told
+
+
+def chinese_marks(text: str) -> str:
+    """Set a Chinese text as its readers expect it: wide brackets around a range, no space before a per cent sign."""
+    return PERCENT.sub("%", RANGE.sub(r"（\1）", text))
 
 
 def label(text: str, language: str = "en") -> str:

@@ -124,6 +124,7 @@ FAMILIES = {
     "bits_{}": family(["bits_"], beside_post.bits(FOUND)),
     "bits_{}_{}": {f"bits_{texts}_{model}" for texts, models in beside_post.bits(FOUND).items() for model in models},
     "caption_{}": family(["caption_"], views.FIGURES),
+    "cover_{}": family(["cover_"], [one.name for one in notebooks.ALL if one.cover]),
     "finding_{}_{}": family(["finding_"], ["diversity", "perplexity"], ["below", "open", "above"]),
     "loops_written_{}": family(["loops_written_"], ["more", "less", "open"]),
     "loops_people_{}": family(["loops_people_"], ["none", "part", "open"]),

@@ -36,7 +36,7 @@ function drawOne(weights) {
 function percent(share) {
   const value = 100 * share;
   if (value > 0 && value < 0.001) return "< 0.001 %";
-  return `${value === 0 || value === 100 ? value : value.toPrecision(value < 1 ? 2 : value < 99.95 ? 3 : 4)} %`;
+  return `${value === 0 || value === 100 ? value : value.toPrecision(value < 0.995 ? 2 : value < 99.95 ? 3 : 4)} %`;
 }
 
 function fill(template, values) {
