@@ -199,7 +199,7 @@ def test_the_explorer_works_with_a_keyboard_and_says_what_it_shows(chromium, pag
         slider = page.get_by_label("Place in the text")
         slider.focus()
         page.keyboard.press("ArrowRight")
-        assert slider.get_attribute("aria-valuetext") == "2 of 3"
+        assert slider.get_attribute("aria-valuetext") == "2 of the first 3"
         page.get_by_label("Top-k, k").focus()
         page.keyboard.press("Home")
         assert page.get_by_label("Top-k, k").get_attribute("aria-valuetext") == "1"

@@ -28,11 +28,15 @@ SHARES = made_records.poem_form(50.0, 50.0, None)
 LABELS = {  # some of the texts of each kind of figure
     "calls": ["as in the post", "own step", "first call", "call 2", "20.0", "seconds"],
     "loss": ["training step", "loss (nats)", "mean so far, per token"],
-    "repetition": ["greedy", "people", "(logarithmic axis)", "of a text (rep-4, %)"],
+    "repetition": ["greedy", "people", "(logarithmic axis)", "phrases (rep-4, %)"],
     "repeated": ["a sentence, written again", "loops of greedy decoding", "the next token of the sentence", "3"],
     "speed": ["Blog post", "before, first call", "after, first call", "before, later calls", "22.8", "6.5"],
-    "form": ["before", "after,", POEM, "regular form, % of poems", "Tang poets 90", "chance 5.0", "50"],
-    "gibberish": ["Chinese prompt: letters in words", "people, Chinese declaration", "mean 78 %"],
+    "form": ["before", "after,", POEM, "poems of regular form, %", "Tang 90", "chance 5.0", "50"],
+    "gibberish": [
+        "Chinese prompt: letters or Chinese characters in words",
+        "people: Human Rights Declaration",
+        "mean 78 %",
+    ],
     "bits": ["stories", POEM, "1.25", "9.50"],
 }
 
@@ -224,19 +228,19 @@ def test_each_prompt_has_panels_of_its_own_with_a_mark_for_each_text_and_a_diamo
     figure, alt = figures.gibberish(gibberish_rows())
     panels = {axes.get_title(loc="left"): axes for axes in figure.axes}
     assert list(panels) == [
-        "Chinese prompt: letters in words",
+        "Chinese prompt: letters or Chinese characters in words",
         "Chinese prompt: characters in loops",
-        "English prompt: letters in words",
+        "English prompt: letters or Chinese characters in words",
         "English prompt: characters in loops",
     ]
-    words = marks(panels["Chinese prompt: letters in words"])
+    words = marks(panels["Chinese prompt: letters or Chinese characters in words"])
     assert words["o"] == [8, 10, 20, 30, 76, 80] and words["^"] == [90]
     assert words["D"] == pytest.approx([9, 46.7, 78], abs=0.1)
     loops = marks(panels["Chinese prompt: characters in loops"])  # of shuffled characters no loops are told
     assert (loops["o"], loops["^"], len(loops["D"])) == ([0, 1, 40, 60], [0], 2)
-    colours = {line.get_color() for line in panels["Chinese prompt: letters in words"].lines}
+    colours = {line.get_color() for line in panels["Chinese prompt: letters or Chinese characters in words"].lines}
     assert len(colours) == 3
-    assert "letters in words, people, Chinese declaration: mean 78 %" in alt
+    assert "letters or Chinese characters in words, people: Human Rights Declaration: mean 78 %" in alt
     assert "characters in loops, the model, Chinese prompt: mean 33 %" in alt
 
 

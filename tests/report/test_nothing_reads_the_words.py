@@ -184,7 +184,8 @@ def test_two_reports_still_differ_in_the_same(monkeypatch, outputs, without_word
 
     def differing():
         page = side_by_side.page(outputs / "cpu", *pair)
-        return re.findall(r'<tr><th scope="row"[^\n]*', page)
+        rows = re.findall(r'<tr><th scope="row"[^\n]*', page)
+        return [re.sub(r" \([^()]*\)", "", row) for row in rows]  # without intervals, which have a word within
 
     before = differing()
     without_words()

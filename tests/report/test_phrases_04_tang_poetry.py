@@ -33,7 +33,7 @@ def test_the_form_is_told_before_and_after_as_the_mean_over_the_runs():
         "After fine-tuning, 88 % of the generated poems have the regular form of a Tang poem, compared with 5 % before."
     )
     chinese = answer(made_records.tang(runs=runs(poem_form(81.25), poem_form(93.75))), "zh")
-    assert chinese.startswith("微调后，生成的诗有 88 % 格式工整，微调前为 0 %。")
+    assert chinese.startswith("微调后，生成的诗有 88% 格式工整，微调前为 0%。")
 
 
 def test_several_prompts_are_told_with_the_lowest_and_the_highest():

@@ -97,7 +97,7 @@ def test_it_is_said_how_often_the_model_answers_in_english():
 )
 def test_words_are_fewer_than_people_s_only_if_the_interval_of_the_difference_says_so(words, says):
     told = finding(of(words))
-    sentence = told[told.index("letters form common words") : told.index("only repeat a loop")]
+    sentence = told[told.index("letters form common words") : told.index("are repeats in a loop")]
     assert says in sentence
     others = {
         "points below people's (95 % interval).",
@@ -141,7 +141,7 @@ def test_the_answers_in_chinese_are_told_apart_where_there_are_others():
         "In the texts in Chinese alone the share is 25 % (20–30), and in their own characters shuffled it is 9 %."
         in mixed
     )
-    sentence = mixed[mixed.index("In the texts in Chinese") : mixed.index("only repeat a loop")]
+    sentence = mixed[mixed.index("In the texts in Chinese") : mixed.index("are repeats in a loop")]
     assert "points below people's (95 % interval)." in sentence
     for written in ([CHINESE, CHINESE], [ENGLISH, ENGLISH]):
         assert "in Chinese alone" not in finding(of((30.0, 20.0), answers=written))
@@ -157,7 +157,7 @@ def test_the_answers_in_chinese_are_told_apart_where_there_are_others():
 )
 def test_loops_are_more_than_people_s_only_if_the_interval_of_the_difference_says_so(looped, says):
     told = finding(of((30.0, 20.0, 25.0), looped))
-    assert says in told[told.index("only repeat a loop") :]
+    assert says in told[told.index("are repeats in a loop") :]
 
 
 def test_a_share_is_none_or_all_only_if_it_is():
@@ -173,8 +173,8 @@ def test_the_answer_tells_both_prompts_in_short():
     told = answers.answer(of((90.0, 30.0, 21.0), (60.0, 40.0, 0.5), answers=[ENGLISH, CHINESE, NEITHER]))
     assert told.startswith(
         "After “My trip was”, 98 % of a text's letters form common words on average (in people's stories: 96 %). After "
-        "“我爱中国!” the share is 47 % (in people's Chinese: 78 %), and 34 % of a text's characters only repeat a loop "
-        "(in people's Chinese: 0.3 %)."
+        "“我爱中国!” the share is 47 % (in people's Chinese: 78 %), and 34 % of a text's characters are repeats in a "
+        "loop (in people's Chinese: 0.3 %)."
     )
     assert "UTF-8" not in told  # that a text holds no broken bytes says nothing of gibberish
 

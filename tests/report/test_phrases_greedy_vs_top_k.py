@@ -116,7 +116,8 @@ def test_the_probabilities_of_the_first_third_and_last_round_are_told():
 def test_the_loops_of_greedy_decoding_are_told_if_there_are_enough():
     assert (
         "Of the loops that greedy decoding fell into, 3 have at least three identical rounds; texts after our own "
-        "prompts count here too. The probability of their tokens goes from 0.30 in round 1 to 0.70" in why()
+        "prompts count here too. The average probability of their tokens is 0.30 in round 1 and 0.70 in round 3."
+        in why()
     )
     none = made_records.rounds((), texts=0)
     assert "loops of greedy" not in why(greedy=none) and "贪心解码的循环" not in why("zh", greedy=none)
@@ -191,10 +192,74 @@ def test_the_lesson_names_the_samplers_without_a_loop():
 def test_how_much_of_a_text_repeats_is_told_for_both_samplers_and_people():
     told = samplers_words.repeated(made_records.samplers())
     assert "On average, 40 % of the four-word phrases in a text by greedy decoding" in told
-    assert told.endswith("With top-k sampling it is 5 %, and in people's texts 1 %.")
+    assert "With top-k sampling it is 5 %, and in people's texts 1 %. " in told
     assert numbers(told) == numbers(samplers_words.repeated(made_records.samplers(), "zh"))
     unknown = made_records.samplers(people=made_records.text_group("people", rep_4=None))
     assert "in people's texts (nothing to judge)." in samplers_words.repeated(unknown)
+
+
+def test_loops_that_last_to_the_end_of_a_text_are_counted_after_people_s_beginnings_alone():
+    def text(prompt, spans, more=""):
+        return made_records.sample("greedy", prompt, " no" * 8 + more, looped_spans=spans)
+
+    last = len("He said" + " no" * 8)
+    measured = made_records.samplers(openings=["He said", "She said"])
+    measured.samples = [
+        text("He said", [(10, last)]),
+        text("He said", [(10, last)], more=" \n"),  # spaces at the end end no loop
+        text("She said", [(10, last)], more=" more, and other words"),
+        text("My trip", [(10, last)]),  # our own prompt
+        text("He said", []),
+        made_records.sample("top-k", "He said", " no" * 8, looped_spans=[(10, last)]),
+    ]
+    says = "In 2 of the 3 texts by greedy decoding that have a loop, the loop lasts to the end of the text."
+    assert samplers_words.repeated(measured).endswith(says)
+    assert samplers_words.repeated(measured, "zh").endswith("贪心解码有循环的 3 篇中，2 篇一直循环到文本末尾。")
+    measured.greedy.loops = 0
+    assert "lasts to the end" not in samplers_words.repeated(measured)
+
+
+# Beside published figures.
+
+
+def published(here, language="en"):
+    """The sentences on rows with a published figure and an interval here, by the label of the row."""
+    measured = made_records.samplers()
+    groups, rows = [], []
+    for label, (percent, interval) in here.items():
+        rows.append(
+            {
+                "method": label.upper(),
+                "here": label,
+                "loops_percent_published": percent,
+                "loops_percent_here": interval[0],
+            }
+        )
+        groups.append(made_records.text_group(label, loop_holtzman=estimate(*interval)))
+    measured.greedy, measured.top_k, *measured.others, measured.people = groups
+    measured.published = [{"self_bleu_4_published": 0.3, "self_bleu_4_here": 0.2} | row for row in rows]
+    return samplers_words.published(measured, language)
+
+
+def test_the_order_of_published_figures_is_compared_where_intervals_do_not_overlap():
+    people = {"people": (0.3, (0.0, 0.0, 16.0))}
+    told = published({"a": (74.0, (85.0, 64.0, 95.0)), "b": (80.0, (90.0, 70.0, 97.0))} | people)
+    assert told == (
+        "For 2 of the 3 pairs of rows, the intervals of the loops do not overlap. In 2 of these 2, the order is the "
+        "published one."
+    )
+    told = published(
+        {"a": (29.0, (90.0, 70.0, 97.0)), "b": (1.0, (0.0, 0.0, 16.0))} | {"people": (74.0, (20.0, 17.0, 30.0))}
+    )
+    assert "For 3 of the 3 pairs" in told and "In 1 of these 3, the order is the published one." in told
+    assert told.endswith("A differs most from the published figure: 29 % with A, 90 (70–97) % here.")
+
+
+def test_rows_whose_intervals_all_overlap_are_not_compared():
+    assert (
+        published({"a": (74.0, (5.0, 0.0, 20.0)), "b": (1.0, (0.0, 0.0, 16.0)), "people": (0.0, (0.0, 0.0, 16.0))})
+        == ""
+    )
 
 
 # The answer.

@@ -153,9 +153,9 @@ def test_the_finding_counts_the_verdicts_and_the_texts_in_a_loop(outputs, langua
     assert told.startswith(claims_words.tally(judgement.of_profile("cpu").claims, language))
     assert told.endswith(
         {
-            "en": "With end tokens suppressed, 3 of 4 greedy texts fall into a loop, 0 with top-k sampling, and 0 of "
-            "people's.",
-            "zh": "屏蔽结束词元时，每组 4 篇中陷入循环的：贪心解码 3 篇，top-k 采样 0 篇，人写的 0 篇。",
+            "en": "With end tokens suppressed, 3 of 4 texts by greedy decoding contain a loop, 0 by top-k sampling, "
+            "and 0 by people.",
+            "zh": "屏蔽结束词元时，每组 4 篇中含有循环的：贪心解码 3 篇，top-k 采样 0 篇，人写的 0 篇。",
         }[language]
     )
 

@@ -67,8 +67,8 @@ def test_parameters_figures_pictures_and_samples_stand_side_by_side(outputs, cap
     assert rows_of(page)[:3] == [
         '<tr><th scope="row" lang="en">k</th><td lang="en">5</td><td lang="en">40</td></tr>',
         '<tr><th scope="row" lang="en">prompts</th><td lang="zh">I, 春眠</td><td lang="en">I</td></tr>',
-        '<tr><th scope="row" lang="en">top_k, metrics, rep_4, value</th><td lang="en">5.00</td>'
-        '<td lang="en">7.50</td></tr>',
+        '<tr><th scope="row" lang="en">top_k, metrics, rep_4</th><td lang="en">5.0 (4.5–5.5)</td>'
+        '<td lang="en">7.5 (6.8–8.2)</td></tr>',
     ]
     assert page.count("data:image/svg+xml;base64,") == 2
     assert page.count('alt="Share of repeated four-word phrases and perplexity,') == 2
@@ -121,6 +121,32 @@ def test_a_figure_has_its_path_and_a_row_of_a_list_its_label():
         "groups, 3, rep_4": "2.00",
         "nested, a, b": "12,345",
     }
+
+
+def test_a_figure_stands_with_its_interval_and_those_of_every_text_are_left_out():
+    rate = {"value": 20.0, "low": 15.0, "high": 26.0}
+    measured = {"greedy": {"rep_4": rate, "by_text": [{"rep_4": 12.0}]}, "samples": [{"rep_4": 12.0}]}
+    assert side_by_side.figures(measured) == {"greedy, rep_4": "20 (15–26)"}
+
+
+def test_the_page_is_in_both_languages_and_each_leads_to_the_other(outputs):
+    english = compared(outputs)
+    pages = outputs / "small" / "compare"
+    chinese = (pages / f"{NAMES[0]}--{NAMES[1]}.zh.html").read_text(encoding="utf-8")
+    assert '<html lang="zh-CN">' in chinese and f"<title>{NAMES[0]} 与 {NAMES[1]} 并排对照</title>" in chinese
+    assert f'href="{NAMES[0]}--{NAMES[1]}.zh.html"' in english and f'href="{NAMES[0]}--{NAMES[1]}.html"' in chinese
+    assert f'href="../{NAMES[1]}/report.zh.html"' in chinese and 'href="../index.zh.html"' in chinese
+    assert names_of(chinese) == names_of(english)
+    assert "贪心解码的 4 篇文本中有 3 篇陷入循环" in chinese and "不同的参数" in chinese
+    prose = re.sub("<style>.*?</style>|<[^>]*>", " ", chinese, flags=re.DOTALL)
+    assert not re.search("Parameters|Figures|Pictures|Samples|All reports|None|Stand-ins", prose)
+
+
+def test_a_long_table_of_figures_is_folded(outputs):
+    assert "<details" not in compared(outputs)
+    put(outputs, "01_baseline", made_records.results("01_baseline", profile="small"))
+    put(outputs, "04_tang_poetry", made_records.results("04_tang_poetry", profile="small"))
+    assert re.search(r"<details[^>]*><summary>\d+ rows</summary>", compared(outputs, "01_baseline", "04_tang_poetry"))
 
 
 def test_what_only_one_of_two_has_stands_beside_a_dash():

@@ -332,6 +332,8 @@ def test_the_index_has_a_card_for_each_report_in_each_language(outputs):
         assert f'<html lang="{wording.TAGS[language]}">' in index
         answer, _ = words.headline(answers.answer(records.load(outputs / "04_tang_poetry" / "results.json"), language))
         assert f'<p class="answer">{answer}</p>' in unbroken(index)
+        _, more = words.headline(answers.answer(records.load(outputs / "05_from_scratch" / "results.json"), language))
+        assert f'<p class="more">{more}</p>' in unbroken(index)  # all of it, not the next sentence alone
         questions = re.findall('<p class="question">(.*?)</p>', index)
         assert questions == [words.question(name, language) for name in names]
     assert 'href="index.zh.html"' in english and 'href="index.html"' in chinese

@@ -223,11 +223,10 @@ def test_the_demands_are_shown_over_the_runs_and_of_each_run_folded_away(outputs
 def test_the_picture_of_the_demands_has_a_dot_for_each_run(outputs):
     figure, alt = views.FIGURES["demands"](page_of(poem_runs(), outputs))
     assert (
-        f"regular form, % of poems: Tang poets 95; before fine-tuning, {POEM} 0, 0; after fine-tuning, {POEM} 40, "
-        "60." in alt
+        f"poems of regular form, %: Tang 95; before fine-tuning, {POEM} 0, 0; after fine-tuning, {POEM} 40, 60." in alt
     )
-    assert "opposite tones, % of places: Tang poets 95; chance 50; " in alt
-    assert "rhyme, % of even-line pairs: Tang poets 90; " in alt
+    assert "places with opposite tones, %: Tang 95; chance 50; " in alt
+    assert "pairs of even lines that rhyme, %: Tang 90; " in alt
     (dots,) = [line for line in figure.axes[0].lines if list(line.get_xdata()) == [40.0, 60.0]]
     assert dots.get_marker() == "o"
     assert "demands" in views.FIGURES and views.FIGURES["demands"](page_of(results_of("05_from_scratch"), outputs))

@@ -123,6 +123,7 @@ FAMILIES = {
     "answer_{}": family(["answer_"], NOTEBOOKS),
     "bits_{}": family(["bits_"], beside_post.bits(FOUND)),
     "bits_{}_{}": {f"bits_{texts}_{model}" for texts, models in beside_post.bits(FOUND).items() for model in models},
+    "topic_{}": family(["topic_"], ["repetition", "variety", "form", "gibberish", "demands"]),
     "caption_{}": family(["caption_"], views.FIGURES),
     "cover_{}": family(["cover_"], [one.name for one in notebooks.ALL if one.cover]),
     "finding_{}_{}": family(["finding_"], ["diversity", "perplexity"], ["below", "open", "above"]),
@@ -212,3 +213,14 @@ def test_every_answer_has_a_function():
 @pytest.mark.parametrize("language", wording.LANGUAGES)
 def test_what_stands_side_by_side_has_different_names(names, language):
     assert len({wording.say(name, language) for name in names}) == len(names)
+
+
+def test_a_chinese_sentence_has_wide_brackets_around_a_range_and_no_space_before_a_per_cent_sign():
+    assert wording.chinese_marks("1.011 (0.987–1.037) 倍，47 % 的字") == "1.011（0.987–1.037） 倍，47% 的字"
+    assert wording.chinese_marks("−0.5 (−1.0 到 +0.2)，+94 (+71 – +99)") == "−0.5（−1.0 到 +0.2），+94（+71 – +99）"
+    assert wording.chinese_marks("top_k (k=5)，repetition_penalty (penalty=1.2)") == (
+        "top_k (k=5)，repetition_penalty (penalty=1.2)"
+    )
+    told = wording.say("evidence_speed", "zh", ratio="1.0 (0.9–1.1)", post_times=2.5)
+    assert "（0.9–1.1）" in told and "(" not in told
+    assert "1.0 (0.9–1.1)" in wording.say("evidence_speed", "en", ratio="1.0 (0.9–1.1)", post_times=2.5)
