@@ -8,7 +8,7 @@ from lib.core.records import (
     SelfReinforcement,
 )
 from lib.report import wording, words
-from lib.report.numbers import percent, signed, with_interval
+from lib.report.numbers import percent, signed
 from lib.report.wording import say
 
 
@@ -63,7 +63,7 @@ def published(measured: GreedyVsTopK, language: str = "en") -> str:
             "here": wording.label(farthest.here, language),
             "method": wording.label(farthest.method, language),
             "published": words.figure(farthest.loops_percent_published),
-            "value": with_interval(estimate, language),
+            "value": words.share_with_interval(estimate, language),
         }
         told.append(words.capital(say("published_farthest", language, **values)))
     return words.joined(told, language)

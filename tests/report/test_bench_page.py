@@ -63,7 +63,7 @@ def test_the_answer_begins_with_generating_in_equal_precision_and_ends_with_uneq
         in generating
     )
     assert "this project trains about as fast as KerasHub as the post uses it" in exact
-    assert "it trains more slowly than transformers with packed texts, taking 1.25 times as long" in rounded
+    assert "this project trains more slowly than transformers with packed texts, taking 1.25 times as long" in rounded
     assert "in bfloat16 when it trains, and the others in float32" in mixed
     assert "target" not in " ".join(sentences)
 

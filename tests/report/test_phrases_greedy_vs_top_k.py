@@ -251,8 +251,8 @@ def test_the_order_of_published_figures_is_compared_where_intervals_do_not_overl
     told = published(
         {"a": (29.0, (90.0, 70.0, 97.0)), "b": (1.0, (0.0, 0.0, 16.0))} | {"people": (74.0, (20.0, 17.0, 30.0))}
     )
-    assert "For 3 of the 3 pairs" in told and "In 1 of these 3, the order is the published one." in told
-    assert told.endswith("A differs most from the published figure: 29 % with A, 90 (70–97) % here.")
+    assert "For 3 of the 3 pairs" in told and "In 2 of these 3, the order is the published one." in told
+    assert told.endswith("A differs most from the published figure: 29 % with A, 90 % (70–97) here.")
 
 
 def test_rows_whose_intervals_all_overlap_are_not_compared():
