@@ -47,15 +47,15 @@ def published(measured: GreedyVsTopK, language: str = "en") -> str:
     """Say in how many pairs of samplers the loops have the published order, and which sampler differs most."""
     here = {group.label: group.metrics["loop_holtzman"] for group in measured.groups}
     rows = [row for row in measured.published if row.here in here]
-    pairs = list(itertools.combinations(rows, 2))
     apart = []
-    for one, other in pairs:
+    for one, other in itertools.combinations(rows, 2):
         lower, higher = sorted((one, other), key=lambda row: here[row.here].value)
         if words.apart(here[lower.here], here[higher.here]):
             apart.append(lower.loops_percent_published < higher.loops_percent_published)
     if not apart:
         return ""
-    told = [say("published_order", language, apart=len(apart), pairs=len(pairs), same=sum(apart))]
+    order = "published_order_all" if all(apart) else "published_order"
+    told = [say(order, language, apart=len(apart), same=sum(apart))]
     farthest = max(rows, key=lambda row: abs(row.loops_percent_published - here[row.here].value))
     estimate = here[farthest.here]
     if not estimate.low <= farthest.loops_percent_published <= estimate.high:
@@ -65,7 +65,7 @@ def published(measured: GreedyVsTopK, language: str = "en") -> str:
             "published": words.figure(farthest.loops_percent_published),
             "value": words.share_with_interval(estimate, language),
         }
-        told.append(words.capital(say("published_farthest", language, **values)))
+        told.append(say("published_farthest", language, **values))
     return words.joined(told, language)
 
 

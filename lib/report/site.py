@@ -327,14 +327,14 @@ def _bench_card(profile: str, language: str) -> dict | None:
     if profile == BENCH or not (folder / "report.html").is_file():
         return None
     try:
-        answer, _ = words.headline(answers.answer(records.load(folder / RESULTS), language))
+        first, more = words.headline(answers.answer(records.load(folder / RESULTS), language))
     except (UserError, FileNotFoundError) as error:
         print(f"The index leaves the bench out: {error}", flush=True)
         return None
     return {
         "link": f"../{BENCH}/{BENCH}/{report_name(language)}",
         "title": words.title(BENCH, language),
-        "answer": answer,
+        "answer": wording.say("sentence_space", language).join([first, words.headline(more)[0]]).strip(),
     }
 
 

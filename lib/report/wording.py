@@ -15,7 +15,7 @@ from lib.core.errors import UserError
 LANGUAGES = ("en", "zh")
 NAMES = {"en": "English", "zh": "中文"}
 TAGS = {"en": "en", "zh": "zh-CN"}  # for the attribute `lang`
-RANGE = re.compile(r" ?\(([+−-]?[\d.,]+ ?(?:–|到) ?[+−-]?[\d.,]+)\)")
+RANGE = re.compile(r" ?\(([+−-]?[\d.,]+ ?(?:–|到) ?[+−-]?[\d.,]+)\) ?")
 PERCENT = re.compile(r"(?<=[\d)）]) %")
 
 

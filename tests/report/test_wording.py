@@ -216,7 +216,7 @@ def test_what_stands_side_by_side_has_different_names(names, language):
 
 
 def test_a_chinese_sentence_has_wide_brackets_around_a_range_and_no_space_before_a_per_cent_sign():
-    assert wording.chinese_marks("1.011 (0.987–1.037) 倍，47 % 的字") == "1.011（0.987–1.037） 倍，47% 的字"
+    assert wording.chinese_marks("1.011 (0.987–1.037) 倍，47 % 的字") == "1.011（0.987–1.037）倍，47% 的字"
     assert wording.chinese_marks("−0.5 (−1.0 到 +0.2)，+94 (+71 – +99)") == "−0.5（−1.0 到 +0.2），+94（+71 – +99）"
     assert wording.chinese_marks("top_k (k=5)，repetition_penalty (penalty=1.2)") == (
         "top_k (k=5)，repetition_penalty (penalty=1.2)"
