@@ -54,8 +54,8 @@ def published(measured: GreedyVsTopK, language: str = "en") -> str:
             apart.append(lower.loops_percent_published < higher.loops_percent_published)
     if not apart:
         return ""
-    order = "published_order_all" if all(apart) else "published_order"
-    told = [say(order, language, apart=len(apart), same=sum(apart))]
+    counts = {"apart": len(apart), "same": sum(apart)}
+    told = [say("published_order_all" if all(apart) else "published_order", language, **counts)]
     farthest = max(rows, key=lambda row: abs(row.loops_percent_published - here[row.here].value))
     estimate = here[farthest.here]
     if not estimate.low <= farthest.loops_percent_published <= estimate.high:

@@ -449,7 +449,7 @@ def test_whatever_can_be_one_of_a_few_has_words_of_its_own(language):
 
 def test_texts_that_are_the_same_as_greedy_s_are_counted():
     told = samplers_words.same_as_greedy(made_records.samplers())
-    assert told == "So many texts are the same as greedy decoding's, token by token: 1 of 4 texts by top_p p=0.9."
+    assert told == "Some samplers sometimes wrote exactly the text of greedy decoding: top_p p=0.9 in 1 of 4 texts."
     none = made_records.samplers(same_as_greedy={"top-k": 0})
     assert samplers_words.same_as_greedy(none).startswith("No other sampler wrote")
     assert samplers_words.same_as_greedy(none, "zh").startswith("没有其他解码方法")

@@ -195,9 +195,9 @@ def test_calls_got_faster_by_the_interval_of_the_ratio_of_pairs(ratio, told):
     assert f": {told}" in said and "over 3 pairs of calls" in said
     assert "takes 3.5 times as long as a later one" in said
     short = {
-        "faster after fine-tuning": "and later calls take less time.",
-        "slower after fine-tuning": "and later calls take more time.",
-        "the same within a tenth": "and later calls take the same time within a tenth.",
+        "faster after fine-tuning": "; generating takes less time than before fine-tuning.",
+        "slower after fine-tuning": "; generating takes more time than before fine-tuning.",
+        "the same within a tenth": "; generating takes as long as before fine-tuning, within a tenth.",
         "not decided": "vary too much to tell whether they changed.",
     }
     assert answers.answer(results(speed_ratio=ratio)).endswith(short[told])
@@ -212,7 +212,7 @@ def test_the_answer_tells_lengths_style_bits_and_speed_in_three_sentences():
     assert told.startswith("After fine-tuning on 16 stories the model ends its texts sooner: their median length is 30")
     assert "instead of 197 or more." in told
     assert "comes closer to people's, but a classifier still ranks the person's text above the model's in 80 %" in told
-    assert "The more stories it trains on, up to the 120 tried here, the better it predicts unseen texts" in told
+    assert "The more stories it trains on (up to 120 here), the better it predicts unseen texts" in told
     assert len(sentences(told)) == 3
 
 
