@@ -65,7 +65,7 @@ DEMANDS = {  # the demands on a poem, as their panels are named
     "well_formed": "poems of regular form, %",
     "rhyme": "pairs of even lines that rhyme, %",
     "parallel_tones": "places with opposite tones, %",
-    "parallel_words": "matching words: random pairs that match less, %",
+    "parallel_words": "matching words, %",
 }
 BLUE, ORANGE, GREY, GREEN = "#2f6db3", "#d9822b", "#9aa0a8", "#4a9b6e"
 INK, LIGHT = "#1c2024", "#e4e7eb"  # of text and lines that have no colour of their own, on a light and on a dark page

@@ -114,21 +114,34 @@ def _poem_groups(page: Page) -> list[tuple[str, list[PoemForm], dict[str, Estima
     measured = page.measured
     if hasattr(measured, "fine_tuned"):
         theirs = measured.fine_tuned
-        own = [
+        groups = [
             (page.say("group_scratch", prompt=prompt), [run.form_by_prompt[prompt] for run in measured.runs], over)
             for prompt, over in measured.form_over_runs.items()
         ]
         forms = [run.form_by_prompt[theirs.prompt] for run in theirs.runs]
-        return [*own, (page.say("group_fine_tuned", prompt=theirs.prompt), forms, theirs.form_over_runs)]
-    before = [
-        (page.say("group_before", prompt=prompt), [run.before_by_prompt[prompt] for run in measured.runs], over)
-        for prompt, over in measured.before_over_runs.items()
-    ]
-    after = [
-        (page.say("group_after", prompt=prompt), [run.form_by_prompt[prompt] for run in measured.runs], over)
-        for prompt, over in measured.after_over_runs.items()
-    ]
-    return before + after
+        groups.append((page.say("group_fine_tuned", prompt=theirs.prompt), forms, theirs.form_over_runs))
+    else:
+        groups = [
+            (page.say("group_before", prompt=prompt), [run.before_by_prompt[prompt] for run in measured.runs], over)
+            for prompt, over in measured.before_over_runs.items()
+        ]
+        groups += [
+            (page.say("group_after", prompt=prompt), [run.form_by_prompt[prompt] for run in measured.runs], over)
+            for prompt, over in measured.after_over_runs.items()
+        ]
+    return [(name, *_of_several_poems(forms, over)) for name, forms, over in groups]
+
+
+def _of_several_poems(
+    runs: list[PoemForm], over_runs: dict[str, Estimate]
+) -> tuple[list[PoemForm], dict[str, Estimate]]:
+    """Leave out the shares that no run could judge in more than one poem: such a share has no interval."""
+    kept = {share for share in over_runs if any(run.shares[share].has_interval for run in runs)}
+
+    def of(shares: dict[str, Estimate]) -> dict[str, Estimate]:
+        return {share: one if share in kept else Estimate(value=None) for share, one in shares.items()}
+
+    return [run.model_copy(update={"shares": of(run.shares)}) for run in runs], of(over_runs)
 
 
 @view
