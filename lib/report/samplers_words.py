@@ -42,7 +42,7 @@ def _lasting(measured: GreedyVsTopK) -> int:
 
 
 def published(measured: GreedyVsTopK, language: str = "en") -> str:
-    """Say which sampler differs most from its published share of texts that end in a loop; `""` if none clearly does."""
+    """Say which sampler differs most from its published share of loops; `""` if none clearly does."""
     here = {group.label: group.metrics["loop_holtzman"] for group in measured.groups}
     apart = [row for row in measured.published if words.side_of(here[row.here], row.loops_percent_published) != "open"]
     if not apart:
