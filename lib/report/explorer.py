@@ -17,6 +17,7 @@ SCRIPT = {"place": ("place", "places"), "written": ("token", "rank"), "kept": ("
     "row_cut": (),
     "others": ("most",),
     "drawn": ("tokens",),
+    "percent": ("value",),
     "off": (),
     "other": (),
 }

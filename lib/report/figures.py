@@ -65,7 +65,7 @@ DEMANDS = {  # the demands on a poem, as their panels are named
     "well_formed": "poems of regular form, %",
     "rhyme": "pairs of even lines that rhyme, %",
     "parallel_tones": "places with opposite tones, %",
-    "parallel_words": "matching words, %",
+    "parallel_words": "match of the words in couplets, 0 to 100",
 }
 BLUE, ORANGE, GREY, GREEN = "#2f6db3", "#d9822b", "#9aa0a8", "#4a9b6e"
 INK, LIGHT = "#1c2024", "#e4e7eb"  # of text and lines that have no colour of their own, on a light and on a dark page
@@ -283,7 +283,7 @@ def repetition_probability(lines: dict[str, Rounds], language: str = "en") -> tu
         # The label stands at the end of its line, on the side where no other line is near.
         others = [end for other, end in ends.items() if other != name]
         below = bool(others) and min(others, key=lambda end: abs(end - values[-1])) > values[-1]
-        edges = (lows if below else highs)[len(known) // 3 :] or values
+        edges = (lows if below else highs)[max(0, len(known) // 2 - 1) :] or values
         axes.annotate(
             wording.label(name, language),
             (len(values), min(edges) if below else max(edges)),

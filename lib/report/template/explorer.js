@@ -35,8 +35,8 @@ function drawOne(weights) {
 
 function percent(share) {
   const value = 100 * share;
-  if (value > 0 && value < 0.001) return "< 0.001 %";
-  return `${value === 0 || value === 100 ? value : value.toPrecision(value < 0.995 ? 2 : value < 99.95 ? 3 : 4)} %`;
+  if (value > 0 && value < 0.001) return "< 0.001";
+  return `${value === 0 || value === 100 ? value : value.toPrecision(value < 0.995 ? 2 : value < 99.95 ? 3 : 4)}`;
 }
 
 function fill(template, values) {
@@ -84,7 +84,7 @@ function startExplorer(box) {
     show("k", k === Infinity ? data.say.off : String(k));
     show("p", p >= 1 ? data.say.off : p.toFixed(2));
 
-    const soFar = [make("b", text.prompt), make("span", text.written.slice(0, place).join("")), make("mark", " ? ")];
+    const soFar = [make("b", text.prompt), make("span", text.written.slice(0, place).join("")), make("mark", " [?] ")];
     part("so-far").replaceChildren(...soFar);
     const written = { token: data.vocabulary[text.tokens[place]], rank: text.ranks[place] };
     part("written").textContent = fill(data.say.written, written);
@@ -98,7 +98,7 @@ function startExplorer(box) {
     weights = [...chances.map((chance, one) => (kept[one] ? chance : 0)), others];
     drawRows(text.tokens[place], chances, kept, total, rest, others);
     const cut = total > 1 - 1e-6 ? 0 : 1 - total; // the sum of many probabilities is not exactly 1
-    const told = { count: kept.filter(Boolean).length, most: best.length, cut: percent(cut) };
+    const told = { count: kept.filter(Boolean).length, most: best.length, cut: fill(data.say.percent, { value: percent(cut) }) };
     part("kept").textContent = fill(others > 0 ? data.say.beyond : data.say.kept, told);
     part("drawn").textContent = "";
   }
@@ -124,7 +124,7 @@ function startExplorer(box) {
     const heading = make("th", "");
     heading.scope = "row";
     heading.append(make(isWritten ? "mark" : "span", name));
-    const told = make("td", share === null ? data.say.row_cut : percent(share), "number");
+    const told = make("td", share === null ? data.say.row_cut : fill(data.say.percent, { value: percent(share) }), "number");
     const cell = make("td", "", "bars");
     cell.append(bar);
     made.append(heading, cell, told);
