@@ -185,7 +185,7 @@ def test_the_explorer_draws_and_follows_its_sliders(chromium, page_files):
         page.get_by_role("button", name="Draw ten times").click()
         assert page.locator("[data-part=drawn]").inner_text().split() == ["Drawn:", *["␣the"] * 10]
         slide(page, "position", 2)
-        assert page.locator("[data-part=so-far]").inner_text().split() == ["My", "trip", "was", "the", "the", "?"]
+        assert page.locator("[data-part=so-far]").inner_text().split() == ["My", "trip", "was", "the", "the", "[?]"]
         assert page.locator("[data-part=drawn]").inner_text() == ""
         page.locator("[data-part=text]").select_option("1")
         assert "↵, the token of rank 3" in page.locator("[data-part=written]").inner_text()
