@@ -22,10 +22,21 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
+def _base(tmp_path_factory):
+    """The temporary folder of the whole test run, whichever of its processes asks."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory):
-    """No test reads or fills the user's cache."""
+    """No test reads or fills the user's cache. The processes of a test run share the programs that JAX compiles."""
+    from lib.core import programs
+
     folder = tmp_path_factory.mktemp("cache")
+    shared = _base(tmp_path_factory) / programs.NAME
+    shared.mkdir(exist_ok=True)
+    (folder / programs.NAME).symlink_to(shared)
     os.environ["REPORT_CACHE"] = str(folder)
     yield folder
     del os.environ["REPORT_CACHE"]
@@ -103,8 +114,7 @@ def smoke_outputs(tmp_path_factory, own_cache):
     from lib import notebooks, runner
     from lib.core import locks
 
-    base = tmp_path_factory.getbasetemp()
-    made = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "smoke-reports"
+    made = _base(tmp_path_factory) / "smoke-reports"
     made.mkdir(exist_ok=True)
     with locks.only_one(made), pytest.MonkeyPatch.context() as patch:
         patch.setenv("REPORT_OUTPUTS", str(made))

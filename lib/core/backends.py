@@ -8,10 +8,11 @@ import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from lib.core import environment
+from lib.core import environment, programs
 from lib.core.errors import UserError
 
 BACKENDS = ("tensorflow", "jax")
@@ -75,6 +76,8 @@ def select(backend: str = "auto", precision: str = "auto", deterministic: bool =
     - Deterministic operations: TensorFlow has them without XLA only, so it is off with them, and a run that is to be
       repeated bit for bit is no run to be timed. JAX on a CPU is deterministic in any case.
     - GPU memory: taken as it is needed, so that another program can use the GPU as well.
+    - Compiled programs: JAX keeps them in the cache, see `programs`, but for those of `compiling_anew`. TensorFlow
+      compiles anew in every process.
 
     TensorFlow carries the data (`tf.data`) in any case.
 
@@ -204,7 +207,38 @@ def _set_up_jax() -> bool:
     import tensorflow as tf
 
     tf.config.set_visible_devices([], "GPU")  # TensorFlow only reads data here
+    if kept := programs.folder():
+        programs.drop_damaged(kept)
+        _keep_programs_in(kept)
     return jax.default_backend() == "gpu"
+
+
+def _keep_programs_in(folder: Path) -> None:
+    import jax
+    from jax.experimental.compilation_cache import compilation_cache
+
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    compilation_cache.reset_cache()  # else JAX goes on with the folder that it used first
+
+
+@contextlib.contextmanager
+def compiling_anew():
+    """Compile every program of the block, also one that an earlier run has kept; what is compiled is kept.
+
+    The first call of a function is timed in such a block, so that it means the same in every run.
+    """
+    if selected is None or selected.backend != "jax" or (kept := programs.folder()) is None:
+        yield
+        return
+    with tempfile.TemporaryDirectory() as new:
+        _keep_programs_in(Path(new))
+        try:
+            yield
+        finally:
+            _keep_programs_in(kept)
+            programs.adopt(Path(new), kept)
 
 
 def _set_up_tensorflow(deterministic: bool) -> bool:

@@ -74,7 +74,7 @@ def measure(causal_lm, prompts: list[str], max_length: int, fewest: int, label: 
         written.append(causal_lm.generate(prompts, max_length=length, stop_token_ids=None))
 
     progress.note(f"timing {label}, first call")
-    with compiling.watch() as watch:
+    with backends.compiling_anew(), compiling.watch() as watch:
         first = stopwatch(call)
     later = repeat(call, fewest, label)
     characters = [

@@ -1,5 +1,6 @@
 """Fit a training step into the memory, and record the loss and time of every step."""
 
+import contextlib
 import gc
 import time
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from lib.core import progress
+from lib.core import backends, progress
 from lib.core.errors import UserError
 from lib.models import memory
 
@@ -130,15 +131,20 @@ class StepLog(keras.callbacks.Callback):
         num_steps: The number of steps, for the progress bar.
         parts: The number of parts in a batch, see `Batch`.
         label: The text of the progress bar.
+        compiles_anew: Whether the first step compiles also where an earlier training has kept the program.
     """
 
-    def __init__(self, num_steps: int, parts: int = 1, label: str = "fine-tuning"):
+    def __init__(self, num_steps: int, parts: int = 1, label: str = "fine-tuning", compiles_anew: bool = True):
         super().__init__()
-        self.num_steps, self.parts, self.label = num_steps, parts, label
+        self.num_steps, self.parts, self.label, self.compiles_anew = num_steps, parts, label, compiles_anew
         self.rows = []
+        self._first_step = contextlib.ExitStack()
 
     def on_train_begin(self, logs=None):
         progress.note(f"{self.label}; the first step compiles")
+        self._first_step.close()  # of a training that failed
+        if self.compiles_anew:
+            self._first_step.enter_context(backends.compiling_anew())
         self.rows, self._last = [], time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None):
@@ -146,6 +152,7 @@ class StepLog(keras.callbacks.Callback):
             return
         mean_loss = float(logs["loss"])  # waits for the device
         now = time.perf_counter()
+        self._first_step.close()
         step = len(self.rows) + 1
         before = self.rows[-1]["mean_loss"] * (step - 1) if self.rows else 0.0
         self.rows.append(
@@ -158,7 +165,7 @@ class StepLog(keras.callbacks.Callback):
                 "seconds": now - self._last,
             }
         )
-        self._last = now
+        self._last = now if step > 1 else time.perf_counter()
         progress.step(step, self.num_steps, f"{self.label}, loss {self.rows[-1]['loss']:.2f}")
 
     def table(self) -> pd.DataFrame:

@@ -62,7 +62,7 @@ def train(causal_lm, weights: list, texts: list[str], recipe: Recipe, label: str
         adam = keras.optimizers.Adam(batch.schedule(schedule), gradient_accumulation_steps=batch.accumulation)
         trainee.compile(optimizer=adam, **recipe.compile_options)
         train_batches = packing.batches(trainee, texts, batch.size, steps * batch.parts, recipe.seed)
-        log = fitting.StepLog(steps, batch.parts, label)
+        log = fitting.StepLog(steps, batch.parts, label, compiles_anew=False)
         trainee.fit(train_batches, shuffle=False, callbacks=[log], verbose=0)
     finally:
         preprocessor.add_end_token = appends
