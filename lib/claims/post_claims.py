@@ -13,6 +13,7 @@ from lib.core.records import Claim, ClaimKind, Effect, Estimate, PostText, Verdi
 FEW = 500  # stories; the post takes them to be enough
 DEMANDS = ("well_formed", "rhyme", "parallel_words", "parallel_tones")
 MANY = 4 * FEW  # the fewest stories that 500 are held against
+ENOUGH = 0.5  # of the stories that the post trains on: fewer do not test what it says of the style
 
 Effects = dict[tuple[str, str], Estimate]
 """By the name of the measure and, where there is one for each prompt, the prompt."""
@@ -91,10 +92,12 @@ def _gibberish(found: Experiments, figures: dict, post_texts: list[PostText]) ->
 
 def _style(found: Experiments, figures: dict, post_texts: list[PostText]) -> tuple[Effects, dict]:
     style, training = found.reddit.measured.style, found.reddit.measured.training
-    return {
+    stories, post_stories = training.steps * training.batch_size, _stories_of_the_post(figures)
+    effects = {
         ("nearer_to_people", ""): rules.minus(style.after_minus_before["auc"]),
         ("not_told_apart", ""): rules.minus(style.after_minus_floor["auc"]),
-    }, {
+    }
+    return effects if stories >= ENOUGH * post_stories else {}, {
         "before": _told(style.auc.before),
         "after": _told(style.auc.after),
         "floor": _told(style.auc.people),
@@ -102,9 +105,13 @@ def _style(found: Experiments, figures: dict, post_texts: list[PostText]) -> tup
         "words_after": _told(style.jsd.after),
         "words_floor": _told(style.jsd.people),
         "texts": style.texts,
-        "stories": training.steps * training.batch_size,
-        "post_stories": figures["reddit"]["num_steps"] * figures["reddit"]["batch_size"],
+        "stories": stories,
+        "post_stories": post_stories,
     }
+
+
+def _stories_of_the_post(figures: dict) -> int:
+    return figures["reddit"]["num_steps"] * figures["reddit"]["batch_size"]
 
 
 def _few_stories(found: Experiments, figures: dict, post_texts: list[PostText]) -> tuple[Effects, dict]:
@@ -113,7 +120,7 @@ def _few_stories(found: Experiments, figures: dict, post_texts: list[PostText]) 
     tested = curve.last_minus_500 is not None and most >= MANY
     return {("gain_beyond_500", ""): curve.last_minus_500} if tested else {}, {
         "most": most,
-        "post_stories": figures["reddit"]["num_steps"] * figures["reddit"]["batch_size"],
+        "post_stories": _stories_of_the_post(figures),
         "points": [[point.stories, point.bits_per_character.value] for point in curve.points],
     }
 
@@ -134,6 +141,9 @@ def _fine_tuning_needed(found: Experiments, figures: dict, post_texts: list[Post
     more = {
         ("well_formed_more", prompt): shares["well_formed"] for prompt, shares in measured.after_minus_before.items()
     }
+    for share in ("rhyme", "parallel_words"):
+        for prompt, shares in measured.after_minus_chance.items():
+            more[f"{share}_above_chance", prompt] = shares[share]
     return more, {"demands": demands(found)}
 
 

@@ -219,6 +219,7 @@ def _keep_programs_in(folder: Path) -> None:
 
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    jax.config.update("jax_persistent_cache_enable_xla_caches", "none")  # else the folder is part of a program's name
     jax.config.update("jax_compilation_cache_dir", str(folder))
     compilation_cache.reset_cache()  # else JAX goes on with the folder that it used first
 

@@ -80,7 +80,18 @@ def ends_cause(measured: RedditFinetune, language: str = "en") -> str:
 def _median(lengths: TextLengths, language: str) -> str:
     """Tell the median length; "or more" where fewer than half of the texts were ended before the limit."""
     told = words.figure(lengths.median_new_tokens.value)
-    return say("or_more", language, figure=told) if 2 * lengths.ended < lengths.texts else told
+    return say("or_more", language, figure=told) if _is_cut(lengths) else told
+
+
+def _is_cut(lengths: TextLengths) -> bool:
+    """Return whether so many texts reached the limit that the median is a lower limit."""
+    return 2 * lengths.ended < lengths.texts
+
+
+def _length(lengths: TextLengths, language: str) -> str:
+    """Tell the median length with its unit, and that it is a lower limit where it is."""
+    told = words.figure(lengths.median_new_tokens.value)
+    return say("length_at_least" if _is_cut(lengths) else "length_told", language, figure=told)
 
 
 def style(measured: RedditFinetune, language: str = "en") -> str:
@@ -184,8 +195,8 @@ def lengths_in_short(measured: RedditFinetune, language: str) -> str:
         "reddit_shorter" if shorter else "reddit_longer" if longer else "reddit_as_long",
         language,
         stories=measured.training.steps * measured.training.batch_size,
-        before=_median(before, language),
-        after=_median(after, language),
+        before=_length(before, language),
+        after=_length(after, language),
     )
 
 

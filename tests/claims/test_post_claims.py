@@ -92,9 +92,23 @@ def test_broken_bytes_and_english_words_are_no_evidence_for_gibberish():
     ],
 )
 def test_the_style_is_judged_by_generated_texts(nearer, apart, verdict):
+    assert claim("style", reddit=styled(nearer, apart, steps=500)).verdict is verdict
+
+
+def styled(nearer, apart, steps):
+    """A fine-tuning on so many steps of 32 stories; the post's code takes 500."""
     reddit = made_records.reddit()
+    reddit.training.steps, reddit.training.batch_size = steps, 32
     reddit.style.after_minus_before["auc"], reddit.style.after_minus_floor["auc"] = nearer, apart
-    assert claim("style", reddit=reddit).verdict is verdict
+    return reddit
+
+
+@pytest.mark.parametrize(("steps", "is_tested"), [(249, False), (250, True)])
+def test_a_small_training_does_not_test_what_the_post_says_of_the_style(steps, is_tested):
+    judged = claim("style", reddit=styled(estimate(0.0, -0.04, 0.04), estimate(0.3, 0.2, 0.4), steps))
+    assert (judged.verdict is Verdict.DOES_NOT_HOLD) == is_tested == bool(judged.effects)
+    assert (judged.verdict is Verdict.NOT_TESTED) == (not is_tested)
+    assert (judged.evidence["stories"], judged.evidence["post_stories"]) == (32 * steps, 16000)
 
 
 @pytest.mark.parametrize(
@@ -140,10 +154,25 @@ def test_greedy_loops_are_compared_with_top_k_on_the_same_beginnings(low, high, 
 )
 def test_whether_chinese_needs_fine_tuning_is_judged_for_each_script_of_the_prompt(simplified, traditional, verdict):
     prompts = {"春眠不觉晓": simplified, "春眠不覺曉": traditional}
-    tang = made_records.tang(after_minus_before={name: {"well_formed": one} for name, one in prompts.items()})
-    judged = claim("fine_tuning_needed", tang=tang)
-    assert judged.verdict is verdict
-    assert [effect.of for effect in judged.effects] == list(prompts)
+    reached = estimate(50, 40, 60)
+    judged = claim("fine_tuning_needed", tang=demanding(prompts, dict.fromkeys(prompts, reached)))
+    assert judged.verdict is (Verdict.HOLDS_IN_PART if verdict is not Verdict.HOLDS else verdict)
+    assert [(effect.measure, effect.of) for effect in judged.effects] == [
+        (measure, prompt)
+        for measure in ("well_formed_more", "rhyme_above_chance", "parallel_words_above_chance")
+        for prompt in prompts
+    ]
+    missed = estimate(1, -5, 7)
+    judged = claim("fine_tuning_needed", tang=demanding(prompts, dict.fromkeys(prompts, missed)))
+    assert judged.verdict is (Verdict.HOLDS_IN_PART if verdict is Verdict.HOLDS else verdict)
+
+
+def demanding(form, others):
+    """A fine-tuning on poems that gains so much form, and so much rhyme and parallelism above chance, by prompt."""
+    return made_records.tang(
+        after_minus_before={prompt: {"well_formed": one} for prompt, one in form.items()},
+        after_minus_chance={prompt: {"rhyme": one, "parallel_words": one} for prompt, one in others.items()},
+    )
 
 
 def test_a_small_model_does_not_test_what_the_post_says_of_a_large_one():

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from lib.core import backends
+from lib.core import backends, programs
 from lib.core.errors import UserError
 
 # What a CPU gets; the second where it multiplies bfloat16.
@@ -164,3 +164,98 @@ def test_deterministic_operations_turn_xla_off_on_tensorflow_and_are_told():
         "print(config.is_op_determinism_enabled())"
     )
     assert done.stdout.splitlines() == ["tensorflow, float32, XLA off, deterministic operations", "True"]
+
+
+# Compiled programs.
+
+COMPILES = """
+import sys
+import jax
+from lib.core import backends
+counted = {"hits": 0, "compiled": 0}
+
+def count(event, **_):
+    counted["hits"] += event == "/jax/compilation_cache/cache_hits"
+
+jax.monitoring.register_event_listener(count)
+backends.select("jax")
+double = lambda: jax.jit(lambda x: 2 * x + 3)(jax.numpy.arange(7)).tolist()
+"""
+
+
+@pytest.fixture
+def compiling(monkeypatch, tmp_path):
+    """Runs code in a process that keeps its programs in an own cache; returns what it printed."""
+    monkeypatch.setenv("REPORT_CACHE", str(tmp_path / "cache"))
+
+    def run_it(code):
+        done = run(COMPILES + code)
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert "persistent compilation cache" not in done.stderr
+        return done.stdout.split()
+
+    return run_it
+
+
+def kept(tmp_path):
+    return sorted((tmp_path / "cache" / "programs").glob("*/*-cache"))
+
+
+def test_a_program_that_one_run_has_compiled_the_next_run_finds(compiling, tmp_path):
+    assert compiling("double(); print(counted['hits'])") == ["0"]
+    files = kept(tmp_path)
+    assert files and len({file.parent for file in files}) == 1
+    told = compiling("print(*double()); print(counted['hits'])")
+    assert told[:7] == [str(2 * number + 3) for number in range(7)] and int(told[7]) == len(files)
+    assert kept(tmp_path) == files
+
+
+def test_what_is_timed_as_a_first_call_compiles_whatever_is_kept_and_is_kept_too(compiling, tmp_path):
+    anew = "with backends.compiling_anew(): double()\n"
+    assert compiling(f"{anew}print(counted['hits'])") == ["0"]
+    files = kept(tmp_path)
+    assert files
+    assert compiling(f"{anew}print(counted['hits'])") == ["0"]
+    assert int(compiling("double(); print(counted['hits'])")[0]) == len(files)
+    other = "print(jax.jit(lambda x: x - 1)(5)); print(counted['hits'])"
+    assert compiling(f"{anew}{other}") == ["4", "0"]  # the block over, programs are kept and found again
+    assert compiling(other) == ["4", "1"]
+    files = kept(tmp_path)
+    assert kept(tmp_path) == files
+    assert not [file for file in (tmp_path / "cache" / "programs").rglob("*") if file.name.startswith(".")]
+
+
+def test_a_program_that_is_cut_off_is_compiled_and_kept_again_without_a_warning(compiling, tmp_path):
+    compiling("double()")
+    for file in kept(tmp_path):
+        file.write_bytes(file.read_bytes()[:-5])
+    assert compiling("print(counted['hits']); print(*double())")[1:] == [str(2 * number + 3) for number in range(7)]
+    assert int(compiling("double(); print(counted['hits'])")[0]) == len(kept(tmp_path))
+
+
+def test_where_no_program_can_be_kept_each_run_compiles(compiling, tmp_path):
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "programs").write_text("a file")
+    told = compiling("print(*double())\nwith backends.compiling_anew(): print(*double())")
+    assert told == 2 * [str(2 * number + 3) for number in range(7)]
+
+
+def test_each_kind_of_processor_has_programs_of_its_own(monkeypatch, tmp_path):
+    monkeypatch.setenv("REPORT_CACHE", str(tmp_path / "cache"))
+    folders = set()
+    for flags in ("sse4_2 avx2", "sse4_2 avx2 avx512f"):
+        for speed in ("2000.000", "3193.512"):  # which says nothing about the kind
+            (tmp_path / "cpuinfo").write_text(f"model name\t: A CPU\ncpu MHz\t: {speed}\nflags\t: {flags}\n")
+            folders.add(programs.folder(str(tmp_path / "cpuinfo")))
+    assert len(folders) == 2 and all(folder.is_dir() for folder in folders)
+    assert programs.folder(str(tmp_path / "none")).is_dir()
+
+
+def test_on_tensorflow_nothing_is_turned_off():
+    done = run(
+        "from lib.core import backends\n"
+        "with backends.compiling_anew(): pass\n"
+        "backends.select('tensorflow')\n"
+        "with backends.compiling_anew(): print('went on')"
+    )
+    assert done.stdout.split() == ["went", "on"]

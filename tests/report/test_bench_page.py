@@ -41,10 +41,8 @@ def test_a_ratio_says_whether_it_is_faster_or_slower(here, told):
 
 def test_a_loss_names_the_other_side_and_the_time_that_it_takes():
     told = bench_words.against(pair([50.0, 80.0, 40.0]))
-    assert told.startswith("more slowly than the post's KerasHub code, taking 2.0 times as long")
-    assert bench_words.against(pair([50.0, 80.0, 40.0]), "zh").startswith(
-        "比博客的 KerasHub（TensorFlow）慢，用时是其 2.0 倍"
-    )
+    assert told.startswith("more slowly than the post's KerasNLP code, taking 2.0 times as long")
+    assert bench_words.against(pair([50.0, 80.0, 40.0]), "zh").startswith("比博客的代码（KerasNLP）慢，用时是其 2.0 倍")
 
 
 def test_the_answer_begins_with_generating_in_equal_precision_and_ends_with_unequal():
@@ -58,12 +56,12 @@ def test_the_answer_begins_with_generating_in_equal_precision_and_ends_with_uneq
         "In this unequal comparison",
     ]
     generating, _, exact, rounded, mixed, unequal = sentences
-    assert "1.55 times as fast as the post's KerasHub code (1.50 to 1.60)" in unequal
+    assert "1.55 times as fast as the post's KerasNLP code (1.50 to 1.60)" in unequal
     assert (
-        "this project's own decoding step generates one text 1.5 times as fast as the post's KerasHub code"
+        "this project's own decoding step generates one text 1.5 times as fast as the post's KerasNLP code"
         in generating
     )
-    assert "this project trains about as fast as the post's KerasHub code" in exact
+    assert "this project trains about as fast as the post's KerasNLP code" in exact
     assert "this project trains more slowly than transformers with packed texts, taking 1.25 times as long" in rounded
     assert "in bfloat16 when it trains, and the others in float32" in mixed
     assert "target" not in " ".join(sentences)
@@ -187,7 +185,7 @@ def test_the_index_links_to_the_page_only_if_there_is_one(tmp_path, monkeypatch)
     assert link not in site.render_index("cpu").read_text(encoding="utf-8")  # records without a page
     (folder / "report.html").write_text("the page", encoding="utf-8")
     index = html.unescape(site.render_index("cpu").read_text(encoding="utf-8"))
-    assert link in index and "1.5 times as fast as the post's KerasHub code" in index
+    assert link in index and "1.5 times as fast as the post's KerasNLP code" in index
     link = link.replace("report.html", "report.zh.html")
     assert link in (tmp_path / "cpu" / "index.zh.html").read_text(encoding="utf-8")
     assert "../bench/bench/" not in site.render_index("bench").read_text(encoding="utf-8")

@@ -71,8 +71,11 @@ def test_the_evidence_on_few_stories_compares_about_500_with_the_most():
 
 
 @pytest.mark.parametrize("name", post_claims.CLAIMS)
-def test_a_claim_s_evidence_is_a_short_sentence_with_a_figure(name):
-    english, chinese = (claim(name, language)["evidence"] for language in wording.LANGUAGES)
+@pytest.mark.parametrize("steps", [4, 500])  # of 32 stories: too few to judge the style, and as many as in the post
+def test_a_claim_s_evidence_is_a_short_sentence_with_a_figure(name, steps):
+    reddit = made_records.reddit()
+    reddit.training.steps, reddit.training.batch_size = steps, 32
+    english, chinese = (claim(name, language, reddit=reddit)["evidence"] for language in wording.LANGUAGES)
     assert len(english.split()) <= 25 and len(re.findall("[\u4e00-\u9fff]", chinese)) <= 40
     assert english.endswith(".") and chinese.endswith("。")
     assert english[0].isupper() or english[0].isdigit()
@@ -83,6 +86,7 @@ def test_a_claim_s_evidence_is_a_short_sentence_with_a_figure(name):
 def test_a_claim_s_evidence_without_figures_says_so_and_rounds_no_share_to_all():
     reddit = made_records.reddit()
     reddit.style.auc.after = estimate(0.9951)
+    reddit.training.steps, reddit.training.batch_size = 500, 32
     assert "in 99.5 % of pairs (90.0 % before; guessing: 50 %)" in claim("style", reddit=reddit)["evidence"]
     judged = judge()["content"]
     judged.evidence["words"] = estimate(None).model_dump()

@@ -30,15 +30,15 @@ def test_the_finding_tells_the_figures_of_people():
     ("diversity", "english", "chinese"),
     [
         (-0.03, "Diversity lower than people's: a.", "多样性低于人写的文本：a。"),
-        (-0.01, "No difference in diversity shows: a.", "多样性看不出差异：a。"),
-        (0.01, "No difference in diversity shows: a.", "多样性看不出差异：a。"),
+        (-0.01, "Diversity not clearly different from people's: a.", "多样性看不出差异：a。"),
+        (0.01, "Diversity not clearly different from people's: a.", "多样性看不出差异：a。"),
         (0.03, "Diversity higher than people's: a.", "多样性高于人写的文本：a。"),
     ],
 )
 def test_the_finding_judges_diversity_by_the_interval_of_the_paired_difference(diversity, english, chinese):
     told = finding(a=beside_people(diversity, 1.0))
     assert english in told
-    assert sum(start in told for start in ("Diversity lower", "No difference in diversity", "Diversity higher")) == 1
+    assert sum(start in told for start in ("Diversity lower", "Diversity not clearly", "Diversity higher")) == 1
     assert chinese in finding("zh", a=beside_people(diversity, 1.0))
 
 
@@ -46,8 +46,8 @@ def test_the_finding_judges_diversity_by_the_interval_of_the_paired_difference(d
     ("ratio", "english", "chinese"),
     [
         (0.97, "Perplexity lower than people's, so easier to predict: a.", "即更容易预测：a。"),
-        (0.99, "No difference in perplexity shows: a.", "困惑度看不出差异：a。"),
-        (1.01, "No difference in perplexity shows: a.", "困惑度看不出差异：a。"),
+        (0.99, "Perplexity not clearly different from people's: a.", "困惑度看不出差异：a。"),
+        (1.01, "Perplexity not clearly different from people's: a.", "困惑度看不出差异：a。"),
         (1.03, "Perplexity higher than people's, so harder to predict: a.", "即更难预测：a。"),
     ],
 )
@@ -67,7 +67,9 @@ def test_a_sampler_without_an_interval_shows_no_difference():
     unknown.diversity_difference = estimate(-0.5)
     unknown.perplexity_ratio = estimate(None)
     told = finding(a=unknown)
-    assert "No difference in diversity shows: a.\nNo difference in perplexity shows: a." in told
+    assert (
+        "Diversity not clearly different from people's: a.\nPerplexity not clearly different from people's: a." in told
+    )
 
 
 @pytest.mark.parametrize("word", ["half", "nearest", "lowest", "overlap"])

@@ -45,7 +45,7 @@ def test_how_many_texts_the_model_ended_is_told_for_each_training():
     [
         ([True, True, True, False], "their median length is 50 tokens"),
         ([True, True, False, False], "their median length is 50 tokens"),
-        ([True, False, False, False], "their median length is 50 or more tokens"),
+        ([True, False, False, False], "their median length is at least 50 tokens (a limit cut the texts off)"),
     ],
 )
 def test_a_median_is_a_lower_limit_where_fewer_than_half_of_the_texts_ended(ended, told):
@@ -210,7 +210,7 @@ def sentences(text):
 def test_the_answer_tells_lengths_style_bits_and_speed_in_three_sentences():
     told = answers.answer(results())
     assert told.startswith("After fine-tuning on 16 stories the model ends its texts sooner: their median length is 30")
-    assert "instead of 197 or more." in told
+    assert "instead of at least 197 tokens (a limit cut the texts off)." in told
     assert "comes closer to people's, but a classifier still ranks the person's text above the model's in 80 %" in told
     assert "The more stories it trains on (up to 120 here), the better it predicts unseen texts" in told
     assert len(sentences(told)) == 3
@@ -219,7 +219,7 @@ def test_the_answer_tells_lengths_style_bits_and_speed_in_three_sentences():
 def test_the_answer_tells_longer_texts_and_those_that_are_as_long():
     short, long = made_records.text_lengths(), made_records.text_lengths((190, 194, 197, 197), False)
     longer = made_records.text_ends(lengths={"before": short, "after": long})
-    assert "ends its texts later: their median length is 197 or more" in answers.answer(results(ends=longer))
+    assert "ends its texts later: their median length is at least 197 tokens" in answers.answer(results(ends=longer))
     alike = made_records.text_ends(lengths={"before": short, "after": short})
     assert "does not clearly change how long" in answers.answer(results(ends=alike))
 
