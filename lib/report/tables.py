@@ -365,7 +365,7 @@ def poem_counts(groups: list[tuple[str, PoemForm]], language: str = "en") -> lis
             "poems by": name,
             "poems": form.poems,
             "pairs of even lines judged": _judged(form.rhyme_pairs, form.rhyme_unknown_percent, language),
-            "pairs of tones judged": _judged(form.tone_pairs, form.tone_unknown_percent, language),
+            "pairs of alternating tones judged": _judged(form.tone_pairs, form.tone_unknown_percent, language),
             "couplets judged": form.couplets,
             "longest copy, characters": None if form.copied_longest is None else round(form.copied_longest),
         }
@@ -430,7 +430,7 @@ def trainings(measured: FromScratch) -> list[dict]:
             "model": model,
             "parameters": parameters,
             "seconds": seconds,
-            "of which compiling, seconds": training.first_step_seconds + probe,
+            "of which first steps, seconds": training.first_step_seconds + probe,
             "training steps": training.steps,
             "poems read": training.steps * training.batch_size,
         }

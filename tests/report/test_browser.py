@@ -125,6 +125,33 @@ def test_a_wide_screen_shows_a_caption_beside_its_figure_and_the_contents_beside
             assert caption["x"] > image["x"] + image["width"]
 
 
+@pytest.mark.parametrize("name", [f"{one}/report.html" for one in ("02_reddit_finetune", "03_greedy_vs_top_k")])
+def test_what_is_said_of_a_small_table_stands_beside_it_on_a_wide_screen_and_below_it_on_a_phone(
+    chromium, smoke_outputs, name
+):
+    for size, axis, length in ((browser.WIDE, "x", "width"), (browser.PHONE, "y", "height")):
+        with browser.page_of(chromium, smoke_outputs / name, size) as (page, _):
+            pairs = page.locator(".beside").all()
+            assert pairs
+            for pair in pairs:
+                table, told = (
+                    pair.locator(part).first.bounding_box() for part in (":scope > .scroll", ":scope > div:last-child")
+                )
+                assert told[axis] >= table[axis] + table[length]
+
+
+@pytest.mark.parametrize("name", [REPORTS[EXPLORER], CHINESE[EXPLORER]])
+def test_on_a_touch_screen_a_tap_shows_the_rank_of_a_token(chromium, smoke_outputs, name):
+    with browser.page_of(chromium, smoke_outputs / name, browser.PHONE) as (page, _):
+        assert page.evaluate("matchMedia('(hover: none)').matches")
+        token = page.locator(".seen .text span").nth(1)
+        told = "span => getComputedStyle(span, '::after').content"
+        assert token.evaluate(told) == "none"
+        token.tap()
+        assert token.get_attribute("title") in token.evaluate(told)
+        assert token.evaluate("span => getComputedStyle(span, '::after').position") == "fixed"
+
+
 @pytest.mark.parametrize("name", REPORTS + CHINESE)
 def test_a_page_changes_its_language_and_its_links_keep_it(chromium, smoke_outputs, name):
     other = (CHINESE + REPORTS)[(REPORTS + CHINESE).index(name)]

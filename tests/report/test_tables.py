@@ -129,9 +129,9 @@ def test_how_much_there_was_to_judge_is_told_of_all():
         rhyme_pairs=0, rhyme_unknown_percent=None, tone_pairs=0, tone_unknown_percent=100.0, copied_longest=None
     )
     some, none = tables.poem_counts([("a", form), ("b", nothing)])
-    assert (some["pairs of even lines judged"], some["pairs of tones judged"]) == ("12 of 12", "40 of 50")
+    assert (some["pairs of even lines judged"], some["pairs of alternating tones judged"]) == ("12 of 12", "40 of 50")
     assert (some["couplets judged"], some["longest copy, characters"]) == (16, 6)
-    assert (none["pairs of even lines judged"], none["pairs of tones judged"]) == ("0", "0")
+    assert (none["pairs of even lines judged"], none["pairs of alternating tones judged"]) == ("0", "0")
     assert none["longest copy, characters"] is None
 
 
@@ -175,7 +175,7 @@ def test_what_the_trainings_took_counts_the_probe_and_compiling():
     own, theirs = tables.trainings(made_records.scratch())
     assert (own["model"], theirs["model"]) == ("from scratch", "fine-tuned")
     assert own["seconds"] == 201 and theirs["seconds"] == made_records.tang().training.seconds
-    assert own["of which compiling, seconds"] == 3.0 + 3.0 and theirs["of which compiling, seconds"] == 20
+    assert own["of which first steps, seconds"] == 3.0 + 3.0 and theirs["of which first steps, seconds"] == 20
     assert own["poems read"] == 10 * 32 and theirs["poems read"] == 4 * 8
     assert own["parameters"] == 3_300_000 and theirs["parameters"] == 124_439_808
 
