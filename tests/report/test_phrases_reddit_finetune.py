@@ -37,7 +37,7 @@ def test_how_many_texts_the_model_ended_is_told_for_each_training():
     told = stories_words.text_lengths(measured())
     assert told.startswith("The model ends 0 of 4 texts itself before fine-tuning, and 4 after it.")
     assert "Trained without an end token it ends 0, and trained on texts that are all cut 0." in told
-    assert "stopped at 197 new tokens" in told
+    assert "stopped at the length limit (at most 197 new tokens)" in told
 
 
 @pytest.mark.parametrize(
