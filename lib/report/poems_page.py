@@ -135,8 +135,8 @@ def _poem_groups(page: Page) -> list[tuple[str, list[PoemForm], dict[str, Estima
 def _of_several_poems(
     runs: list[PoemForm], over_runs: dict[str, Estimate]
 ) -> tuple[list[PoemForm], dict[str, Estimate]]:
-    """Leave out the shares that no run could judge in more than one poem: such a share has no interval."""
-    kept = {share for share in over_runs if any(run.shares[share].has_interval for run in runs)}
+    """Leave out what few poems decide: a share needs several poems in each run, and has no interval in a run of one."""
+    kept = {share for share in over_runs if all(run.shares[share].has_interval for run in runs)}
 
     def of(shares: dict[str, Estimate]) -> dict[str, Estimate]:
         return {share: one if share in kept else Estimate(value=None) for share, one in shares.items()}

@@ -56,6 +56,8 @@ def finding(page: Page) -> str:
 def held_out_loops(page: Page) -> str:
     """How many of people's texts have a loop."""
     told = page.measured.held_out_loops
+    if not told.loops and not told.loops_holtzman:
+        return html.paragraph(page.say("held_out_no_loops", texts=told.texts), "note")
     return html.paragraph(page.say("held_out_loops", **told.model_dump()), "note")
 
 

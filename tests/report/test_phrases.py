@@ -473,7 +473,10 @@ def test_who_is_better_in_what_is_told_in_a_sentence():
         "The model from scratch is better in regular form. The fine-tuned model is better in rhyme and speed of "
         "generating."
     )
-    assert poems_words.contests(some, "zh") == "从零训练的模型更好的有：格式工整。微调的模型更好的有：押韵和生成速度。"
+    assert (
+        poems_words.contests(some, "zh")
+        == "从零训练的模型在这几项上更好：格式工整。微调的模型在这几项上更好：押韵和生成速度。"
+    )
     assert poems_words.contests(some[:1]) == "The fine-tuned model is better in rhyme."
     assert poems_words.contests([contest("han", Winner.NEITHER)]) == (
         "In share of Chinese characters, the difference is too uncertain to name a winner."

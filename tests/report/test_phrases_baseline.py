@@ -172,9 +172,9 @@ def test_a_share_is_none_or_all_only_if_it_is():
 def test_the_answer_tells_both_prompts_in_short():
     told = answers.answer(of((90.0, 30.0, 21.0), (60.0, 40.0, 0.5), answers=[ENGLISH, CHINESE, NEITHER]))
     assert told.startswith(
-        "On average, 98 % of a text's letters (Chinese characters included) form common words after “My trip was”, and "
-        "47 % after “我爱中国!” (in people's English 96 %, in people's Chinese 78 %). After “我爱中国!”, 34 % of a "
-        "text's characters are repeats in a loop; in people's Chinese it is 0.3 %."
+        "Of the letters that the model writes after “My trip was”, 98 % belong to common words; of the letters and "
+        "Chinese characters after “我爱中国!”, 47 % (averages; people's English: 96 %, people's Chinese: 78 %). After "
+        "“我爱中国!”, 34 % of a text's characters are repeats in a loop; in people's Chinese it is 0.3 %."
     )
     assert "UTF-8" not in told  # that a text holds no broken bytes says nothing of gibberish
 
