@@ -321,7 +321,7 @@ def test_loops_stand_beside_those_of_people():
 def test_words_after_the_chinese_prompt_stand_beside_people_s():
     quality = FOUND.baseline.measured.quality
     told = row("The Chinese prompt")["here"]
-    assert f"{number(quality.chinese.shares['words'].value)} % of the characters form words" in told
+    assert f"{number(quality.chinese.shares['words'].value)} % of the letters and Chinese characters form words" in told
     assert f"(a Chinese legal text: {number(quality.people_chinese.shares['words'].value)} %)" in told
 
 
