@@ -1,5 +1,6 @@
 """What the tests share: a cache of their own, and a GPT-2 small enough to run in a moment."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -20,6 +21,29 @@ LONGEST += ["test_decoding.py", "test_new_notebook.py", "test_fitting.py", "test
 def pytest_collection_modifyitems(items):
     """Puts the longest files first."""
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+QUICKLY = "--xla_backend_optimization_level=0"  # XLA compiles in two thirds of the time; what it computes is the same
+
+
+@pytest.fixture(scope="session")
+def quick_kernels():
+    """Notebooks compile quickly, for as long as this is used. Their own environment lets no such flag through."""
+    from lib.core import environment
+
+    cleaned = environment.for_kernel
+
+    def with_flag(folder):
+        variables, aside = cleaned(folder)
+        return variables | {"XLA_FLAGS": f"{variables.get('XLA_FLAGS', '')} {QUICKLY}".strip()}, aside
+
+    @contextlib.contextmanager
+    def used():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(environment, "for_kernel", with_flag)
+            yield
+
+    return used
 
 
 def _base(tmp_path_factory):
@@ -96,7 +120,7 @@ def run_on_jax():
     from lib.core import paths
 
     def run(script, *arguments):
-        environment = {**os.environ, "KERAS_BACKEND": "jax", "CUDA_VISIBLE_DEVICES": "-1"}
+        environment = {**os.environ, "KERAS_BACKEND": "jax", "CUDA_VISIBLE_DEVICES": "-1", "XLA_FLAGS": QUICKLY}
         command = [sys.executable, paths.ROOT / "tests" / script, *arguments]
         done = subprocess.run(command, env=environment, cwd=paths.ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-3000:]
@@ -106,7 +130,7 @@ def run_on_jax():
 
 
 @pytest.fixture(scope="session")
-def smoke_outputs(tmp_path_factory, own_cache):
+def smoke_outputs(tmp_path_factory, own_cache, quick_kernels):
     """The folder with the reports of all notebooks on the smoke profile, in the order in which make runs them.
 
     The processes of one test run make them once; each has a copy of its own.
@@ -116,7 +140,7 @@ def smoke_outputs(tmp_path_factory, own_cache):
 
     made = _base(tmp_path_factory) / "smoke-reports"
     made.mkdir(exist_ok=True)
-    with locks.only_one(made), pytest.MonkeyPatch.context() as patch:
+    with locks.only_one(made), quick_kernels(), pytest.MonkeyPatch.context() as patch:
         patch.setenv("REPORT_OUTPUTS", str(made))
         if not (made / "done").is_file():
             for notebook in notebooks.in_order():

@@ -108,10 +108,10 @@ def put_experiments(folder):
 
 
 @pytest.fixture(scope="module")
-def outputs(tmp_path_factory, own_cache):
+def outputs(tmp_path_factory, own_cache, quick_kernels):
     """The published outputs of all of them."""
     folder = tmp_path_factory.mktemp("gpu")
-    with pytest.MonkeyPatch.context() as patch:
+    with quick_kernels(), pytest.MonkeyPatch.context() as patch:
         patch.setenv("REPORT_OUTPUTS", str(folder / "outputs"))
         patch.setenv("KAGGLEHUB_CACHE", str(folder / "kagglehub"))
         patch.setenv("TFDS_DATA_DIR", str(folder / "tensorflow_datasets"))

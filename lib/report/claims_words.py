@@ -201,7 +201,7 @@ def _clause(judged: Claim, language: str) -> str:
     """A claim as a clause of a sentence that lists several."""
     told = say(f"short_{judged.name}", language)
     if judged.verdict is Verdict.NOT_TESTED:
-        return say("listed_whether", language, claim=told, because=_untested(judged, language))
+        return say("listed_whether", language, claim=told)
     return say("listed_that", language, claim=told)
 
 
