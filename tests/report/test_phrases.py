@@ -210,12 +210,13 @@ def test_the_claims_are_told_by_their_verdicts_without_opinions():
     assert claims_words.verdicts(judged, "zh").startswith("成立的有：微调后生成文本更快；")
 
 
-def test_a_claim_that_was_not_tested_is_told_with_the_reason():
-    told = claims_words.verdicts([judge()["scratch"]])
-    assert told == (
-        "What this run does not test is whether really good Chinese takes a large model trained anew on Chinese "
-        "(the largest model trained from scratch here has only about 3,300,000 parameters)."
+def test_a_claim_that_was_not_tested_is_told_and_its_own_card_gives_the_reason():
+    judged = judge()["scratch"]
+    assert claims_words.verdicts([judged]) == (
+        "What this run does not test is whether really good Chinese takes a large model trained anew on Chinese."
     )
+    reason = "The largest model trained from scratch here has only about 3,300,000 parameters."
+    assert claims_words.claim(judged)["evidence"] == reason
 
 
 @pytest.mark.parametrize(
