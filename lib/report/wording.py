@@ -17,7 +17,6 @@ NAMES = {"en": "English", "zh": "中文"}
 TAGS = {"en": "en", "zh": "zh-CN"}  # for the attribute `lang`
 RANGE = re.compile(r" ?\(([+−-]?[\d.,]+ ?(?:–|到) ?[+−-]?[\d.,]+)\) ?")
 PERCENT = re.compile(r"(?<=[\d)）]) %")
-BETWEEN = re.compile("(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")
 
 
 def say(name: str, language: str = "en", /, **values) -> str:
@@ -36,11 +35,8 @@ def say(name: str, language: str = "en", /, **values) -> str:
 
 
 def chinese_marks(text: str) -> str:
-    """Set a Chinese text as its readers expect it.
-
-    A range stands in wide brackets, no space before a per cent sign, and none between two Chinese characters.
-    """
-    return BETWEEN.sub("", PERCENT.sub("%", RANGE.sub(r"（\1）", text)))
+    """Set a Chinese text as its readers expect it: wide brackets around a range, no space before a per cent sign."""
+    return PERCENT.sub("%", RANGE.sub(r"（\1）", text))
 
 
 def label(text: str, language: str = "en") -> str:
