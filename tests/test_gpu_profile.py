@@ -18,6 +18,7 @@ from tensorflow_datasets.core import hashing
 from lib import notebooks, runner
 from lib.core import parameters, paths, records
 from lib.data import reddit_tifu, tang_poems
+from lib.models import samplers
 
 ORDER = notebooks.in_order()
 STORIES = 700  # a tenth are set aside, of which 32 are held out
@@ -33,10 +34,15 @@ LESS = {
         "held_out_examples": 32,
         "num_samples": 2,
         "style_openings": 4,
-        "story_counts": [32, 125],
+        "story_counts": [32],
         "warm_repeats": 1,
     },
-    "03_greedy_vs_top_k": {"num_examples": 832, "num_openings": 4},
+    "03_greedy_vs_top_k": {
+        "num_examples": 832,
+        "num_openings": 4,
+        "num_sentences": 4,
+        "samplers": ["random temperature=0.7", "beam num_beams=5", "contrastive k=5 alpha=0.6"],  # all run in smoke
+    },
     "04_tang_poetry": {
         "num_steps": 12,
         "held_out_examples": 32,
@@ -135,6 +141,12 @@ def test_every_value_of_the_yaml_is_allowed(notebook):
     given = experiment(notebook)
     assert parameters.validate(given, declared, "the YAML") == given
     assert set(LESS.get(notebook, {})) <= set(given)
+
+
+def test_the_samplers_of_the_yaml_are_known():
+    lines = experiment("03_greedy_vs_top_k")["samplers"]
+    made, named_again = samplers.parse_samplers(lines, 2024, ["greedy", "top_k k=5"])
+    assert len(made) == len(lines) and not named_again
 
 
 def test_the_post_s_five_hundred_steps_are_asked_for():
