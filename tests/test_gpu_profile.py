@@ -34,15 +34,10 @@ LESS = {
         "held_out_examples": 32,
         "num_samples": 2,
         "style_openings": 4,
-        "story_counts": [32],
+        "story_counts": [32, 125],
         "warm_repeats": 1,
     },
-    "03_greedy_vs_top_k": {
-        "num_examples": 832,
-        "num_openings": 4,
-        "num_sentences": 4,
-        "samplers": ["random temperature=0.7", "beam num_beams=5", "contrastive k=5 alpha=0.6"],  # all run in smoke
-    },
+    "03_greedy_vs_top_k": {"num_examples": 832, "num_openings": 4},
     "04_tang_poetry": {
         "num_steps": 12,
         "held_out_examples": 32,

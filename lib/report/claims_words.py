@@ -105,19 +105,26 @@ def effects(judged: Claim, language: str = "en") -> list[dict[str, str]]:
     """List a claim's effects: what was measured, the smallest that matters, and whether it is reached."""
     rows = []
     for effect in judged.effects:
-        unit = f"unit_{effect.unit.replace(' ', '_').lower()}"
         reached = {True: "reaches_true", False: "reaches_false", None: "reaches_unknown"}[effect.reaches]
         rows.append(
             {
                 say("heading_effect", language): say(f"effect_{effect.measure}", language, of=effect.of),
-                say("heading_measured", language): say(
-                    unit, language, estimate=with_interval(effect.estimate, language)
+                say("heading_measured", language): with_unit(
+                    with_interval(effect.estimate, language), effect.unit, language
                 ),
-                say("heading_smallest", language): say(unit, language, estimate=f"{effect.smallest:g}"),
+                say("heading_smallest", language): with_unit(f"{effect.smallest:g}", effect.unit, language),
                 say("heading_reaches", language): say(reached, language),
             }
         )
     return rows
+
+
+def with_unit(figure: str, unit: str, language: str) -> str:
+    """Say a figure with its unit; one of `PURE_NUMBERS` stands alone."""
+    if unit in PURE_NUMBERS:
+        return figure
+    unit = f"unit_{unit.replace(' ', '_')}"
+    return say(unit, language, estimate=figure)
 
 
 def _of_claim(judged: Claim, language: str) -> dict:
@@ -146,6 +153,7 @@ def _of_claim(judged: Claim, language: str) -> dict:
 
 
 ESTIMATE = set(Estimate.model_fields)
+PURE_NUMBERS = {"ratio", "AUC"}  # units that are not said
 
 
 def demand_rows(by_prompt: dict, language: str = "en") -> list[dict[str, str]]:
@@ -210,7 +218,9 @@ def beside(row: Beside, language: str = "en") -> dict[str, str]:
 
     def tell(part: str, values: dict) -> str:
         name = f"{part}_{row.name}"
-        return say(name, language, **values) if wording.has(name) else ""
+        if wording.has(name):
+            return say(name, language, **values)
+        return str(values[row.name])  # a figure that stands alone
 
     subject = {"texts": say(row.subject, language)} if row.subject else {}
     return {

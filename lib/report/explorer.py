@@ -17,7 +17,6 @@ SCRIPT = {"place": ("place", "places"), "written": ("token", "rank"), "kept": ("
     "row_cut": (),
     "others": ("most",),
     "drawn": ("tokens",),
-    "percent": ("value",),
     "off": (),
     "other": (),
 }
@@ -47,6 +46,7 @@ def data(explorer: SamplerExplorer, language: str) -> dict:
     }
     return {
         "say": said,
+        "percent": "%" if language == "zh" else " %",
         "most": explorer.most,
         "temperatures": explorer.temperatures,
         "vocabulary": [token_shown(token) for token in explorer.vocabulary],

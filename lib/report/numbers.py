@@ -18,23 +18,30 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def with_interval(estimate: Estimate, language: str = "en") -> str:
-    """A figure with its interval, such as `"0.94 (0.92–0.96)"`; a dash where there is none.
-
-    All three have as many decimals as the width of the interval has in two significant digits, and at most `DIGITS`
-    significant digits.
-    """
+    """A figure with its interval, such as `"0.94 (0.92–0.96)"`; a dash where there is none. See `parts`."""
     if estimate.value is None:
         return DASH
     if not estimate.has_interval:
         return number(estimate.value)
+    value, low, high = parts(estimate)
+    worded = estimate.low < 0 and estimate.low != estimate.high
+    between = wording.say("range", language, low=low, high=high) if worded else f"{low}{DASH}{high}"
+    return f"{value} ({between})"
+
+
+def parts(estimate: Estimate) -> list[str]:
+    """The figure and both ends of its interval, which it has to have.
+
+    All three have as many decimals as the width of the interval has in two significant digits, and at most `DIGITS`
+    significant digits.
+    """
+    figures = [estimate.value, estimate.low, estimate.high]
     width = estimate.high - estimate.low
     if not width:
-        return f"{number(estimate.value)} ({number(estimate.low)}–{number(estimate.high)})"
+        return [number(figure) for figure in figures]
     most = max(abs(estimate.low), abs(estimate.high))
     decimals = max(0, min(1 - math.floor(math.log10(width)), DIGITS - 1 - math.floor(math.log10(most))))
-    value, low, high = (_rounded(figure, decimals) for figure in (estimate.value, estimate.low, estimate.high))
-    between = wording.say("range", language, low=low, high=high) if estimate.low < 0 else f"{low}{DASH}{high}"
-    return f"{value} ({between})"
+    return [_rounded(figure, decimals) for figure in figures]
 
 
 def _rounded(figure: float, decimals: int) -> str:

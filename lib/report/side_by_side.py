@@ -58,7 +58,7 @@ def figures(measured, prefix: str = "") -> dict[str, str]:
         prefix: The path so far.
     """
     if isinstance(measured, dict) and set(measured) == ESTIMATE:
-        return {prefix: numbers.with_interval(Estimate(**measured))}
+        return {prefix: _with_interval(Estimate(**measured))}
     if isinstance(measured, dict):
         items = ((name, value) for name, value in measured.items() if name not in BY_TEXT)
     elif isinstance(measured, list) and measured and all(isinstance(row, dict) for row in measured):
@@ -69,6 +69,14 @@ def figures(measured, prefix: str = "") -> dict[str, str]:
     for name, value in items:
         found |= figures(value, f"{prefix}, {name}" if prefix else str(name))
     return found
+
+
+def _with_interval(estimate: Estimate) -> str:
+    """Return a figure with its interval, without a word in it: the same in every language."""
+    if estimate.value is None or not estimate.has_interval:
+        return numbers.with_interval(estimate)
+    value, low, high = numbers.parts(estimate)
+    return f"{value} ({low} {DASH} {high})"
 
 
 def _is_number(value) -> bool:

@@ -197,7 +197,8 @@ def test_calls_got_faster_by_the_interval_of_the_ratio_of_pairs(ratio, told):
     short = {
         "faster after fine-tuning": "generating the same number of tokens takes less time than before fine-tuning.",
         "slower after fine-tuning": "generating the same number of tokens takes more time than before fine-tuning.",
-        "the same within a tenth": "of tokens takes as long as before fine-tuning, within a tenth.",
+        "the same within a tenth": "generating the same number of tokens takes as long as before fine-tuning, "
+        "within a tenth.",
         "not decided": "vary too much to tell whether they changed.",
     }
     assert answers.answer(results(speed_ratio=ratio)).endswith(short[told])

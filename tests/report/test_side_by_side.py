@@ -67,8 +67,8 @@ def test_parameters_figures_pictures_and_samples_stand_side_by_side(outputs, cap
     assert rows_of(page)[:3] == [
         '<tr><th scope="row" lang="en">k</th><td lang="en">5</td><td lang="en">40</td></tr>',
         '<tr><th scope="row" lang="en">prompts</th><td lang="zh">I, 春眠</td><td lang="en">I</td></tr>',
-        '<tr><th scope="row" lang="en">top_k, metrics, rep_4</th><td lang="en">5.0 (4.5–5.5)</td>'
-        '<td lang="en">7.5 (6.8–8.2)</td></tr>',
+        '<tr><th scope="row" lang="en">top_k, metrics, rep_4</th><td lang="en">5.0 (4.5 – 5.5)</td>'
+        '<td lang="en">7.5 (6.8 – 8.2)</td></tr>',
     ]
     assert page.count("data:image/svg+xml;base64,") == 2
     assert page.count('alt="Share of repeated four-word phrases and perplexity,') == 2
@@ -126,7 +126,7 @@ def test_a_figure_has_its_path_and_a_row_of_a_list_its_label():
 def test_a_figure_stands_with_its_interval_and_those_of_every_text_are_left_out():
     rate = {"value": 20.0, "low": 15.0, "high": 26.0}
     measured = {"greedy": {"rep_4": rate, "by_text": [{"rep_4": 12.0}]}, "samples": [{"rep_4": 12.0}]}
-    assert side_by_side.figures(measured) == {"greedy, rep_4": "20 (15–26)"}
+    assert side_by_side.figures(measured) == {"greedy, rep_4": "20 (15 – 26)"}
 
 
 def test_the_page_is_in_both_languages_and_each_leads_to_the_other(outputs):

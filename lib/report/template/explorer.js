@@ -98,7 +98,7 @@ function startExplorer(box) {
     weights = [...chances.map((chance, one) => (kept[one] ? chance : 0)), others];
     drawRows(text.tokens[place], chances, kept, total, rest, others);
     const cut = total > 1 - 1e-6 ? 0 : 1 - total; // the sum of many probabilities is not exactly 1
-    const told = { count: kept.filter(Boolean).length, most: best.length, cut: fill(data.say.percent, { value: percent(cut) }) };
+    const told = { count: kept.filter(Boolean).length, most: best.length, cut: `${percent(cut)}${data.percent}` };
     part("kept").textContent = fill(others > 0 ? data.say.beyond : data.say.kept, told);
     part("drawn").textContent = "";
   }
@@ -124,7 +124,7 @@ function startExplorer(box) {
     const heading = make("th", "");
     heading.scope = "row";
     heading.append(make(isWritten ? "mark" : "span", name));
-    const told = make("td", share === null ? data.say.row_cut : fill(data.say.percent, { value: percent(share) }), "number");
+    const told = make("td", share === null ? data.say.row_cut : `${percent(share)}${data.percent}`, "number");
     const cell = make("td", "", "bars");
     cell.append(bar);
     made.append(heading, cell, told);
