@@ -82,6 +82,8 @@ REPORTS := $(NOTEBOOKS:%=$(OUTPUTS)/%/.done)
 RUNS := lib/runner.py lib/kernels.py lib/report/recorder.py $(wildcard $(addprefix lib/,$(addsuffix /*.py,core data models training evaluation)))
 TELLS := lib/notebooks.py experiments/claims.yaml $(wildcard lib/claims/*.py lib/report/*.py lib/report/*.yaml lib/report/sentences/* lib/report/template/* notebooks/zh/*.md)
 RENDERED := $(OUTPUTS)/.rendered
+# Make compares times alone. So what is damaged or missing is found first, and its mark removed.
+CHECKED = test ! -x $(BIN)/python || $(BIN)/python -m lib.core.published --profile $(PROFILE)
 INSTALLED := $(VENV)/.installed-$(LOCK)
 
 # Elsewhere other things may lie beside the reports: only the profiles' folders are looked into.
@@ -100,6 +102,7 @@ help: ## list the targets
 	@echo "  LIMIT=60 ends a notebook that takes longer than so many minutes; without it there is no limit."
 
 all: ## make the environment, run all notebooks, write the reports
+	@$(CHECKED)
 	@if $(MAKE) --no-print-directory -q reports 2>/dev/null; then \
 		echo "Nothing to do: the reports are newer than all that they are made from."; \
 	else \
@@ -112,11 +115,11 @@ reports: $(RENDERED)
 render: $(INSTALLED) ## make pages, index and README anew from what was measured, in seconds
 	@$(BIN)/python -m lib.report.site --profile $(PROFILE)
 	@$(if $(filter outputs/cpu,$(OUTPUTS)),$(BIN)/python -m lib.report.readme)
-	@mkdir -p $(OUTPUTS) && touch $(RENDERED)
 
 report: ## run one notebook and what it needs: make report NOTEBOOK=04_tang_poetry; ARGS="k=40" for a variant
 	@case " $(NOTEBOOKS) " in *" $(NOTEBOOK) "*) ;; *) \
 		echo "error: there is no notebook '$(NOTEBOOK)'; there are $(NOTEBOOKS)." >&2; exit 2;; esac
+	@$(CHECKED)
 ifdef ARGS
 	@$(MAKE) --no-print-directory $(INSTALLED) $(patsubst %,$(OUTPUTS)/%/.done,$(call needs,$(NOTEBOOK)))
 	@$(BIN)/python -m lib.runner $(NOTEBOOK) --profile $(PROFILE) $(LIMITED) $(ARGS)
@@ -134,7 +137,6 @@ $(OUTPUTS)/03_greedy_vs_top_k/.done: experiments/published.yaml
 
 $(RENDERED): $(REPORTS) $(TELLS) $(NOTEBOOKS:%=notebooks/%.ipynb) $(INSTALLED)
 	@$(BIN)/python -m lib.report.site --profile $(PROFILE)
-	@mkdir -p $(OUTPUTS) && touch $@
 
 # Where the profile or the YAML is misspelt, the runner says it better than make.
 experiments/$(PROFILE)/%.yaml: | $(INSTALLED)
@@ -208,5 +210,5 @@ clean: ## remove the environment and what runs left behind, but no report and no
 	rm -rf $(RAN:%=%/failed) $(RAN:%=%/*/model) $(RAN:%=%/.run-*)
 	rm -rf .make
 	find $(wildcard outputs $(FOLDER)) -name ".*.part" -delete
-	rm -f $(RAN:%=%/*/.done) $(RAN:%=%/.rendered) $(RAN:%=%/.lock)
+	rm -f $(RAN:%=%/*/.done) $(RAN:%=%/.rendered) $(RAN:%=%/.pages) $(RAN:%=%/.lock)
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -4,6 +4,18 @@ import os
 import sys
 from pathlib import Path
 
+_excepthook = sys.excepthook
+
+
+def _interrupted_quietly(kind, error, trace):
+    """Print a line in place of a traceback for Ctrl+C while a command still imports what it needs."""
+    if not issubclass(kind, KeyboardInterrupt):
+        return _excepthook(kind, error, trace)
+    print("Interrupted before anything was started.", file=sys.stderr)
+
+
+sys.excepthook = _interrupted_quietly
+
 # Without `HOME`, and with a user that the system does not know (in a container), libraries fail when they are imported.
 # With this they find nothing there, and go on.
 try:

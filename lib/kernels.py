@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import re
+import resource
 import signal
 import sys
 import time
@@ -42,7 +43,7 @@ NOISE = re.compile(  # ipykernel warnings, XLA and TensorFlow logs, stack traces
     r"\[IPKernelApp\] WARNING|Debugger warning|frozen modules|PYDEVD|^\s*(@|\*\*\*|#\d)|^Extension modules|^\s*File "
     r"|^[IW]\d{4} |: [IW] \w+/|^WARNING: All log messages|^Kernel died while"
 )
-NO_SPACE = re.compile("No space left on device|Disk quota exceeded")  # the wording that all libraries share
+NO_MEMORY = re.compile("MemoryError|Cannot allocate memory|failed to map segment|bad_alloc|can't start new thread")
 
 
 class NotebookFailed(Exception):
@@ -97,16 +98,17 @@ def execute(
     except PapermillExecutionError as error:
         if error.ename == UserError.__name__:
             raise UserError(error.evalue) from None
-        if NO_SPACE.search(error.evalue):
+        if command_line.NO_SPACE.search(error.evalue):
             raise UserError(command_line.DISK_FULL.format(where="")) from None
         line = next((line for line in error.source.splitlines() if line.strip()), "")
         raise NotebookFailed(
             f"{name} failed in cell [{error.exec_count}], {line!r}: {error.ename}: {error.evalue}."
+            f"{_of_memory(f'{error.ename}: {error.evalue}', unexplained=not error.evalue)}"
         ) from None
     except _KernelEnded as ended:
         how = _told(ended.status, memory_kills)
         words = "" if ended.status == -signal.SIGKILL else _last_words(log)  # SIGKILL leaves no message
-        raise NotebookFailed(f"{name} failed: {how}.{words}") from None
+        raise NotebookFailed(f"{name} failed: {how}.{words}{_of_memory(words, unexplained=True)}") from None
     except _NoAnswer:
         raise NotebookFailed(
             f"{name} failed: its kernel was done with a cell, but its answer did not come in {IDLE_SECONDS} s. "
@@ -115,7 +117,10 @@ def execute(
     except _TimeUp:
         raise NotebookFailed(f"{name} failed: it took longer than the limit, {limit_minutes:g} minutes.") from None
     except _NotStarted as error:
-        raise NotebookFailed(f"{name} failed: its kernel did not start: {error}.{_last_words(log)}") from None
+        words = _last_words(log)
+        raise NotebookFailed(
+            f"{name} failed: its kernel did not start: {error}.{words}{_of_memory(words, unexplained=True)}"
+        ) from None
 
 
 class _KernelEnded(Exception):
@@ -228,6 +233,22 @@ def _told(status: int | None, memory_kills: int) -> str:
         with contextlib.suppress(ValueError):
             return f"its kernel died ({signal.Signals(-status).name})"
     return f"its kernel ended by itself, with status {status}"
+
+
+def _of_memory(told: str, unexplained: bool = False) -> str:
+    """Say that a failure comes from the memory, if its message or a limit of this shell speaks for that; else `""`.
+
+    Args:
+        told: The message.
+        unexplained: Whether the message gives no other reason.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    limited = limit != resource.RLIM_INFINITY
+    if not NO_MEMORY.search(told) and not (limited and unexplained):
+        return ""
+    if limited:
+        return f" This shell lets a process have {limit / 1e9:.1f} GB of memory (ulimit -v). Raise or lift that."
+    return " The memory ran out. Close what else uses it."
 
 
 def _memory_kills() -> int:

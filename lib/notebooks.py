@@ -68,7 +68,7 @@ def stamp(folder):
             mark, time = folder / f"{file.stem}.code", file.stat().st_mtime
             try:
                 code = code_of(file)
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 code = "not a notebook"  # the runner says so
             if not mark.is_file() or mark.read_text(encoding="utf-8") != code:
                 mark.write_text(code, encoding="utf-8")

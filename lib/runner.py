@@ -21,16 +21,28 @@ from pathlib import Path
 import nbformat
 
 from lib import kernels, notebooks
-from lib.core import backends, command_line, environment, locks, parameters, paths, progress, records, redaction
+from lib.core import (
+    backends,
+    command_line,
+    environment,
+    locks,
+    notebook_files,
+    parameters,
+    paths,
+    progress,
+    published,
+    records,
+    redaction,
+    watchdog,
+)
 from lib.core.errors import UserError
 from lib.core.yaml_files import shown
+from lib.data import cache
 from lib.kernels import NotebookFailed
 from lib.report import executed as executed_notebooks
 from lib.report import recorder, site
 
-DONE = ".done"  # a file in each published folder; make compares its time with those of the report's sources
 KERNEL_LOG = "kernel.log"
-RUNNING = ".run-"  # the prefix of the folder of an unfinished run
 
 
 def run(notebook: str, profile: str, changes: list[str] | None = None, limit_minutes: float | None = None) -> Path:
@@ -51,16 +63,15 @@ def run(notebook: str, profile: str, changes: list[str] | None = None, limit_min
             then.
         NotebookFailed: If the notebook failed. A report published earlier is kept.
     """
-    declared = parameters.declared(paths.NOTEBOOKS / f"{notebook}.ipynb")
-    given = _experiment(notebook, profile, declared)
-    changed = _changed(changes or [], given, declared)
-    given |= changed
-    values = {name: parameter.default for name, parameter in declared.items()} | given
-    parameters.check_together(values, "the command line" if changed else f"experiments/{profile}/{notebook}.yaml")
-    outputs = paths.outputs() / profile
+    _, _, values = _planned(notebook, profile, changes)
+    outputs = paths.of_profile(profile)
     _check_writable(outputs)
     _say_if_slow(profile, values)
+    with cache.swept():
+        pass  # what a killed conversion left may be large
     with locks.only_one(outputs), _scratch(outputs) as scratch:
+        since_ns = time.time_ns()
+        given, changed, _ = _planned(notebook, profile, changes)  # what was edited while this run waited counts too
         folder = Path(scratch) / variant_name(notebook, changed)
         folder.mkdir()
         given |= {"profile": profile, "output_dir": str(folder)}
@@ -85,42 +96,74 @@ def run(notebook: str, profile: str, changes: list[str] | None = None, limit_min
             ) from None
         if names := redaction.clean_folder(folder):
             print(f"A password or token of this machine was taken out of {', '.join(names)}.", flush=True)
-        problem = _render(folder)
-        published = _publish(folder, outputs)
+        place, problem = publish(folder, outputs, since_ns)
         for suffix in ("ipynb", "log"):
             (outputs / "failed" / f"{notebook}.{suffix}").unlink(missing_ok=True)
-        site.render_index(profile)  # inside the lock: it also writes the links into the other reports
-        (published / DONE).touch()
     if problem:
         raise UserError(
-            f"{published.name} ran and its results are kept, but its page could not be made: {problem} Mend that, then "
+            f"{place.name} ran and its results are kept, but its page could not be made: {problem} Mend that, then "
             f"run `make render PROFILE={profile}`."
         )
-    return published
+    return place
+
+
+def publish(folder: Path, outputs: Path, since_ns: int) -> tuple[Path, str]:
+    """Make the page of a report that ran, publish it and make the index anew. Hold the lock for this.
+
+    Args:
+        folder: The finished folder, in a scratch folder inside `outputs`.
+        outputs: The profile's folder.
+        since_ns: See `published.seal`.
+
+    Returns:
+        The published folder, and what kept its page from being made, or `""`.
+    """
+    published.seal(folder, site.rendered(folder), since_ns)
+    problem = _render(folder)
+    with published.uninterrupted():
+        place = published.publish(folder, outputs)
+        site.render_index(outputs.name)  # it also writes the links into the other reports
+    return place, problem
+
+
+def _planned(notebook: str, profile: str, changes: list[str] | None) -> tuple[dict, dict, dict]:
+    """Read and check the parameters of a run.
+
+    Returns:
+        Those that are given, those of them that make the report a variant, and all, by name.
+    """
+    declared = parameters.declared(paths.NOTEBOOKS / f"{notebook}.ipynb")
+    given = _experiment(notebook, profile, declared)
+    changed = _changed(changes or [], given, declared)
+    given |= changed
+    values = {name: parameter.default for name, parameter in declared.items()} | given
+    parameters.check_together(values, "the command line" if changed else f"experiments/{profile}/{notebook}.yaml")
+    return given, changed, values
 
 
 def _render(folder: Path) -> str:
     """Make the page of a report that ran. Return what kept it from being made, or `""`.
 
-    The run may have taken hours, and wording or templates may have been edited meanwhile: its results are worth more
-    than its page.
+    The run may have taken hours. Wording or templates may have been edited meanwhile, or the disk is full: its results
+    are worth more than its page.
     """
     try:
         site.render_report(folder)
-    except OSError:  # the disk is full
-        raise
+    except UserError as error:
+        return str(error)
+    except OSError as error:
+        return command_line.of_system(error)
     except Exception as error:
-        return f"{type(error).__name__}: {error}" if not isinstance(error, UserError) else str(error)
+        return f"{type(error).__name__}: {error}"
     redaction.clean_folder(folder)
     return ""
 
 
 @contextlib.contextmanager
 def _scratch(outputs: Path):
-    """Yield a folder for a run that is not finished. Remove those of killed runs: a live run would hold the lock."""
-    for left in outputs.glob(f"{RUNNING}*"):
-        shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=RUNNING, dir=outputs) as folder:
+    """Put right what killed runs left, and yield a folder for a run that is not finished. Hold the lock for this."""
+    published.restore(outputs)
+    with tempfile.TemporaryDirectory(prefix=published.RUNNING, dir=outputs) as folder:
         yield folder
 
 
@@ -167,13 +210,19 @@ def _check_writable(outputs: Path) -> None:
             f"The outputs folder {paths.on_terminal(outputs)} cannot be written: {error.strerror}. "
             "Change its permissions, or name another folder in REPORT_OUTPUTS."
         ) from None
+    for place in outputs.iterdir():
+        if os.path.ismount(place):
+            raise UserError(
+                f"{paths.on_terminal(place)} is a mount point, and a report is published by replacing its folder. "
+                "Unmount it, or name another folder in REPORT_OUTPUTS."
+            )
 
 
 def _minutes_last_time(outputs: Path, *names: str) -> float | None:
     """Return the minutes of the first of the named reports that is published; None if none is."""
     for name in names:
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            return json.loads((outputs / name / "results.json").read_text(encoding="utf-8"))["minutes"]
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            return float(json.loads((outputs / name / "results.json").read_text(encoding="utf-8"))["minutes"])
     return None
 
 
@@ -191,7 +240,7 @@ def _execute(
     notebook: str, executed: Path, given: dict, minutes: float | None, limit_minutes: float | None = None
 ) -> None:
     source, scratch = paths.NOTEBOOKS / f"{notebook}.ipynb", executed.parent.parent
-    cells = nbformat.read(source, as_version=4).cells
+    cells = notebook_files.read(source).cells
     code = [cell for cell in cells if cell.cell_type == "code" and cell.source.strip()]
     done, total = itertools.count(1), len(code) + 1  # papermill adds a cell with the given parameters
     log = scratch / KERNEL_LOG
@@ -240,20 +289,6 @@ def _record(folder: Path, minutes: float, changed: dict) -> None:
     recorder.write(folder, results)
 
 
-def _publish(folder: Path, outputs: Path) -> Path:
-    """Replace the old report with a finished folder."""
-    place, old = outputs / folder.name, folder.parent / "old"
-    if place.exists():
-        place.rename(old)
-    try:
-        folder.rename(place)
-    except OSError:
-        if old.exists():
-            old.rename(place)
-        raise
-    return place
-
-
 @contextlib.contextmanager
 def _quiet(log: Path):
     """Redirect the stderr of the kernel and its libraries to a file. Yield the real stderr."""
@@ -294,6 +329,7 @@ def _main(arguments: list[str] | None) -> int:
         return 0 if options.help else 2
     notebook = Path(options.notebook).name.removesuffix(".ipynb")
     start = time.monotonic()
+    watchdog.end_with_make()
     if options.help:
         declared = parameters.declared(paths.NOTEBOOKS / f"{notebook}.ipynb")
         print(f"Parameters of {notebook}, with the defaults of the notebook:\n{parameters.described(declared)}")

@@ -14,7 +14,7 @@ from lib.core import backends, paths
 from lib.models import memory
 
 PYTHON = """#!/bin/sh
-[ "$1 $2" = "-m lib.report.site" ] && echo render >> ran
+[ "$1 $2" = "-m lib.report.site" ] && echo render >> ran && mkdir -p "outputs/$4" && touch "outputs/$4/.rendered"
 [ "$1 $2" = "-m lib.report.readme" ] && echo readme >> ran
 [ "$1 $2" = "-m lib.runner" ] || exit 0
 echo "$3" >> ran
@@ -159,6 +159,19 @@ def test_render_makes_the_pages_of_a_fresh_clone_without_a_run(checkout):
     assert make(checkout, "render")[0] == ["render"]
     assert make(checkout, "render", profile=("PROFILE=cpu",))[0] == ["render", "readme"]
     assert make(checkout, "render", "REPORT_OUTPUTS=elsewhere", profile=("PROFILE=cpu",))[0] == ["render"]
+
+
+def test_what_is_not_whole_is_found_before_make_looks_at_times(checkout):
+    make(checkout, "all")
+    python = checkout / ".venv" / "bin" / "python"
+    finds = '[ "$1 $2 $3 $4" = "-m lib.core.published --profile smoke" ] && echo checked >> ran'
+    removes = finds + " && rm outputs/smoke/02_reddit_finetune/.done outputs/smoke/.rendered"
+    again = ["02_reddit_finetune", "03_greedy_vs_top_k", "00_summary", "render"]
+    for found, expected in ((finds, []), (removes, again)):
+        python.write_text(PYTHON.replace("#!/bin/sh\n", f"#!/bin/sh\n{found}\n"))
+        os.utime(python, (1, 1))
+        assert make(checkout, "all")[0] == ["checked", *expected]
+    assert make(checkout, "report", "NOTEBOOK=03_greedy_vs_top_k")[0] == ["checked", *expected[:2]]
 
 
 def test_a_new_lock_means_a_new_environment_and_new_reports(checkout):

@@ -1,8 +1,10 @@
+import contextlib
 import errno
 import fcntl
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -13,12 +15,13 @@ from pathlib import Path
 
 import nbformat
 import own_notebooks
+import psutil
 import pytest
 from nbclient.exceptions import CellTimeoutError
 from papermill.clientwrap import PapermillNotebookClient
 
 from lib import kernels, runner
-from lib.core import backends, paths
+from lib.core import backends, locks, paths, published
 
 NOTEBOOKS = {
     "works": [
@@ -86,7 +89,8 @@ def main(*arguments):
 
 def left_behind(place):
     folder = place / "outputs" / "small"
-    return sorted(path.name for path in folder.iterdir() if path.name != ".lock") if folder.exists() else []
+    own = (".lock", published.PAGES)
+    return sorted(path.name for path in folder.iterdir() if path.name not in own) if folder.exists() else []
 
 
 def test_a_report_is_published_with_its_parameters_and_results(place, capfd):
@@ -147,6 +151,72 @@ def test_a_token_is_refused_as_a_change(place, token, capfd, monkeypatch):
     monkeypatch.setattr(runner, "_execute", None)
     assert main("works", f"prompt=my {token}") == 2
     assert token not in capfd.readouterr().err
+
+
+def test_a_report_is_as_old_as_what_its_run_read(place):
+    """So make runs it again if a source was edited meanwhile."""
+    before = time.time_ns()
+    assert main("works") == 0
+    folder = place / "outputs" / "small" / "works"
+    done = (folder / published.DONE).stat().st_mtime_ns
+    assert before <= done < (folder / "results.json").stat().st_mtime_ns - 10**9
+
+
+def test_what_was_edited_while_a_run_waited_for_another_is_read(place, monkeypatch):
+    only_one = locks.only_one
+
+    @contextlib.contextmanager
+    def edited(outputs):
+        with only_one(outputs):
+            (place / "experiments" / "small" / "works.yaml").write_text("steps: 7")
+            yield
+
+    monkeypatch.setattr(runner.locks, "only_one", edited)
+    assert main("works") == 0
+    answer = json.loads((place / "outputs" / "small" / "works" / "results.json").read_text())["answer"]["en"]
+    assert answer == "7 steps."
+
+
+def test_a_report_whose_folder_is_a_mount_point_is_refused_before_anything_starts(place, capfd, monkeypatch):
+    (place / "outputs" / "small" / "works").mkdir(parents=True)
+    monkeypatch.setattr(os.path, "ismount", lambda folder: Path(folder).name == "works")
+    monkeypatch.setattr(runner, "_execute", None)
+    assert main("works") == 2
+    assert "works is a mount point, and a report is published by replacing its folder." in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("limit", "told", "unexplained", "hint"),
+    [
+        (resource.RLIM_INFINITY, "ImportError: lib.so: failed to map segment from shared object", False, "Close what"),
+        (resource.RLIM_INFINITY, "ValueError: no", True, ""),
+        (1_500_000_000, "MemoryError: ", False, "This shell lets a process have 1.5 GB of memory (ulimit -v)."),
+        (1_500_000_000, "CellExecutionError: ", True, "This shell lets a process have 1.5 GB of memory (ulimit -v)."),
+        (1_500_000_000, "ValueError: no", False, ""),
+    ],
+)
+def test_a_failure_for_want_of_memory_says_so(monkeypatch, limit, told, unexplained, hint):
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
+    found = kernels._of_memory(told, unexplained)
+    assert hint in found and bool(hint) == bool(found)
+
+
+def test_a_limit_of_memory_ends_a_run_with_a_line_and_leaves_no_kernel(place):
+    code = f"""
+import resource, sys
+from pathlib import Path
+from lib import kernels, runner
+from lib.core import paths
+paths.NOTEBOOKS, paths.EXPERIMENTS = Path({str(paths.NOTEBOOKS)!r}), Path({str(paths.EXPERIMENTS)!r})
+resource.setrlimit(resource.RLIMIT_AS, (900_000_000, 900_000_000))
+sys.exit(runner.main(["works", "--profile", "small"]))
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1, done.stderr
+    told = done.stderr.splitlines()[-1]
+    assert told.startswith("error: works failed") and "(ulimit -v)" in told
+    assert not [one for one in psutil.process_iter(["cmdline"]) if str(place) in " ".join(one.info["cmdline"] or [])]
 
 
 def test_help_lists_the_parameters_of_a_notebook(place, capfd):
@@ -333,8 +403,12 @@ def test_a_disk_that_is_full_is_a_line_and_status_2(place, capfd, monkeypatch):
 
     monkeypatch.setattr(runner.site, "render_report", no_space)
     assert main("works") == 2
-    assert "The disk is full (report.html)" in capfd.readouterr().err
-    assert left_behind(place) == []
+    error = capfd.readouterr().err
+    assert "its results are kept" in error and "The disk is full (report.html)" in error
+    folder = place / "outputs" / "small"
+    assert (folder / "works" / "results.json").is_file() and not (folder / "works" / "report.html").exists()
+    assert published.fault(folder / "works") == ""
+    assert published.fault_of_pages(folder) == "they are not finished"
 
 
 def test_a_disk_that_fills_up_with_the_index_leaves_whole_pages_and_make_runs_again(place, capfd, monkeypatch):
@@ -354,7 +428,8 @@ def test_a_disk_that_fills_up_with_the_index_leaves_whole_pages_and_make_runs_ag
     assert "The disk is full" in capfd.readouterr().err
     assert {file.name: file.read_text() for file in folder.glob("*.html")} == before
     assert left_behind(place) == ["index.html", "index.zh.html", "works"]
-    assert (folder / "works" / "report.html").is_file() and not (folder / "works" / runner.DONE).exists()
+    assert (folder / "works" / "report.html").is_file() and published.fault(folder / "works") == ""
+    assert published.fault_of_pages(folder) != ""  # so that make renders
 
 
 def test_what_a_killed_kernel_is_told_of_depends_on_what_is_known(monkeypatch, tmp_path):
@@ -428,7 +503,7 @@ def test_a_run_that_is_told_to_stop_leaves_nothing_behind(place, number):
 
 def test_what_a_killed_run_left_is_cleared_by_the_next_one_and_a_living_one_is_left_alone(place, capfd):
     process = in_a_process(place, "sleeps")
-    (left,) = (name for name in left_behind(place) if name.startswith(runner.RUNNING))
+    (left,) = (name for name in left_behind(place) if name.startswith(published.RUNNING))
     with pytest.raises(BlockingIOError), open(place / "outputs" / "small" / ".lock") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # so that another run would wait
     process.kill()
@@ -436,6 +511,37 @@ def test_what_a_killed_run_left_is_cleared_by_the_next_one_and_a_living_one_is_l
     assert left_behind(place) == [left]
     assert main("works") == 0
     assert left_behind(place) == ["index.html", "index.zh.html", "works"]
+
+
+@pytest.fixture
+def state(place, capfd):
+    """Published reports, and what a later run of one of them leaves in its scratch folder."""
+    assert main("works") == 0
+    outputs = place / "outputs" / "small"
+    shutil.copytree(outputs / "works", outputs / "other")
+    runner.site.render("small")
+    (place / "state").mkdir()
+    shutil.move(place / "outputs", place / "state" / "outputs")
+    (place / "experiments" / "small" / "works.yaml").write_text("steps: 7")
+    assert main("works") == 0
+    new = place / "outputs" / "small" / "works"
+    for name in (published.DONE, "report.html", "report.zh.html"):
+        (new / name).unlink()
+    shutil.move(new, place / "state" / "new")
+    return place
+
+
+@pytest.mark.parametrize("how", ["exchanged", "renamed twice"])
+def test_wherever_a_run_is_killed_while_it_publishes_nothing_is_lost(state, how):
+    command = [sys.executable, paths.ROOT / "tests" / "kill_sweep.py", state]
+    command += ["--without-exchange"] if how == "renamed twice" else []
+    done = subprocess.run(
+        command, cwd=paths.ROOT, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": "."}
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert [one["wrong"] for one in found] == [{}, {}]
+    assert sum(one["killed"] for one in found) > 40, found
 
 
 def test_a_reader_s_own_set_up_does_not_reach_a_report(place, monkeypatch, capfd):
@@ -541,7 +647,7 @@ def test_a_page_that_cannot_be_made_does_not_cost_the_run(place, capfd, monkeypa
         "that, then run `make render PROFILE=small`."
     )
     folder = place / "outputs" / "small" / "works"
-    assert (folder / runner.DONE).exists() and (folder / "results.json").is_file()
+    assert (folder / published.DONE).exists() and (folder / "results.json").is_file()
     assert not (folder / "report.html").exists()
     monkeypatch.setattr(runner.site, "render_report", render)
     runner.site.render("small")

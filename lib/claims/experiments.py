@@ -37,7 +37,7 @@ def every(profile: str) -> list[Results]:
     Raises:
         UserError: If results cannot be read.
     """
-    files = [paths.outputs() / profile / one.name / "results.json" for one in notebooks.EXPERIMENTS]
+    files = [paths.of_profile(profile) / one.name / "results.json" for one in notebooks.EXPERIMENTS]
     return [records.load(file) for file in files if file.is_file()]
 
 
@@ -50,7 +50,7 @@ def load(profile: str) -> Experiments:
     found = {}
     for name, notebook in NOTEBOOKS.items():
         try:
-            found[name] = records.load(paths.outputs() / profile / notebook / "results.json")
+            found[name] = records.load(paths.of_profile(profile) / notebook / "results.json")
         except FileNotFoundError:
             raise UserError(
                 f"profile is {profile!r}, and there are no results of {notebook} in it. "

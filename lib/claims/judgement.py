@@ -29,7 +29,7 @@ def of_profile(profile: str, post_texts: list[PostText] | None = None) -> Judgem
 
 def _summary(profile: str) -> records.Results:
     try:
-        return records.load(paths.outputs() / profile / "00_summary" / "results.json")
+        return records.load(paths.of_profile(profile) / "00_summary" / "results.json")
     except FileNotFoundError:
         raise UserError(
             f"profile is {profile!r}, and its summary has not been run. Run `make all PROFILE={profile}` first."

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -11,12 +12,19 @@ from lib.core import redaction
 from lib.core.errors import UserError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-MENDABLE = (*FULL, errno.EACCES, errno.EPERM, errno.EROFS)
+MENDABLE = (
+    *FULL,
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV, errno.EIO, errno.ESTALE, errno.ENOLCK),
+    *(errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.ELOOP, errno.ENAMETOOLONG, errno.EFBIG, errno.ENOTSUP),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN),
+)
+NO_SPACE = re.compile("No space left on device|Disk quota exceeded")  # the wording that all libraries share
 DISK_FULL = (
     "The disk is full{where}. Free some space (`make cache` lists what downloads take), or name folders on another "
     "disk in REPORT_OUTPUTS and REPORT_CACHE."
 )
 INTERRUPTED = 130
+INTERRUPTED_LINE = "Interrupted; all reports that were finished are there."
 UNREAD = 141  # the status of a command whose reader, such as `head`, has ended
 
 
@@ -48,7 +56,7 @@ def run(main: Callable[[], int]) -> int:
             raise
         return fail(of_system(error))
     except KeyboardInterrupt:
-        print("Interrupted; the reports that were there are as they were.", file=sys.stderr)
+        print(INTERRUPTED_LINE, file=sys.stderr)
         return INTERRUPTED
 
 

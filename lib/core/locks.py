@@ -4,6 +4,9 @@ import contextlib
 import fcntl
 from pathlib import Path
 
+from lib.core import paths
+from lib.core.errors import UserError
+
 
 @contextlib.contextmanager
 def only_one(outputs: Path):
@@ -11,11 +14,19 @@ def only_one(outputs: Path):
 
     Args:
         outputs: The profile's folder.
+
+    Raises:
+        UserError: If the file system has no locks.
     """
-    with open(outputs / ".lock", "w") as lock:
+    with open(outputs / ".lock", "a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             print("Another notebook of this profile is running; waiting for it.", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError as error:
+            raise UserError(
+                f"{paths.on_terminal(outputs)} is on a file system that has no locks ({error.strerror}), which keep "
+                "two runs from spoiling each other. Name a folder on another one in REPORT_OUTPUTS."
+            ) from None
         yield

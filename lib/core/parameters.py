@@ -7,7 +7,6 @@ The cell tagged `parameters` declares each on a line: `name: type = default  # h
 import ast
 import difflib
 import io
-import json
 import math
 import re
 import tokenize
@@ -16,7 +15,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from lib.core import paths, yaml_files
+from lib.core import notebook_files, paths, yaml_files
 from lib.core.errors import UserError
 from lib.core.yaml_files import shown
 
@@ -154,25 +153,33 @@ def declared(notebook: Path) -> dict[str, Parameter]:
         The parameters by name, in order.
 
     Raises:
-        UserError: If the notebook does not exist or declares no parameters.
+        UserError: If the notebook does not exist, cannot be read, or declares no parameters.
     """
     if not notebook.is_file():
         stems = sorted(path.stem for path in paths.NOTEBOOKS.glob("*.ipynb"))
         near = difflib.get_close_matches(notebook.stem, stems, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise UserError(f"There is no notebook {notebook.stem!r}; there are {', '.join(stems)}.{hint}")
-    try:
-        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    except (ValueError, KeyError, TypeError):
-        raise UserError(f"{paths.shown(notebook)} is not a notebook: it is cut off or not JSON.") from None
-    cells = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
+    cells = notebook_files.read(notebook).cells
+    cells = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
     if len(cells) != 1:
         raise UserError(f"{paths.shown(notebook)} has {len(cells)} cells tagged 'parameters'; it must have one.")
-    return parse("".join(cells[0]["source"]))
+    try:
+        return parse(cells[0].source)
+    except (SyntaxError, ValueError, tokenize.TokenError) as error:
+        raise UserError(
+            f"{paths.shown(notebook)}: its cell of parameters cannot be read ({type(error).__name__}: {error}). Each "
+            "line of it declares one, as `name: type = value  # help`."
+        ) from None
 
 
 def parse(source: str) -> dict[str, Parameter]:
-    """Read the source of a `parameters` cell. See `declared`."""
+    """Read the source of a `parameters` cell. See `declared`.
+
+    Raises:
+        SyntaxError, ValueError: If it is not Python, or a default is not a plain value.
+        UserError: If a line declares no parameter.
+    """
     comments = {
         token.start[0]: token.string.lstrip("# ")
         for token in tokenize.generate_tokens(io.StringIO(source).readline)
@@ -180,7 +187,8 @@ def parse(source: str) -> dict[str, Parameter]:
     }
     parameters = {}
     for statement in ast.parse(source).body:
-        if not isinstance(statement, ast.AnnAssign):
+        declares = isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
+        if not declares or statement.value is None:
             raise UserError(
                 f"A parameter is declared as `name: type = value  # help`, not as {shown(ast.unparse(statement))}."
             )

@@ -10,6 +10,8 @@ from lib.core.errors import UserError
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 EXPERIMENTS = ROOT / "experiments"
+CACHE_NAME = "gpt2-text-generation"
+CACHE_MARK = ".made-by-gpt2-text-generation"  # in a cache that was empty before; only such a one is ever cleared
 _written: set[Path] = set()  # the caches that this process has tried to write to
 
 
@@ -38,6 +40,17 @@ def outputs() -> Path:
     return expanded(os.environ.get("REPORT_OUTPUTS") or "outputs").resolve()
 
 
+def of_profile(profile: str) -> Path:
+    """Return the folder of a profile's reports.
+
+    Raises:
+        UserError: If the name of the profile leads out of the folder of the reports.
+    """
+    if not profile or profile.startswith(".") or Path(profile).name != profile:
+        raise UserError(f"profile is {profile!r}; it must be the name of a folder in outputs/, such as cpu.")
+    return outputs() / profile
+
+
 def cache() -> Path:
     """Return the folder of downloads and converted models. Create it if necessary.
 
@@ -50,6 +63,8 @@ def cache() -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if folder not in _written:
+            if not any(folder.iterdir()):
+                (folder / CACHE_MARK).touch()
             tempfile.TemporaryFile(dir=folder).close()
             _written.add(folder)
     except OSError as error:
@@ -66,7 +81,7 @@ def _cache() -> Path:
     base = os.environ.get("XDG_CACHE_HOME") or (home() and home() / ".cache")
     if not base:
         raise UserError("There is no home folder to keep downloads in. Name a folder for them in REPORT_CACHE.")
-    return expanded(base) / "gpt2-text-generation"
+    return expanded(base) / CACHE_NAME
 
 
 def write(file: Path, text: str) -> None:

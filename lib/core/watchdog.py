@@ -22,6 +22,7 @@ STALL_SECONDS = 60.0  # without progress before a process is ended
 STALL_BYTES = 64 * 1024  # progress is this much more on the disk, ...
 BUSY_SECONDS = 2.0  # ... or this much more processor time
 MEGABYTE = 1_000_000
+MAKES = ("make", "gmake")
 
 
 class Failure(Exception):
@@ -71,6 +72,41 @@ def end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def end_with_make() -> None:
+    """Interrupt this process when a make that started it ends, or is interrupted itself.
+
+    Ctrl+C in a terminal reaches make and all that it started. A SIGINT to make alone does not: make then waits, with
+    the signal blocked, until its commands end. Where the system does not tell which signals are blocked, it goes on
+    waiting.
+    """
+    makes = [one for one in psutil.Process().parents() if one.name() in MAKES]
+    if not makes:
+        return
+    blocked_before = {one.pid: _blocks_interrupt(one.pid) for one in makes}
+
+    def goes_on(one: psutil.Process) -> bool:
+        with contextlib.suppress(psutil.Error):
+            ended = not one.is_running() or one.status() == psutil.STATUS_ZOMBIE
+            return not ended and _blocks_interrupt(one.pid) == blocked_before[one.pid]
+        return False
+
+    def watch():
+        while all(map(goes_on, makes)):
+            time.sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _blocks_interrupt(pid: int) -> bool:
+    """Tell whether a process has SIGINT blocked, as Linux has it in `/proc`."""
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+        blocked = int(next(line for line in lines if line.startswith("SigBlk:")).split()[1], 16)
+        return bool(blocked >> (signal.SIGINT - 1) & 1)
+    return False
 
 
 def _watch(process: subprocess.Popen, watched: list[Path], doing: str, expected_bytes: int) -> None:

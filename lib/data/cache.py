@@ -4,17 +4,42 @@
 the standard library, so it also works without the project's environment.
 """
 
+import contextlib
+import fcntl
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 from lib.core import command_line, paths
 from lib.core.errors import UserError
 
+UNFINISHED = "unfinished"  # the folder for scratch folders
+
 
 def contents() -> list[tuple[str, int]]:
     """Return the names and sizes, in bytes, of the cache's entries, the largest first."""
-    return sorted(((entry.name, paths.size(entry)) for entry in paths.cache().iterdir()), key=lambda row: -row[1])
+    entries = [entry for entry in paths.cache().iterdir() if entry.name != paths.CACHE_MARK]
+    return sorted(((entry.name, paths.size(entry)) for entry in entries), key=lambda row: -row[1])
+
+
+@contextlib.contextmanager
+def swept() -> Iterator[Path]:
+    """Remove the scratch folders that killed processes left in the cache, and yield the folder that holds them.
+
+    A scratch folder is left by a killed process if nobody holds the lock of its file `.lock`. While the folder is
+    yielded, no other process makes or removes a scratch folder.
+    """
+    base = paths.cache() / UNFINISHED
+    base.mkdir(exist_ok=True)
+    with open(base / ".lock", "w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        for left in filter(Path.is_dir, base.iterdir()):
+            with contextlib.suppress(OSError), open(left / ".lock") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails as long as its process lives
+                shutil.rmtree(left, ignore_errors=True)
+        yield base
 
 
 def clean() -> int:
@@ -24,12 +49,18 @@ def clean() -> int:
         The number of bytes freed.
 
     Raises:
-        UserError: If the cache is a folder that also holds other things, or if it is not writable.
+        UserError: If the cache is a folder that this project has not made, that also holds other things, or that is not
+            writable.
     """
     folder = paths.cache()
     others = [place for base in (paths.home(), paths.ROOT) if base for place in (base, *base.parents)]
     if folder in others or (folder / ".git").exists():
         raise UserError(f"The cache is {folder}, which also holds other things; it is left as it is.")
+    if not (folder / paths.CACHE_MARK).exists() and folder.name != paths.CACHE_NAME and any(folder.iterdir()):
+        raise UserError(
+            f"The cache is {folder}, which held other things before this project used it ({paths.CACHE_MARK} is "
+            "missing); it is left as it is. Remove from it what `make cache` lists and no other program needs."
+        )
     freed = sum(bytes_ for _, bytes_ in contents())
     for entry in folder.iterdir():
         shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()

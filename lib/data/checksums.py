@@ -30,7 +30,7 @@ def record(folder: Path) -> None:
 
 
 def problem(folder: Path) -> str:
-    """Compare a folder with its record. A record that does not match is removed.
+    """Compare a folder with its record. A record that does not match, or cannot be read, is removed.
 
     Returns:
         The file that is missing or has changed, in a few words. `""` if there is none, or if the folder has no record.
@@ -38,9 +38,13 @@ def problem(folder: Path) -> str:
     kept = _record_of(folder)
     try:
         files = json.loads(kept.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        listed = [(name, size, digest) for name, (size, digest) in files.items()]
+    except OSError:
         return ""
-    for name, (size, digest) in files.items():
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        kept.unlink()
+        return ""
+    for name, size, digest in listed:
         file = Path(folder) / name
         if not file.is_file():
             found = f"{name} is missing"

@@ -17,9 +17,8 @@ import requests
 
 from lib.core import paths, progress, redaction
 from lib.core.errors import UserError
-from lib.data import checksums
+from lib.data import cache, checksums
 
-UNFINISHED = "unfinished"  # the cache's folder for scratch folders
 TIMEOUT_SECONDS = 900  # for one whole download
 PROBE_SECONDS = 5
 # git gives up after half a minute below one kilobyte a second, and never asks for a password.
@@ -42,20 +41,13 @@ def reachable(address: str) -> bool:
 def scratch():
     """Make a scratch folder in the cache, and remove it at the end.
 
-    A process that is killed leaves its folder behind. The next call removes it: each folder holds a lock file, which
+    A process that is killed leaves its folder behind, which `cache.swept` removes: each folder holds a lock file, which
     stays locked as long as its process lives.
 
     Yields:
         The folder.
     """
-    base = paths.cache() / UNFINISHED
-    base.mkdir(exist_ok=True)
-    with open(base / ".lock", "w") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)
-        for left in filter(Path.is_dir, base.iterdir()):
-            with contextlib.suppress(OSError), open(left / ".lock") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails as long as its process lives
-                shutil.rmtree(left, ignore_errors=True)
+    with cache.swept() as base:
         made = tempfile.TemporaryDirectory(dir=base)
         own = open(Path(made.name) / ".lock", "w")  # noqa: SIM115  (held as long as the folder is used)
         fcntl.flock(own, fcntl.LOCK_EX)
@@ -129,7 +121,7 @@ def git_folder(address: str, commit: str, folder: str, name: str) -> Path:
                 raise UserError(f"{name} at commit {commit[:12]} has no folder {folder!r}.")
             shutil.rmtree(checkout / ".git")
             shutil.move(checkout, place)
-        checksums.record(place)
+    checksums.record(place)
     return place / folder
 
 

@@ -117,6 +117,8 @@ def problem_with(folder: Path) -> str:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if "registered_name" in config:  # Keras
         weights, index, others = "model.weights.h5", "model.weights.json", ["tokenizer.json"]
+        if problem := _task_problem(folder, config):
+            return problem
         if not any((folder / "assets" / "tokenizer").glob("*")):
             return f"{MISSING} vocabulary in assets/tokenizer"
     else:
@@ -200,7 +202,7 @@ def _folder(handle: str, root: Path) -> Path | None:
 def _forget(handle: str, folder: Path) -> None:
     """Remove a damaged preset from the cache that a fetch writes to."""
     root = _roots(handle)[0]
-    if not folder.is_relative_to(root):
+    if not folder.resolve().is_relative_to(root) or not _place(handle, root).resolve().is_relative_to(root):
         return
     if handle.startswith("hf://"):
         shutil.rmtree(_place(handle, root), ignore_errors=True)
@@ -224,6 +226,24 @@ def _file_problem(file: Path) -> str:
     except Exception as error:  # each library raises its own kinds
         return f"{file.name} is cut off or damaged ({str(error).splitlines()[0][:100]})"
     return ""
+
+
+def _task_problem(folder: Path, config: dict) -> str:
+    """Tell whether the model that a Keras preset builds, that of `task.json`, is another than `config.json` says.
+
+    The memory that a model takes is estimated from `config.json`.
+    """
+    if not (folder / "task.json").is_file():
+        return ""
+    if problem := _file_problem(folder / "task.json"):
+        return problem
+    try:
+        task = json.loads((folder / "task.json").read_text(encoding="utf-8"))["config"]["backbone"]["config"]
+        sizes = {name: size for name, size in config["config"].items() if type(size) is int}
+        other = next((name for name, size in sizes.items() if task.get(name, size) != size), "")
+    except (KeyError, TypeError, AttributeError):
+        return "task.json is not that of a language model"
+    return f"{other} is {task[other]!r} in task.json and {sizes[other]!r} in config.json" if other else ""
 
 
 def _run(scheme: str, arguments: list[str], growing: Path, what: str, expected_bytes: int = 0) -> str:

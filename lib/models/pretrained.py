@@ -1,16 +1,16 @@
 """Find, load and save pretrained language models."""
 
 import difflib
-import json
+import re
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import keras_nlp
 
-from lib.core import paths, progress
+from lib.core import paths, progress, published
 from lib.core.errors import UserError
-from lib.core.records import StandIn
+from lib.core.records import Record, StandIn
 from lib.data import hubs
 from lib.models import decoding, memory, stand_ins  # the last one registers SmolLM2's classes for `from_preset`
 
@@ -23,7 +23,15 @@ OPENAI = {
     "gpt2_large_en": "hf://openai-community/gpt2-large",
     "gpt2_extra_large_en": "hf://openai-community/gpt2-xl",
 }
+HANDLE_PART = re.compile(r"[\w-][\w.-]*", re.ASCII)  # a part of a hub's handle, which becomes a folder's name
 POST_PRESETS = (*OPENAI, "gpt2_base_en_cnn_dailymail")
+
+
+class Origin(Record):
+    """What a saved model was made from."""
+
+    name: str
+    stand_ins: list[StandIn]
 
 
 @dataclass
@@ -139,8 +147,8 @@ def save(causal_lm, folder: Path, name: str = "", stand_ins: list[StandIn] | Non
     if folder.exists():
         shutil.rmtree(folder)
     causal_lm.save_to_preset(str(folder))
-    origin = {"name": name or folder.name, "stand_ins": [stand_in.model_dump() for stand_in in stand_ins or []]}
-    (folder / ORIGIN_FILE).write_text(json.dumps(origin, ensure_ascii=False), encoding="utf-8")
+    origin = Origin(name=name or folder.name, stand_ins=stand_ins or [])
+    (folder / ORIGIN_FILE).write_text(origin.model_dump_json(), encoding="utf-8")
 
 
 def known_presets() -> list[str]:
@@ -151,15 +159,16 @@ def known_presets() -> list[str]:
 def _local(preset: str) -> Model:
     folder = paths.resolve(preset)
     if (folder / "config.json").is_file():
+        if problem := published.fault(folder.parent):
+            raise UserError(
+                f"preset is {preset!r}, the model of a report that is not whole: {problem}. {_run(folder)} anew."
+            )
         if problem := hubs.problem_with(folder):
             raise UserError(f"preset is {preset!r}, a folder that cannot be loaded: {problem}. Fetch or make it anew.")
         name, used = _origin(preset, folder)
         return Model(str(folder), name, used, source=f"folder {paths.shown(folder)}")
     if preset.startswith("outputs/"):
-        notebook = folder.parent.name
-        raise UserError(
-            f"preset is {preset!r}, but no model was saved there. Run `make report NOTEBOOK={notebook}` first."
-        )
+        raise UserError(f"preset is {preset!r}, but no model was saved there. {_run(folder)} first.")
     near = difflib.get_close_matches(preset, known_presets(), n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise UserError(
@@ -174,13 +183,19 @@ def _origin(preset: str, folder: Path) -> tuple[str, list[StandIn]]:
     if not file.is_file():
         return paths.shown(folder), []
     try:
-        origin = json.loads(file.read_text(encoding="utf-8"))
-        return origin["name"], [StandIn.model_validate(stand_in) for stand_in in origin["stand_ins"]]
-    except (ValueError, TypeError, KeyError):
+        origin = Origin.model_validate_json(file.read_bytes())
+    except ValueError:
         raise UserError(
-            f"preset is {preset!r}, a model that was saved by an older version of this code. "
-            f"Run `make report NOTEBOOK={folder.parent.name}` anew."
+            f"preset is {preset!r}, a model that was saved by an older version of this code, or whose "
+            f"{ORIGIN_FILE} is damaged. {_run(folder)} anew."
         ) from None
+    return origin.name, origin.stand_ins
+
+
+def _run(folder: Path) -> str:
+    """Say how a report that saves a model is made."""
+    notebook, profile = folder.parent.name.partition("@")[0], folder.parent.parent.name
+    return f"Run `make report NOTEBOOK={notebook} PROFILE={profile}`"
 
 
 def _handles(preset: str) -> list[str]:
@@ -188,9 +203,11 @@ def _handles(preset: str) -> list[str]:
     if "://" in preset:
         scheme, name = preset.split("://", 1)
         slashes = {"kaggle": (3, 4), "hf": (1,)}.get(scheme, ())
-        if name.count("/") not in slashes or not all(name.split("/")):
+        parts = name.split("/")
+        if name.count("/") not in slashes or not all(HANDLE_PART.fullmatch(part) for part in parts):
             raise UserError(
-                f"preset is {preset!r}; a handle is kaggle://owner/model/framework/variation[/version] or hf://owner/name."
+                f"preset is {preset!r}; a handle is kaggle://owner/model/framework/variation[/version] or "
+                "hf://owner/name, of letters, digits, '-', '_' and '.', and no part begins with '.'."
             )
         return [preset]
     handles = [keras_nlp.models.CausalLM.presets[preset]["kaggle_handle"], f"hf://keras/{preset}"]

@@ -9,8 +9,9 @@ UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
     "\ud800-\udfff]"
 )
-# What is markup anywhere, what is markup at the beginning of a line, and what turns an address into a link.
-MARKDOWN = re.compile(r"[\\`*_\[\]|~<>&$]|^\s+|^\s*[#+=-]|^\s*\d+[.)]|:(?=//)|(?<=www)\.|@")
+# What is markup anywhere (an underscore is none inside a word), what is markup at the beginning of a line, and what
+# turns an address into a link.
+MARKDOWN = re.compile(r"[\\`*\[\]|~<>&$]|(?<![^\W_])_|_(?![^\W_])|^\s+|^\s*[#+=-]|^\s*\d+[.)]|:(?=//)|(?<=www)\.|@")
 
 
 def visible(text: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nbformat
 
-from lib.core import paths
+from lib.core import notebook_files, paths
 from lib.core.errors import UserError
 from lib.report import views
 
@@ -50,10 +50,10 @@ def read(file: Path):
         UserError: If it is cut off or damaged.
     """
     try:
-        return nbformat.read(file, as_version=4)
-    except Exception as error:  # nbformat raises errors of several libraries
+        return notebook_files.read(file)
+    except UserError:
         raise UserError(
-            f"{file.parent.name}/{file.name} is cut off or damaged ({type(error).__name__}). Run `make report NOTEBOOK="
+            f"{file.parent.name}/{file.name} is cut off or damaged (it is no notebook). Run `make report NOTEBOOK="
             f"{file.parent.name.partition('@')[0]} PROFILE={file.parent.parent.name}` anew."
         ) from None
 

@@ -1,5 +1,6 @@
 """Draw the figures of the reports. Each function returns a matplotlib figure and its alternative text."""
 
+import io
 import itertools
 import math
 import statistics
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox, blended_transform_factory
 
-from lib.core import chinese
+from lib.core import chinese, paths
 from lib.core.records import (
     AnswerLanguage,
     CallState,
@@ -91,12 +92,10 @@ def save(figure: Figure, file: Path, is_card: bool = False) -> None:
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # of this machine; the reader's decides
         box = Bbox.union([figure.get_tightbbox(), *_chinese_labels(figure)]).padded(0.1)
         box = figure.bbox_inches if is_card else box
-        unfinished = file.with_name(f".{file.name}.part")
-        figure.savefig(unfinished, format="svg", metadata={"Date": None}, bbox_inches=box, transparent=not is_card)
-        if not is_card:
-            drawn = unfinished.read_text(encoding="utf-8")
-            unfinished.write_text(drawn.replace("</style>", f"\n{_style()}</style>", 1), encoding="utf-8")
-        unfinished.replace(file)
+        drawn = io.StringIO()
+        figure.savefig(drawn, format="svg", metadata={"Date": None}, bbox_inches=box, transparent=not is_card)
+    style = "" if is_card else f"\n{_style()}"
+    paths.write(file, drawn.getvalue().replace("</style>", f"{style}</style>", 1))
 
 
 def _style() -> str:

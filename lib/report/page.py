@@ -6,11 +6,14 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from lib.core.errors import UserError
 from lib.core.records import Results
 from lib.report import html
 from lib.report.wording import say
 
 MIME = "application/vnd.text-generation-report.view+json"  # of an output that names a view and its options
+
+PICTURES = (".svg", ".png")
 
 
 @dataclass
@@ -45,6 +48,21 @@ class Page:
     def figure_file(self, name: str) -> str:
         """Return where a figure that is drawn from the records lies in the report's folder."""
         return f"figures/{name}.svg" if self.language == "en" else f"figures/{self.language}/{name}.svg"
+
+    def picture(self, file: str) -> Path:
+        """Return a picture of the report, whose name comes from `results.json` or the executed notebook.
+
+        Raises:
+            UserError: If it does not lie in the report's folder, or is no picture.
+        """
+        place = (self.folder / file).resolve()
+        if place.suffix not in PICTURES or not place.is_relative_to(self.folder.resolve()) or not place.is_file():
+            results = self.results
+            raise UserError(
+                f"{self.folder.name} names the picture {file!r}, which is not a picture in its folder. Run `make "
+                f"report NOTEBOOK={results.notebook} PROFILE={results.profile}` anew."
+            )
+        return place
 
     def show(self, view: str, **options) -> str:
         """Make a view.

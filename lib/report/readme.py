@@ -69,7 +69,8 @@ def bench_block() -> str:
         for row in found
     ]
     where = (
-        f"Measured on {machine['processor']}, {machine['date'][:10]}, beside {machine['peers']}; "
+        f"Measured on {escaping.as_markdown(machine['processor'])}, {escaping.as_markdown(machine['date'][:10])}, "
+        f"beside {escaping.as_markdown(machine['peers'])}; "
         "the post's lines are KerasHub on TensorFlow. "
     )
     how = "Above 1 this project is faster. "
@@ -93,14 +94,14 @@ def finding_block(language: str = "en") -> str:
         "readme_finding",
         language,
         tally=claims_words.tally(testable, language),
-        loops=claims_words.claim(loops, language)["evidence"],
+        loops=escaping.as_markdown(claims_words.claim(loops, language)["evidence"]),
     )
 
 
 def picture_block(language: str = "en") -> str:
     """Show the picture, as a link to the reports."""
     _, alt = _picture(language)
-    return f"[![{alt}]({picture.FILES[language]})](outputs/{PROFILE}/)"
+    return f"[![{escaping.as_markdown(alt)}]({picture.FILES[language]})](outputs/{PROFILE}/)"
 
 
 def draw_picture(language: str) -> None:
@@ -116,7 +117,8 @@ def verdicts_block(language: str = "en") -> str:
     for claim in judgement.of_profile(PROFILE).testable:
         told = claims_words.claim(claim, language)
         short = wording.say(f"short_{claim.name}", language)
-        rows.append({"says": short, "verdict": f"**{told['verdict']}**", "evidence": told["evidence"]})
+        evidence = escaping.as_markdown(told["evidence"])
+        rows.append({"says": short, "verdict": f"**{told['verdict']}**", "evidence": evidence})
     return _table(rows, {"says": "heading_claim", "verdict": "heading_here", "evidence": "heading_evidence"}, language)
 
 
@@ -126,7 +128,8 @@ def figure_block(language: str = "en") -> str:
     page = views.Page(records.load(folder / "results.json"), folder, language)
     file = page.figure_file(FIGURE)
     alt, _ = views.described(page, file)
-    return f"![{alt}](outputs/{PROFILE}/00_summary/{file})\n\n{wording.say('readme_figure', language)}"
+    shown = f"![{escaping.as_markdown(alt)}](outputs/{PROFILE}/00_summary/{file})"
+    return f"{shown}\n\n{wording.say('readme_figure', language)}"
 
 
 def loop_block(language: str = "en") -> str:
@@ -144,15 +147,16 @@ def ran_block(language: str = "en") -> str:
     told = wording.say(
         "readme_ran",
         language,
-        processor=machine.processor,
+        processor=escaping.as_markdown(machine.processor),
         cores=machine.cores,
         minutes=sum(results.minutes for results in every),
-        date=machine.date[:10],
+        date=escaping.as_markdown(machine.date[:10]),
     )
     used = [stand_in for results in every for stand_in in results.stand_ins]
     if not used:
         return told
-    return told + wording.say("readme_stand_ins", language, stand_ins=words.stand_ins(used, language))
+    stand_ins = escaping.as_markdown(words.stand_ins(used, language))
+    return told + wording.say("readme_stand_ins", language, stand_ins=stand_ins)
 
 
 def speed_block(language: str = "en") -> str:
@@ -162,7 +166,7 @@ def speed_block(language: str = "en") -> str:
     if any(row not in ratios for row in SPEED.values()):
         return wording.say("readme_no_speed", language)
     told = {name: number(ratios[row], 2) for name, row in SPEED.items()}
-    return wording.say("readme_speed", language, where=machine["processor"], **told)
+    return wording.say("readme_speed", language, where=escaping.as_markdown(machine["processor"]), **told)
 
 
 def _picture(language: str) -> tuple[Figure, str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from lib.core import command_line, paths, records
 from lib.core.errors import UserError
 from lib.core.records import Estimate, Results, Sample
-from lib.report import answers, html, numbers, views, wording, words
+from lib.report import answers, escaping, html, numbers, views, wording, words
 from lib.report.numbers import DASH
 from lib.report.page import index_name, report_name
 
@@ -30,7 +30,7 @@ def read(profile: str, name: str) -> tuple[str, Results]:
     Raises:
         UserError: If there is no such report, or its results cannot be read.
     """
-    folder = paths.outputs() / profile
+    folder = paths.of_profile(profile)
     try:
         return name, records.load(folder / name / "results.json")
     except FileNotFoundError:
@@ -155,7 +155,7 @@ def _pictures(shown: views.Page) -> list[dict[str, str]]:
     for file in shown.results.figures:
         alt, caption = views.described(shown, file)
         own = shown.folder / shown.figure_file(Path(file).stem)
-        drawn = own if own.is_file() else shown.folder / file
+        drawn = own if own.is_file() else shown.picture(file)
         made.append({"data": html.data_uri(drawn), "alt": alt, "caption": caption})
     return made
 
@@ -174,12 +174,12 @@ def _main(arguments: list[str] | None) -> int:
     parser.add_argument("--profile", default="cpu", help="the folder of outputs/ that holds them")
     options = parser.parse_args(arguments)
     pair = [read(options.profile, Path(name).name) for name in (options.a, options.b)]
-    folder = paths.outputs() / options.profile
+    folder = paths.of_profile(options.profile)
     made = folder / "compare"
     made.mkdir(exist_ok=True)
     for language in wording.LANGUAGES:
         file = made / page_name(pair[0][0], pair[1][0], language)
-        paths.write(file, page(folder, *pair, language))
+        paths.write(file, escaping.visible(page(folder, *pair, language)))
         print(f"{wording.NAMES[language]}: {paths.on_terminal(file)}")
     return 0
 

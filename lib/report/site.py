@@ -8,6 +8,7 @@ import copy
 import itertools
 import re
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import nbformat
 
 from lib import notebooks
 from lib.claims import judgement
-from lib.core import command_line, locks, paths, records
+from lib.core import command_line, locks, notebook_files, paths, published, records
 from lib.core.errors import UserError
 from lib.core.records import Claim, Corpus, Judgement, Model, Results
 from lib.report import (
@@ -54,14 +55,15 @@ def render(profile: str) -> Path:
     Raises:
         UserError: If there are no reports, or their results or executed notebooks cannot be read.
     """
-    folder = paths.outputs() / profile
+    folder = paths.of_profile(profile)
     reports = sorted((file.parent for file in folder.glob(f"*/{RESULTS}")), key=_position)
     if not reports:
         raise UserError(
             f"There are no reports in {paths.on_terminal(folder)} to render. Run `make all PROFILE={profile}` first."
         )
-    problems = []
+    problems, since_ns = [], time.time_ns()
     with locks.only_one(folder):
+        published.restore(folder)
         for report in reports:
             try:
                 render_report(report)
@@ -71,8 +73,9 @@ def render(profile: str) -> Path:
                 else:
                     problems.append(str(error))
         index = render_index(profile)
-    if problems:
-        raise UserError(" ".join(problems))
+        if problems:
+            raise UserError(" ".join(problems))
+        published.mark_rendered(folder, since_ns)
     return index
 
 
@@ -90,7 +93,7 @@ def render_report(folder: Path) -> None:
     notebook = executed.read(kept)
     source = paths.NOTEBOOKS / f"{results.notebook}.ipynb"
     if source.is_file():
-        executed.with_prose_of(notebook, nbformat.read(source, as_version=4))
+        executed.with_prose_of(notebook, notebook_files.read(source))
     executed.redraw(notebook, views.Page(results, folder))
     executed.write(notebook, kept)
     for language in wording.LANGUAGES:
@@ -100,6 +103,13 @@ def render_report(folder: Path) -> None:
         if language != "en":
             executed.redraw(told, page)
         paths.write(folder / report_name(language), _page(told, page))
+
+
+def rendered(folder: Path) -> set[str]:
+    """Return the files of a report that `render_report` writes, relative to its folder: if it ran, if it will."""
+    drawn = [file for file in folder.glob("figures/**/*.svg") if file.stem in views.FIGURES]
+    pages = map(report_name, wording.LANGUAGES)
+    return {published.NOTEBOOK, *pages, *(file.relative_to(folder).as_posix() for file in drawn)}
 
 
 def _page(notebook, page: views.Page) -> str:
@@ -137,7 +147,12 @@ def _page(notebook, page: views.Page) -> str:
     exporter = nbconvert.HTMLExporter(template_name=html.TEMPLATE.name, extra_template_basedirs=own)
     exporter.register_filter("visible", escaping.visible)
     text, _ = exporter.from_notebook_node(notebook, resources={"report": report})
-    return PERCENT.sub("\N{NO-BREAK SPACE}%", numbering.number(text, language))
+    return _finished(numbering.number(text, language))
+
+
+def _finished(page: str) -> str:
+    """Return a page as it is written: no line ends between a number and its sign, and no character is invisible."""
+    return escaping.visible(PERCENT.sub("\N{NO-BREAK SPACE}%", page))
 
 
 def _languages(language: str, file: Callable[[str], str]) -> list[dict]:
@@ -178,7 +193,7 @@ def title(notebook: str) -> str:
     file = paths.NOTEBOOKS / f"{notebook}.ipynb"
     if not file.is_file():
         return notebook
-    return nbformat.read(file, as_version=4).cells[0].source.splitlines()[0].lstrip("# ")
+    return notebook_files.read(file).cells[0].source.splitlines()[0].lstrip("# ")
 
 
 def _title(notebook: str, language: str) -> str:
@@ -221,7 +236,7 @@ def render_index(profile: str) -> Path:
     Returns:
         The index in English.
     """
-    folder = paths.outputs() / profile
+    folder = paths.of_profile(profile)
     reports = _readable(folder)
     _link(folder, reports)
     judged = _judge(profile)
@@ -242,7 +257,8 @@ def render_index(profile: str) -> Path:
             cards=[card for card in cards if card["folder"] != notebooks.SUMMARY],
             bench=_bench_card(profile, language),
         )
-        paths.write(folder / index_name(language), PERCENT.sub("\N{NO-BREAK SPACE}%", page))
+        paths.write(folder / index_name(language), _finished(page))
+    published.list_pages(folder)
     return folder / index_name("en")
 
 
@@ -266,7 +282,7 @@ def _readable(folder: Path) -> dict[str, Results]:
 
 def _judge(profile: str) -> Judgement | None:
     """Judge a profile's claims and write the verdicts; return None until all of its notebooks have run."""
-    file = paths.outputs() / profile / CLAIMS
+    file = paths.of_profile(profile) / CLAIMS
     try:
         judged = judgement.of_profile(profile)
     except UserError as error:

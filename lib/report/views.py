@@ -44,7 +44,7 @@ def text(page: Page, text: str, kind: str = "") -> str:
 @view
 def picture(page: Page, file: str, alt: str, caption: str) -> str:
     """A picture that the notebook wrote into the report's folder."""
-    return html.figure(page.folder / file, alt, caption)
+    return html.figure(page.picture(file), alt, caption)
 
 
 @view

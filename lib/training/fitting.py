@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from lib.core import backends, progress
+from lib.core import backends, command_line, progress
 from lib.core.errors import UserError
 from lib.models import memory
 
@@ -110,7 +110,9 @@ def batches_that_fit(causal_lm, folder: str, batch_size: int, length: int) -> It
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error of TensorFlow or JAX says that the memory ran out."""
+    """Tell whether an error of TensorFlow or JAX says that the memory ran out. Both say nearly the same of a disk."""
+    if command_line.NO_SPACE.search(str(error)):
+        return False
     return type(error).__name__ == "ResourceExhaustedError" or "RESOURCE_EXHAUSTED" in str(error)
 
 

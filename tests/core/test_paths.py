@@ -61,7 +61,7 @@ def test_whether_the_cache_can_be_written_is_tried_once(monkeypatch, tmp_path):
     monkeypatch.setattr(paths.tempfile, "TemporaryFile", lambda dir: tried.append(dir.name) or real(dir=dir))
     for name in ("one", "one", "other", "one"):
         monkeypatch.setenv("REPORT_CACHE", str(tmp_path / name))
-        assert list(paths.cache().iterdir()) == []
+        assert [entry.name for entry in paths.cache().iterdir()] == [paths.CACHE_MARK]
     assert tried == ["one", "other"]
 
 

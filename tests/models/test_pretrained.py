@@ -4,6 +4,7 @@ import shutil
 import numpy as np
 import pytest
 
+from lib.core import published
 from lib.core.errors import UserError
 from lib.core.records import StandIn
 from lib.models import byte_level, pretrained, smollm2
@@ -40,17 +41,25 @@ def test_a_model_made_with_stand_ins_says_so_wherever_it_is_loaded(tiny_lm, tmp_
 
 @pytest.mark.parametrize(
     "origin",
-    [{"name": "a after 3 steps", "stand_ins": ["a in place of b"]}, {"name": "a"}, ["a"], None],
+    [
+        {"name": "a after 3 steps", "stand_ins": ["a in place of b"]},
+        {"name": "a"},
+        ["a"],
+        None,
+        {"name": {"a": 1}, "stand_ins": []},
+        {"name": "a", "stand_ins": [{"used": "b", "asked": "c"}]},
+        {"name": "a", "stand_ins": [], "more": 1},
+    ],
 )
 def test_a_record_of_an_older_version_is_refused(tiny_preset, tmp_path, origin):
-    folder = tmp_path / "02_reddit_finetune" / "model"
+    folder = tmp_path / "cpu" / "02_reddit_finetune" / "model"
     shutil.copytree(tiny_preset, folder)
     (folder / "origin.json").write_text(json.dumps(origin))
     with pytest.raises(UserError) as error:
         pretrained.find(str(folder))
     assert repr(str(folder)) in str(error.value)
     assert "was saved by an older version of this code" in str(error.value)
-    assert "Run `make report NOTEBOOK=02_reddit_finetune` anew." in str(error.value)
+    assert "Run `make report NOTEBOOK=02_reddit_finetune PROFILE=cpu` anew." in str(error.value)
 
 
 @pytest.fixture
@@ -97,10 +106,16 @@ def test_smollm2_neither_trains_nor_generates_with_a_start_token(tiny_smollm2):
     [
         ("gpt2_bsae_en", "Did you mean 'gpt2_base_en'"),
         ("no/such/folder", "neither a KerasHub preset of a language model nor a folder"),
-        ("outputs/cpu/02_reddit_finetune/model2", "make report NOTEBOOK=02_reddit_finetune"),
+        ("outputs/cpu/02_reddit_finetune/model2", "Run `make report NOTEBOOK=02_reddit_finetune PROFILE=cpu` first."),
         ("ftp://somewhere/gpt2", "a handle is kaggle://owner/model/framework/variation[/version] or hf://owner/name"),
         ("kaggle://keras/gpt2", "a handle is kaggle://"),
         ("hf://gpt2", "a handle is kaggle://"),
+        ("kaggle://../../victim/./1", "a handle is kaggle://"),
+        ("kaggle://keras/../victim/gpt2", "no part begins with '.'"),
+        ("hf://../victim", "a handle is kaggle://"),
+        ("hf://keras/..", "a handle is kaggle://"),
+        ("kaggle://keras/gpt2/keras/a b", "a handle is kaggle://"),
+        ("hf://keras/gpt2\n", "a handle is kaggle://"),
     ],
 )
 def test_an_unknown_preset_is_an_error_even_where_a_stand_in_is_named(preset, told):
@@ -108,6 +123,42 @@ def test_an_unknown_preset_is_an_error_even_where_a_stand_in_is_named(preset, to
         pretrained.find(preset, "tiny_random")
     assert told in str(error.value)
     assert repr(preset) in str(error.value)
+
+
+@pytest.fixture
+def report(tiny_preset, tmp_path):
+    """A published report with a model."""
+    folder = tmp_path / "cpu" / "02_reddit_finetune"
+    shutil.copytree(tiny_preset, folder / "model")
+    (folder / "results.json").write_text("{}")
+    (folder / "notebook.ipynb").write_text('{"cells": [1]}')
+    published.seal(folder, ["notebook.ipynb"], 1)
+    return folder
+
+
+def test_a_report_s_model_with_a_flipped_bit_is_refused(report):
+    assert pretrained.find(str(report / "model")).handle == str(report / "model")
+    weights = report / "model" / "model.weights.h5"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(UserError, match=r"a report that is not whole: model/model\.weights\.h5 has changed") as error:
+        pretrained.find(str(report / "model"))
+    assert "Run `make report NOTEBOOK=02_reddit_finetune PROFILE=cpu` anew." in str(error.value)
+
+
+@pytest.mark.parametrize("size", ["vocabulary_size", "num_layers", "hidden_dim", "intermediate_dim"])
+def test_a_model_that_is_larger_than_its_config_says_is_refused_before_it_is_built(tiny_preset, tmp_path, size):
+    folder = shutil.copytree(tiny_preset, tmp_path / "preset")
+    task = json.loads((folder / "task.json").read_text())
+    task["config"]["backbone"]["config"][size] = 10**9
+    (folder / "task.json").write_text(json.dumps(task))
+    with pytest.raises(UserError, match=f"{size} is 1000000000 in task.json and [0-9]+ in config.json"):
+        pretrained.find(str(folder))
+    for content in ("[]", "{", '{"config": 3}', '{"config": {"backbone": {"config": []}}}'):
+        (folder / "task.json").write_text(content)
+        with pytest.raises(UserError, match=r"task\.json is (cut off|not that of a language model)"):
+            pretrained.find(str(folder))
 
 
 def test_an_unknown_stand_in_is_told():

@@ -212,6 +212,17 @@ def test_what_is_shown_stays_in_its_table_and_its_quotation(outputs):
     assert readme.loop_block().endswith("> &#35; a &#60;b&#62;&#124;␛")
 
 
+@pytest.mark.parametrize("language", wording.LANGUAGES)
+def test_what_comes_from_results_is_no_markup(outputs, language):
+    hostile = "<img src=x onerror=alert(1)>"
+    for name in ("01_baseline", "03_greedy_vs_top_k"):
+        used = made_records.results(name, stand_ins=[made_records.stand_in(hostile, hostile)])
+        used.machine.processor = hostile
+        made_records.write(used, outputs)
+    told = "".join(block(language) for block in readme.IN_README.values())
+    assert "alert(1)" in told and "<img" not in told
+
+
 def test_half_an_emoji_in_a_sample_can_be_written(outputs):
     measured = made_records.samplers(samples=[greedy_text("a", "")])
     measured.samples[0].text = "a\ud83d"

@@ -179,6 +179,21 @@ def test_results_that_cannot_be_read_are_told_in_a_line(outputs, capsys):
     assert f"{NAMES[1]}/results.json has no schema_version" in told and told.count("\n") == 1
 
 
+@pytest.mark.parametrize("profile", ["../../x", "small/../..", "/tmp"])
+def test_a_page_is_written_below_the_outputs_alone(outputs, capsys, profile):
+    assert side_by_side.main([*NAMES, "--profile", profile]) == 2
+    assert f"profile is {profile!r}; it must be the name of a folder in outputs/" in capsys.readouterr().err
+
+
+def test_a_picture_from_elsewhere_is_not_shown(outputs, tmp_path, capsys):
+    (tmp_path / "secret.svg").write_text("<svg>secret</svg>")
+    for file in (str(tmp_path / "secret.svg"), "../../../secret.svg", "results.json", "figures/none.svg"):
+        results = made_records.results("03_greedy_vs_top_k", profile="small", figures=[file])
+        recorder.write(outputs / "small" / NAMES[1], results)
+        assert side_by_side.main([*NAMES, "--profile", "small"]) == 2
+        assert f"names the picture {file!r}, which is not a picture in its folder" in capsys.readouterr().err
+
+
 def test_a_picture_of_a_reader_s_own_has_a_name_at_least(outputs):
     for name in ("own", "own@1"):
         results = made_records.results("01_baseline", profile="small", figures=["figures/own.svg"])

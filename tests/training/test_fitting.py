@@ -188,6 +188,13 @@ def test_other_errors_go_through(tiny_lm):
         raise ZeroDivisionError
 
 
+def test_a_disk_that_is_full_is_no_memory_that_ran_out():
+    """TensorFlow has one kind of error for both."""
+    for told, memory in (("OOM when allocating", True), ("a.tfrecord; No space left on device", False)):
+        assert fitting.is_out_of_memory(type("ResourceExhaustedError", (Exception,), {})(told)) == memory
+        assert fitting.is_out_of_memory(ValueError(f"RESOURCE_EXHAUSTED: {told}")) == memory
+
+
 def test_jax_says_it_in_words_of_its_own():
     code = (
         "import jax.numpy as jnp\n"
