@@ -75,10 +75,12 @@ def run(notebook: str, profile: str, changes: list[str] | None = None, limit_min
         folder = Path(scratch) / variant_name(notebook, changed)
         folder.mkdir()
         given |= {"profile": profile, "output_dir": str(folder)}
+        trainings = paths.cache() / "trainings" / f"{profile}-{folder.name}"
         executed = folder / executed_notebooks.NAME
         try:
             start = time.monotonic()
-            _execute(notebook, executed, given, _minutes_last_time(outputs, folder.name, notebook), limit_minutes)
+            minutes = _minutes_last_time(outputs, folder.name, notebook)
+            _execute(notebook, executed, given, trainings, minutes, limit_minutes)
             _check_ran(executed, folder)
             _record(folder, minutes=(time.monotonic() - start) / 60, changed=changed)
             executed_notebooks.clean(executed, f"outputs/{profile}/{folder.name}")
@@ -97,6 +99,7 @@ def run(notebook: str, profile: str, changes: list[str] | None = None, limit_min
         if names := redaction.clean_folder(folder):
             print(f"A password or token of this machine was taken out of {', '.join(names)}.", flush=True)
         place, problem = publish(folder, outputs, since_ns)
+        shutil.rmtree(trainings, ignore_errors=True)
         for suffix in ("ipynb", "log"):
             (outputs / "failed" / f"{notebook}.{suffix}").unlink(missing_ok=True)
     if problem:
@@ -237,8 +240,23 @@ def _say_if_slow(profile: str, values: dict) -> None:
 
 
 def _execute(
-    notebook: str, executed: Path, given: dict, minutes: float | None, limit_minutes: float | None = None
+    notebook: str,
+    executed: Path,
+    given: dict,
+    trainings: Path,
+    minutes: float | None,
+    limit_minutes: float | None = None,
 ) -> None:
+    """Run a notebook in a kernel of its own.
+
+    Args:
+        notebook: The notebook's stem.
+        executed: The file for the executed notebook.
+        given: Its parameters.
+        trainings: The folder where trainings are kept, see `lib.training.checkpoints`.
+        minutes: The time that the last run took, if known.
+        limit_minutes: The longest time that the run may take; None sets no limit.
+    """
     source, scratch = paths.NOTEBOOKS / f"{notebook}.ipynb", executed.parent.parent
     cells = notebook_files.read(source).cells
     code = [cell for cell in cells if cell.cell_type == "code" and cell.source.strip()]
@@ -246,6 +264,7 @@ def _execute(
     log = scratch / KERNEL_LOG
     with _quiet(log) as terminal, progress.shown(notebook, scratch / "progress.jsonl", terminal, total, minutes):
         variables, aside = environment.for_kernel(scratch)
+        variables[environment.TRAININGS] = str(trainings)
         if aside:
             progress.note(f"set aside, since a report depends on its parameters alone: {', '.join(aside)}")
         kernels.execute(

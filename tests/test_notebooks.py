@@ -3,8 +3,13 @@
 import html
 import json
 import math
+import os
 import re
+import signal
+import subprocess
+import sys
 
+import conftest
 import nbformat
 import numpy as np
 import pandas as pd
@@ -13,7 +18,7 @@ import servers
 
 from lib import notebooks, runner
 from lib.claims import judgement
-from lib.core import paths, records
+from lib.core import environment, paths, records
 from lib.core.records import CallState, DecodingStep
 from lib.data import corpora
 from lib.report import answers, claims_words, views, words
@@ -385,3 +390,29 @@ def test_what_can_be_known_before_is_refused_before_anything_is_computed(
     *notes, error = capfd.readouterr().err.splitlines()
     assert told in error
     assert not any(word in "".join(notes) for word in ("timing", "generating", "fine-tuning", "evaluating"))
+
+
+def test_a_training_that_was_killed_goes_on_in_the_next_run_and_comes_to_the_same(smoke_outputs, tmp_path):
+    """04 is killed in its second training run. The next run makes neither the first one nor these steps again.
+
+    From process to process the last digits of a sum differ; that a training goes on bit for bit is tested beside
+    `checkpoints`.
+    """
+
+    def run(*killed):
+        script = paths.ROOT / "tests" / "killed_training.py"
+        variables = {**os.environ, environment.TRAININGS: str(tmp_path / "trainings"), "PYTHONPATH": "."}
+        variables |= {"KERAS_BACKEND": "", "XLA_FLAGS": conftest.QUICKLY}
+        command = [sys.executable, script, tmp_path / "report", *map(str, killed)]
+        return subprocess.run(command, cwd=paths.ROOT, env=variables, capture_output=True, text=True)
+
+    assert run(2, 2).returncode == -signal.SIGKILL
+    done = run(0, 0)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found, content = json.loads(done.stdout.splitlines()[-1]), read(smoke_outputs, "04_tang_poetry")
+    assert found["trained"] == 1 and found["continued_after"] == [[], [2]]
+    assert "goes on after step 2" in done.stdout
+    assert found["losses"][0] == pytest.approx(content.measured.training.curve.loss, rel=1e-4)
+    bits = [one.likelihood.bits_per_character for one in content.measured.runs]
+    assert found["bits"] == pytest.approx(bits, rel=1e-4) and abs(bits[0] / bits[1] - 1) > 1e-3
+    assert len(found["losses"][1]) == len(found["losses"][0])

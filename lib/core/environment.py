@@ -26,6 +26,7 @@ NAMES = (
 KEPT = ("TF_CLI_", "TF_CPP_", "TF_FORCE_GPU_ALLOW_GROWTH", "TF_VAR_", "XLA_PYTHON_CLIENT_MEM_FRACTION")
 KEPT_FLAG = "--xla_gpu_cuda_data_dir="  # the folder of CUDA; without it XLA may not find its GPU compiler
 SET_ASIDE = "REPORT_SET_ASIDE"  # the runner passes the removed names to a kernel in it
+TRAININGS = "REPORT_TRAININGS"  # the runner names in it the folder where trainings are kept until a report is published
 ENGINES = ("keras", "jax", "tensorflow")  # these read the environment on import
 
 

@@ -291,6 +291,8 @@ class Training(Record):
     """A fine-tuning, or a training from scratch."""
 
     steps: int
+    continued_after: list[int] = Field(default=[], exclude_if=lambda steps: not steps)
+    """The steps after which it was interrupted, and continued in a later run. The step after each compiles again."""
     batch_size: int
     """Texts in a step."""
     texts_at_a_time: int
@@ -317,6 +319,12 @@ class Training(Record):
     final_mean_accuracy: float
     """A fraction."""
     curve: LossCurve
+
+    @property
+    def warm_step_seconds(self) -> list[float]:
+        """The times of the steps that compile nothing."""
+        compiling = {0, *self.continued_after}  # counted from 0: the steps after those
+        return [seconds for step, seconds in enumerate(self.step_seconds) if step not in compiling]
 
 
 class TimeBudget(Record):

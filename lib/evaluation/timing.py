@@ -229,12 +229,14 @@ def training(log, batch_size: int, length: int, positions: int, useful: float) -
             f"The loss was not a number after step {1 + int(np.argmin(np.isfinite(table['mean_token_loss'])))}. Lower "
             "learning_rate, or set precision to float32."
         )
-    later: Spread = statistics.spread(seconds[1:] or seconds)
+    compiling = {0, *log.continued_after}  # counted from 0: the steps after those
+    later: Spread = statistics.spread([one for step, one in enumerate(seconds) if step not in compiling] or seconds)
     positions *= log.parts
     tokens, padded = useful * positions, batch_size * length
     last = table.iloc[-1]
     return Training(
         steps=len(table),
+        continued_after=log.continued_after,
         batch_size=batch_size,
         texts_at_a_time=batch_size // log.parts,
         seconds=sum(seconds),

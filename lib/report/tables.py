@@ -106,7 +106,7 @@ def _range(median: float, values: list[float]) -> str:
 def steps(training: Training) -> list[dict]:
     """The times of the training steps, in one row."""
     later = 1000 * training.later_steps.median_seconds
-    half = [1000 * seconds for seconds in training.step_seconds[1:]]
+    half = [1000 * seconds for seconds in training.warm_step_seconds]
     low, _, high = quantiles(half, n=4, method="inclusive") if len(half) > 1 else (None,) * 3
     return [
         {

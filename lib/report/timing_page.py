@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from lib.core.records import Timing
-from lib.report import figures, html, tables, timing_words
+from lib.report import figures, html, tables, timing_words, words
 from lib.report.page import Page, drawing, view
 
 
@@ -59,6 +59,9 @@ def steps(page: Page) -> str:
     training = page.measured.training
     more = page.table(tables.more_of_steps(training), page.say("table_more_of_steps"))
     told = page.table(tables.steps(training), page.say("table_steps"))
+    if training.continued_after:
+        steps = words.listed([str(step) for step in training.continued_after], page.language)
+        told += html.paragraph(page.say("training_continued", steps=steps), "note")
     return told + html.folded(page.say("fold_steps"), more)
 
 

@@ -134,12 +134,17 @@ class StepLog(keras.callbacks.Callback):
         parts: The number of parts in a batch, see `Batch`.
         label: The text of the progress bar.
         compiles_anew: Whether the first step compiles also where an earlier training has kept the program.
+
+    Attributes:
+        rows: See `table`.
+        continued_after: The steps after which the training was interrupted, to be continued in a later run. The step
+            after each compiles.
     """
 
     def __init__(self, num_steps: int, parts: int = 1, label: str = "fine-tuning", compiles_anew: bool = True):
         super().__init__()
         self.num_steps, self.parts, self.label, self.compiles_anew = num_steps, parts, label, compiles_anew
-        self.rows = []
+        self.rows, self.continued_after = [], []
         self._first_step = contextlib.ExitStack()
 
     def on_train_begin(self, logs=None):
@@ -147,7 +152,7 @@ class StepLog(keras.callbacks.Callback):
         self._first_step.close()  # of a training that failed
         if self.compiles_anew:
             self._first_step.enter_context(backends.compiling_anew())
-        self.rows, self._last = [], time.perf_counter()
+        self.rows, self.continued_after, self._last = [], [], time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None):
         if (batch + 1) % self.parts:
@@ -169,6 +174,20 @@ class StepLog(keras.callbacks.Callback):
         )
         self._last = now if step > 1 else time.perf_counter()
         progress.step(step, self.num_steps, f"{self.label}, loss {self.rows[-1]['loss']:.2f}")
+
+    def state(self) -> dict:
+        """Return what `take_up` needs to continue the log, for JSON."""
+        return {"rows": self.rows, "continued_after": self.continued_after}
+
+    def take_up(self, state: dict) -> None:
+        """Continue the log of a training that was interrupted, or that was finished before."""
+        self.rows, self.continued_after = state["rows"], state["continued_after"]
+        if len(self.rows) < self.num_steps:
+            self.continued_after = [*self.continued_after, len(self.rows)]
+
+    def leave_out(self) -> None:
+        """Leave the time since the last step out of the next one's: in it, something else was done."""
+        self._last = time.perf_counter()
 
     def table(self) -> pd.DataFrame:
         """Return a row per step.

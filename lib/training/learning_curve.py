@@ -13,7 +13,7 @@ import keras
 from lib.core import progress
 from lib.core.errors import UserError
 from lib.models import memory
-from lib.training import fitting, packing
+from lib.training import checkpoints, fitting, packing
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,9 @@ def train(causal_lm, weights: list, texts: list[str], recipe: Recipe, label: str
         trainee.compile(optimizer=adam, **recipe.compile_options)
         train_batches = packing.batches(trainee, texts, batch.size, steps * batch.parts, recipe.seed)
         log = fitting.StepLog(steps, batch.parts, label, compiles_anew=False)
-        trainee.fit(train_batches, shuffle=False, callbacks=[log], verbose=0)
+        kept = checkpoints.Checkpoint(trainee, train_batches, log)
+        if not kept.is_finished:
+            trainee.fit(kept.batches, shuffle=False, callbacks=[log, kept], verbose=0)
     finally:
         preprocessor.add_end_token = appends
     del trainee, adam

@@ -123,13 +123,13 @@ def test_too_little_room_is_refused(tiny_lm, selected):
 SECONDS = [20.0, 0.4, 0.5, 0.9]
 
 
-def log(seconds=SECONDS, parts=1):
+def log(seconds=SECONDS, parts=1, continued_after=()):
     """What watched a training; that its figures are the model's is tested beside `fitting.StepLog`."""
     steps = len(seconds)
     table = {"step": range(1, steps + 1), "seconds": seconds}
     for name, first in (("loss", 3.0), ("mean_loss", 3.5), ("mean_token_loss", 5.0), ("mean_accuracy", 0.5)):
         table[name] = [first - 0.125 * step for step in range(steps)]
-    return types.SimpleNamespace(table=lambda: pd.DataFrame(table), parts=parts)
+    return types.SimpleNamespace(table=lambda: pd.DataFrame(table), parts=parts, continued_after=list(continued_after))
 
 
 def test_the_first_step_of_a_training_is_timed_apart():
@@ -144,6 +144,12 @@ def test_the_first_step_of_a_training_is_timed_apart():
     assert (told.positions, told.useful_percent) == (20, 80)
     assert told.useful_percent_if_padded == pytest.approx(100 * 0.8 * 20 / 64)
     assert told.peak_memory_gib > 0.05
+
+
+def test_a_step_that_compiles_after_an_interruption_is_no_later_step():
+    told = timing.training(log([20.0, 0.4, 0.5, 18.0, 0.9], continued_after=[3]), 2, 32, 20, 0.8)
+    assert told.later_steps == statistics.spread([0.4, 0.5, 0.9])
+    assert told.continued_after == [3] and told.seconds == pytest.approx(39.8)
 
 
 def test_a_training_ends_with_the_means_that_keras_prints_last():

@@ -7,7 +7,7 @@ from made_records import estimate
 from lib.claims import beside_post, head_to_head, judgement, post, post_claims, rules
 from lib.core import records
 from lib.core.records import CallState, DecodingStep, PeakMemoryOf, SpeedVerdict, Verdict, Winner
-from lib.report import answers, claims_words, poems_words, samplers_words, site, timing_words, wording, words
+from lib.report import answers, claims_words, poems_words, samplers_words, site, timing_words, views, wording, words
 from lib.report.numbers import DASH, number, with_interval
 
 POST = post.blog_post()
@@ -593,3 +593,13 @@ def test_a_notebook_of_a_reader_s_own_answers_in_its_own_words():
     english = made_records.results("own", answer={"en": "It is so."})
     assert answers.answer(english, "zh") == "It is so."
     assert answers.answer(made_records.results("own")) == ""
+
+
+def test_a_training_that_was_interrupted_says_so_below_its_times(tmp_path):
+    measured = made_records.tang()
+    measured.training = made_records.training((20.0, 0.4, 0.5, 19.0, 0.6, 18.0, 0.5), continued_after=[3, 5])
+    results = made_records.results("04_tang_poetry", measured)
+    for language, told in (("en", "interrupted after step 3 and 5."), ("zh", "第 3和5 步后中断")):
+        assert told in views.Page(results, tmp_path, language).show("steps")
+    measured.training = made_records.training()
+    assert "interrupted" not in views.Page(made_records.results("04_tang_poetry", measured), tmp_path).show("steps")

@@ -35,6 +35,14 @@ def test_latencies_are_in_milliseconds_and_what_no_timing_has_is_left_out():
     assert row["Chinese characters per second"] == 4.0 and "loading the model, seconds" not in row
 
 
+def test_a_step_that_compiles_anew_after_an_interruption_is_no_later_step():
+    later_steps = made_records.spread(0.4, 0.5, 0.5, 0.6, 0.9)
+    seconds = (20.0, 0.4, 0.5, 19.0, 0.5, 0.6, 0.9)
+    training = made_records.training(seconds, continued_after=[3], later_steps=later_steps)
+    assert training.warm_step_seconds == [0.4, 0.5, 0.5, 0.6, 0.9]
+    assert tables.steps(training)[0]["later step, milliseconds"] == "500 (500–600)"
+
+
 def test_steps_tell_their_median_with_the_middle_half_and_how_a_batch_was_divided():
     training = made_records.training((20.0, 0.4, 0.5, 0.5, 0.6, 0.9), texts_at_a_time=2)
     (row,) = tables.steps(training)

@@ -1,0 +1,66 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from lib.core import paths
+
+
+def interrupted(backend, folder):
+    """What `interrupted.py` found out."""
+    script = paths.ROOT / "tests" / "training" / "interrupted.py"
+    environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": ".", "CUDA_VISIBLE_DEVICES": "-1"}
+    environment["XLA_FLAGS"] = "--xla_backend_optimization_level=0"
+    command = [sys.executable, script, backend, folder]
+    done = subprocess.run(command, cwd=paths.ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    return interrupted("jax", tmp_path_factory.mktemp("jax"))
+
+
+@pytest.mark.parametrize(("parts", "after"), [("parts1", [5]), ("parts2", [3, 5])])
+def test_a_training_that_was_interrupted_comes_to_what_an_unbroken_one_does(found, parts, after):
+    told = found[parts]
+    assert told["continued"] == [True, True, 8]
+    assert told["continued_after"] == after
+    assert told["files"] == 1
+
+
+def test_on_tensorflow_too(tmp_path):
+    told = interrupted("tensorflow", tmp_path)["parts2"]
+    assert told["continued"] == told["again"] == [True, True, 8]
+    assert told["continued_after"] == [3] and told["finished"] == [False, True]
+
+
+@pytest.mark.parametrize("parts", ["parts1", "parts2"])
+def test_a_training_that_was_finished_is_not_made_again(found, parts):
+    assert found[parts]["again"] == [True, True, 8]
+    assert found[parts]["finished"] == [False, True]
+
+
+def test_it_says_so(found):
+    goes_on = [f"fine-tuning goes on after step {step} of 8, where a run was interrupted" for step in (5, 3, 5)]
+    finished = "fine-tuning was made to its end by a run that was interrupted later; its weights are taken"
+    told = [note for note in found["notes"] if "first step" not in note]
+    assert told == [goes_on[0], finished, *goes_on[1:], finished]
+
+
+def test_another_training_does_not_go_on_from_it(found):
+    """Another order of the texts, another learning rate, and a batch in two parts."""
+    assert found["keys"] == [True, 4]
+
+
+def test_a_state_that_is_damaged_is_told_and_not_used(found):
+    told = "the training that was kept is damaged; training from the beginning"
+    assert found["damaged"] == [[False, 8, False, told]] * 3
+
+
+def test_a_short_training_and_one_for_which_the_disk_has_no_room_are_not_kept(found):
+    assert not found["short"]
+    assert found["full"] == []
