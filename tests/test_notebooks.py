@@ -18,7 +18,8 @@ import servers
 
 from lib import notebooks, runner
 from lib.claims import judgement
-from lib.core import environment, paths, records
+from lib.core import environment, parameters, paths, progress, records
+from lib.core.errors import UserError
 from lib.core.records import CallState, DecodingStep
 from lib.data import corpora
 from lib.report import answers, claims_words, views, words
@@ -377,19 +378,25 @@ def test_what_only_a_running_notebook_can_refuse_is_a_line_and_status_2(monkeypa
         ("04_tang_poetry", "sequence_length: 512", "sequence_length is 512, but this model holds at most 128 tokens"),
     ],
 )
-def test_what_can_be_known_before_is_refused_before_anything_is_computed(
-    monkeypatch, tmp_path, capfd, notebook, change, told
-):
-    monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path / "outputs"))
+def test_what_can_be_known_before_is_refused_before_anything_is_computed(monkeypatch, tmp_path, notebook, change, told):
+    """The notebook's cells run in this process, on its backend: how a refusal reaches the terminal is tested above."""
+    file = tmp_path / f"{notebook}.yaml"
     lines = (paths.EXPERIMENTS / "smoke" / f"{notebook}.yaml").read_text(encoding="utf-8").splitlines()
-    (tmp_path / "experiments" / "smoke").mkdir(parents=True)
-    kept = [line for line in lines if line.split(":")[0] != change.split(":")[0]]
-    (tmp_path / "experiments" / "smoke" / f"{notebook}.yaml").write_text("\n".join([*kept, change]), encoding="utf-8")
-    monkeypatch.setattr(paths, "EXPERIMENTS", tmp_path / "experiments")
-    assert runner.main([notebook, "--profile", "smoke"]) == 2
-    *notes, error = capfd.readouterr().err.splitlines()
-    assert told in error
+    kept = [line for line in lines if line.split(":")[0] not in (change.split(":")[0], "backend")]
+    file.write_text("\n".join([*kept, change, "backend: tensorflow"]), encoding="utf-8")
+    declared = parameters.declared(paths.NOTEBOOKS / f"{notebook}.ipynb")
+    given = parameters.validate(parameters.read_experiment(file), declared, file.name)
+    namespace, notes = {}, []
+    monkeypatch.setattr(progress, "note", notes.append)
+    monkeypatch.setattr(progress, "step", lambda done, total, text, unit="step": notes.append(text))
+    with pytest.raises(UserError, match=re.escape(told)):
+        for cell in nbformat.read(paths.NOTEBOOKS / f"{notebook}.ipynb", as_version=4).cells:
+            if cell.cell_type == "code":
+                exec(cell.source, namespace)
+            if "parameters" in cell.metadata.get("tags", []):
+                namespace |= given | {"profile": "smoke", "output_dir": str(tmp_path / notebook)}
     assert not any(word in "".join(notes) for word in ("timing", "generating", "fine-tuning", "evaluating"))
+    assert not (tmp_path / notebook / "results.json").exists()
 
 
 def test_a_training_that_was_killed_goes_on_in_the_next_run_and_comes_to_the_same(smoke_outputs, tmp_path):

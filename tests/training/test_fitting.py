@@ -24,6 +24,7 @@ def fitted(tiny_lm):
             "accuracy",
             keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="token_loss"),
         ],
+        jit_compile=False,  # as `backends.select` has it for TensorFlow on a CPU
     )
     log = fitting.StepLog(4)
     train = batches.evaluation_batches(TEXTS, 2)
@@ -153,7 +154,23 @@ def hungry(most):
     return loss
 
 
-def tried(small_lm, tiny_preset, most, steps_before=0, batch_size=16):
+def refusing(most):
+    """The same at once: TensorFlow waits ten seconds for memory to come free before it says that there is none."""
+    cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=None)
+
+    def check(rows):
+        if rows > most:
+            raise MemoryError("OOM when allocating tensor")  # which TensorFlow turns into its own error
+        return np.float32(1)
+
+    def loss(labels, logits):
+        one = tf.reshape(tf.py_function(check, [tf.shape(logits)[0]], tf.float32), ())
+        return cross_entropy(labels, logits) * tf.stop_gradient(one)
+
+    return loss
+
+
+def tried(small_lm, tiny_preset, most, steps_before=0, batch_size=16, loss=refusing):
     sizes = []
     for batch in fitting.batches_that_fit(small_lm, str(tiny_preset), batch_size, 32):
         sizes.append((batch.size, batch.parts))
@@ -162,9 +179,14 @@ def tried(small_lm, tiny_preset, most, steps_before=0, batch_size=16):
                 small_lm.compile(optimizer=keras.optimizers.Adam(0.1), loss="sparse_categorical_crossentropy")
                 small_lm.fit(*rows(steps_before)[:2], batch_size=1, verbose=0)
             adam = keras.optimizers.Adam(0.001, gradient_accumulation_steps=batch.accumulation)
-            small_lm.compile(optimizer=adam, loss=hungry(most), jit_compile=False)
+            small_lm.compile(optimizer=adam, loss=loss(most), jit_compile=False)
             small_lm.fit(*rows(16)[:2], batch_size=batch.size, verbose=0)
     return sizes
+
+
+def test_a_batch_for_which_tensorflow_finds_no_memory_is_halved(small_lm, tiny_preset, capsys):
+    assert tried(small_lm, tiny_preset, most=8, loss=hungry) == [(16, 1), (8, 2)]
+    assert "a batch of 16 does not fit into the memory; taking 8 texts at a time" in capsys.readouterr().out
 
 
 def test_a_batch_for_which_the_memory_runs_out_is_halved_until_it_fits(small_lm, tiny_preset, capsys):

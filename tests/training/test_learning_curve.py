@@ -15,6 +15,7 @@ def recipe(causal_lm, size=2, parts=1):
             "accuracy",
             keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="token_loss"),
         ],
+        "run_eagerly": True,  # no step is made twice, so tracing it would cost more
     }
     return learning_curve.Recipe(fitting.Batch(size, parts, causal_lm), 1e-2, 32, 1, options)
 
