@@ -73,6 +73,29 @@ class DecodingStep(StrEnum):
     OWN = "own"
 
 
+class Sampler(StrEnum):
+    """The samplers that come with this project. A record holds the name with the options, such as `"top_k (k=5)"`.
+
+    A reader's own sampler has the name that it has in `samplers.SAMPLERS`.
+    """
+
+    GREEDY = "greedy"
+    RANDOM = "random"
+    TOP_K = "top_k"
+    TOP_P = "top_p"
+    BEAM = "beam"
+    CONTRASTIVE = "contrastive"
+    NO_REPEAT_NGRAM = "no_repeat_ngram"
+    REPETITION_PENALTY = "repetition_penalty"
+
+
+class People(StrEnum):
+    """Who wrote a text that no sampler wrote; in place of a sampler's name."""
+
+    WHOLE = "people"
+    CUT = "people, cut to that length"
+
+
 class CallState(StrEnum):
     """Which calls some seconds belong to."""
 

@@ -7,12 +7,11 @@ import pandas as pd
 
 from lib.core import progress
 from lib.core.errors import UserError
-from lib.core.records import BatchTime, BesidePeople, Estimate, LoopsOfPeople, Sample, TextGroup
+from lib.core.records import BatchTime, BesidePeople, Estimate, LoopsOfPeople, People, Sample, TextGroup
 from lib.evaluation import likelihood, metrics, statistics
 from lib.models import byte_level
 
-PEOPLE = "people"
-PEOPLE_CUT = "people, cut to that length"
+PEOPLE, PEOPLE_CUT = str(People.WHOLE), str(People.CUT)
 LOOPS = ("loop", "loop_holtzman")  # the metrics of `judge` that are 100 or 0
 
 

@@ -20,6 +20,7 @@ import keras_nlp
 from keras import ops
 
 from lib.core.errors import UserError
+from lib.core.records import Sampler
 
 register = keras.saving.register_keras_serializable(package="gpt2_text_generation")
 
@@ -235,14 +236,14 @@ def occurring(token_ids, counted, logits):
 
 
 SAMPLERS: dict[str, type] = {
-    "greedy": keras_nlp.samplers.GreedySampler,
-    "random": keras_nlp.samplers.RandomSampler,
-    "top_k": keras_nlp.samplers.TopKSampler,
-    "top_p": keras_nlp.samplers.TopPSampler,
-    "beam": keras_nlp.samplers.BeamSampler,
-    "contrastive": keras_nlp.samplers.ContrastiveSampler,
-    "no_repeat_ngram": NoRepeatNGramSampler,
-    "repetition_penalty": RepetitionPenaltySampler,
+    Sampler.GREEDY: keras_nlp.samplers.GreedySampler,
+    Sampler.RANDOM: keras_nlp.samplers.RandomSampler,
+    Sampler.TOP_K: keras_nlp.samplers.TopKSampler,
+    Sampler.TOP_P: keras_nlp.samplers.TopPSampler,
+    Sampler.BEAM: keras_nlp.samplers.BeamSampler,
+    Sampler.CONTRASTIVE: keras_nlp.samplers.ContrastiveSampler,
+    Sampler.NO_REPEAT_NGRAM: NoRepeatNGramSampler,
+    Sampler.REPETITION_PENALTY: RepetitionPenaltySampler,
 }
 
 
@@ -357,7 +358,7 @@ def _number(text: str) -> int | float | None:
 def describe(sampler) -> str:
     """Return a sampler's name with the options that matter, such as `top_k (k=5)`."""
     names = {sampler_class: name for name, sampler_class in SAMPLERS.items()}
-    name = names.get(type(sampler), type(sampler).__name__.removesuffix("Sampler").lower())
+    name = str(names.get(type(sampler), type(sampler).__name__.removesuffix("Sampler").lower()))
     config = sampler.get_config()
     shown = [
         f"{option}={config[option]}"

@@ -13,13 +13,13 @@ from matplotlib.figure import Figure
 
 from lib.claims import experiments, judgement
 from lib.core import command_line, paths, records
+from lib.core.records import Sampler
 from lib.models import memory
 from lib.report import claims_words, escaping, figures, picture, views, wording, words
 from lib.report.numbers import number, target_met
 
 PROFILE = "cpu"
 FIGURE = "all_repetition"  # of the summary
-GREEDY = "greedy"
 QUOTED = 170  # characters of a text
 SPEED = {  # the rows of the bench that the READMEs tell, by the values of their sentence
     "generate_post": ("generate, batch 1", "the post's lines"),
@@ -134,7 +134,8 @@ def figure_block(language: str = "en") -> str:
 
 def loop_block(language: str = "en") -> str:
     """Quote the beginning of the first text of greedy decoding that has a loop."""
-    samples = [sample for sample in experiments.load(PROFILE).samplers.measured.samples if sample.sampler == GREEDY]
+    measured = experiments.load(PROFILE).samplers.measured
+    samples = [sample for sample in measured.samples if sample.sampler == Sampler.GREEDY]
     sample = next((sample for sample in samples if sample.looped_spans), samples[0])
     told = wording.say("readme_loop", language, prompt=escaping.as_markdown(sample.prompt), tokens=sample.new_tokens)
     return f"{told}\n\n{_quote(_shortened(sample.text)).rstrip()}"

@@ -7,11 +7,13 @@ import json
 import sys
 
 import keras
+import keras_nlp
 import numpy as np
 import pytest
 from keras import ops
 
 from lib.core.errors import UserError
+from lib.core.records import Sampler
 from lib.models import decoding, generation, pretrained, samplers
 
 CASES = [f"no_repeat_ngram n={n}" for n in (1, 2, 3, 4)] + [f"repetition_penalty penalty={p}" for p in (1.0, 1.3)]
@@ -384,6 +386,14 @@ def test_describe_names_the_options_that_matter():
     assert samplers.describe(samplers.make_sampler("greedy", 1)) == "greedy"
     assert samplers.describe(samplers.make_sampler("top_k", 1, k=7, temperature=0.5)) == "top_k (k=7, temperature=0.5)"
     assert samplers.describe(samplers.make_sampler("top_p", 1, p=0.9)) == "top_p (p=0.9)"
+
+
+def test_the_records_name_the_samplers_and_a_reader_s_own_needs_a_line_here_alone(monkeypatch):
+    assert set(Sampler) <= set(samplers.SAMPLERS)
+    mine = type("Mine", (keras_nlp.samplers.GreedySampler,), {})
+    monkeypatch.setitem(samplers.SAMPLERS, "mine", mine)
+    made = samplers.parse_sampler("mine", 1)
+    assert type(made) is mine and samplers.describe(made) == "mine"
 
 
 if __name__ == "__main__":
