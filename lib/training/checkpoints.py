@@ -5,11 +5,12 @@ keeps the running means of the metrics and the log of the steps, and leaves out 
 training that goes on has the losses and weights of one that was never interrupted (tested).
 
 States are kept only in a report run, and until its report is published. A state is known by all that decides on a
-training: weights, batches, optimizer, precision, versions, and the code of models and training. After a change of any
-of them a training begins anew.
+training: weights, batches, optimizer, precision, versions and code. After a change of any of them a training begins
+anew.
 """
 
 import hashlib
+import importlib.metadata
 import json
 import os
 import shutil
@@ -23,9 +24,11 @@ import tensorflow as tf
 
 from lib.core import backends, environment, paths, progress
 
-SECONDS = 30.0  # a training is kept for the first time after this
-SHARE = 0.05  # the most of a training's time that keeping may take
-CODE = ("core/backends.py", "models", "training")
+EVERY_SECONDS = 120.0  # the state is kept so often
+FINISHED_SECONDS = 30.0  # a training that took so long is kept at its end
+SHARE = 0.05  # the most of a training's time that keeping may take, the first time apart
+CODE = ("core", "data", "models", "training", "evaluation")  # the rooms whose code may change a training
+PACKAGES = ("jax", "keras", "keras-hub", "numpy", "tensorflow")
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -71,7 +74,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self._begun = self._kept = time.perf_counter()
-        self._wait = SECONDS
+        self._wait = EVERY_SECONDS
 
     def on_epoch_begin(self, epoch, logs=None):
         # Here, since Keras has built and reset the metrics by now, and has not read any state yet.
@@ -92,7 +95,7 @@ class Checkpoint(keras.callbacks.Callback):
             self._log.leave_out()
 
     def on_train_end(self, logs=None):
-        if self._file and time.perf_counter() - self._begun >= SECONDS:
+        if self._file and time.perf_counter() - self._begun >= FINISHED_SECONDS:
             self._keep(self.model, None, [])
 
     def _keep(self, model, optimizer, metrics) -> None:
@@ -111,12 +114,14 @@ class Checkpoint(keras.callbacks.Callback):
             try:
                 with open(unfinished, "wb") as file:
                     np.savez(file, log=json.dumps(self._log.state()), finished=optimizer is None, **arrays)
+                    file.flush()
+                    os.fsync(file.fileno())  # now, since the times of steps and calls are measured later
                 unfinished.replace(self._file)
             except OSError as error:
                 progress.note(f"the training cannot be kept: {error.strerror}")
                 unfinished.unlink(missing_ok=True)
         self._kept = time.perf_counter()
-        self._wait = max(SECONDS, (self._kept - start) / SHARE)
+        self._wait = max(EVERY_SECONDS, (self._kept - start) / SHARE)
 
 
 def _weights(model) -> list:
@@ -164,7 +169,7 @@ def _key(trainee, train, log) -> str:
         "policy": keras.mixed_precision.dtype_policy().name,
         "engine": str(backends.selected),
         "steps": [log.num_steps, log.parts],
-        "versions": [keras.__version__, tf.__version__],
+        "versions": [importlib.metadata.version(package) for package in PACKAGES],
     }
     digest.update(json.dumps(settings, sort_keys=True).encode())
     for variable in _weights(trainee):
@@ -172,8 +177,7 @@ def _key(trainee, train, log) -> str:
     for batch in train.as_numpy_iterator():
         for part in tf.nest.flatten(batch):
             digest.update(b"".join(part.ravel()) if part.dtype == object else np.ascontiguousarray(part).tobytes())
-    for name in CODE:
-        place = paths.ROOT / "lib" / name
-        for file in sorted(place.glob("*.py")) if place.is_dir() else [place]:
+    for room in CODE:
+        for file in sorted((paths.ROOT / "lib" / room).glob("*.py")):
             digest.update(file.read_bytes())
     return digest.hexdigest()[:32]

@@ -93,7 +93,8 @@ def same(one, other):
     return [rows[0] == rows[1], bool(np.array_equal(one[1], other[1])), len(other[0].rows)]
 
 
-found, checkpoints.SECONDS, checkpoints.SHARE = {}, 0.0, 1e9  # kept after every step
+checkpoints.EVERY_SECONDS = checkpoints.FINISHED_SECONDS = 0.0
+found, checkpoints.SHARE = {}, 1e9  # kept after every step
 for parts, ends in ((1, [5]), (2, [3, 5])) if backend == "jax" else [(2, [3])]:
     folder, unbroken = f"parts{parts}", trained(parts=parts)
     for step in ends:
@@ -125,7 +126,7 @@ for damaged in (content[:-500], flipped, b""):
 checkpoints.shutil.disk_usage = lambda _: type("Usage", (), {"free": 10})
 trained("full")
 found["full"] = list((place / "full").iterdir())
-checkpoints.SECONDS = 1e9
+checkpoints.EVERY_SECONDS = checkpoints.FINISHED_SECONDS = 1e9
 trained("short")
 found["short"] = (place / "short").exists()
 print(json.dumps(found))
