@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from lib.core import paths
 from lib.core.errors import UserError
 
 PARTS = {"rows": "bench.json", "growth": "growth.json", "machine": "machine.json"}
@@ -21,16 +22,16 @@ def write(folder: Path, content: dict) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for part, name in PARTS.items():
         text = json.dumps(content[part], ensure_ascii=False, indent=1, allow_nan=False, default=float)
-        (folder / name).write_text(text + "\n", encoding="utf-8")
-    table(content["rows"]).to_csv(folder / "rows.csv", index=False)
+        paths.write(folder / name, text + "\n")
     samples = [
         {"work": one["work"], "peer": one["peer"], "unit": one["unit"], "side": side, "round": number, "sample": sample}
         for one in content["rows"]
         for side in ("ours", "theirs")
         for number, sample in enumerate(one[side], 1)
     ]
-    pd.DataFrame(samples).to_csv(folder / "samples.csv", index=False)
-    pd.DataFrame(content["growth"]).explode("seconds").to_csv(folder / "growth.csv", index=False)
+    growth = pd.DataFrame(content["growth"]).explode("seconds")
+    for name, rows in (("rows", table(content["rows"])), ("samples", pd.DataFrame(samples)), ("growth", growth)):
+        paths.write(folder / f"{name}.csv", rows.to_csv(index=False))
 
 
 def table(rows: list[dict]) -> pd.DataFrame:
@@ -42,9 +43,14 @@ def read(folder: Path) -> dict:
     """Reads the JSON files that `write` wrote.
 
     Raises:
-        UserError: If a file is missing.
+        UserError: If a file is missing, or is not JSON.
     """
-    for name in PARTS.values():
+    content = {}
+    for part, name in PARTS.items():
         if not (folder / name).is_file():
             raise UserError(f"There is no outputs/bench/{name}. Run `make bench` first, which writes it.")
-    return {part: json.loads((folder / name).read_text(encoding="utf-8")) for part, name in PARTS.items()}
+        try:
+            content[part] = json.loads((folder / name).read_text(encoding="utf-8"))
+        except ValueError:
+            raise UserError(f"outputs/bench/{name} is cut off or damaged. Run `make bench`, which writes it.") from None
+    return content

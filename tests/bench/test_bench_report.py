@@ -113,6 +113,17 @@ def test_gpu_estimates_follow_from_the_data_sheets():
     assert rows["gpt2_extra_large_en", "NVIDIA RTX 4090"]["texts_at_a_time"] == 0
 
 
+def test_files_that_are_missing_or_damaged_are_told(tmp_path):
+    files.write(tmp_path, {"machine": {}, "rows": ROWS, "growth": grown()})
+    assert files.read(tmp_path)["rows"] == ROWS
+    (tmp_path / "growth.json").write_text("[1, ")
+    with pytest.raises(UserError, match=r"outputs/bench/growth\.json is cut off or damaged. Run `make bench`"):
+        files.read(tmp_path)
+    (tmp_path / "growth.json").unlink()
+    with pytest.raises(UserError, match=r"There is no outputs/bench/growth\.json"):
+        files.read(tmp_path)
+
+
 def test_the_page_is_made_from_what_was_measured(monkeypatch, tmp_path):
     monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path))
     machine = {"processor": "A processor, 2 cores", "peers": "torch 2", "read bandwidth": "28.5 GB/s", "minutes": 24.1}
