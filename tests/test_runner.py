@@ -44,6 +44,7 @@ NOTEBOOKS = {
         "1\n2",
         "report.finish(str([type(get_ipython()).__name__, 'tensorflow' in __import__('sys').modules]))",
     ],
+    "hungry": ["numbers = bytearray(4 * 10**9)"],
     "silent": ["pass"],
     "leaks": [
         "import os, sys\nsecret = os.environ['HF_TOKEN']\nprint(secret)\nprint(secret, file=sys.stderr)",
@@ -68,7 +69,8 @@ def place(monkeypatch, tmp_path):
     for name, cells in NOTEBOOKS.items():
         notebook = nbformat.v4.new_notebook()
         parameters = nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
-        setup = nbformat.v4.new_code_cell("from lib.report import recorder")
+        recorded = any("recorder." in cell for cell in cells)
+        setup = nbformat.v4.new_code_cell("from lib.report import recorder" if recorded else "import time")
         notebook.cells = [nbformat.v4.new_markdown_cell(f"# It {name}"), setup, parameters]
         cells = [cell.replace("{started}", str(tmp_path / "started")) for cell in cells]
         notebook.cells += [nbformat.v4.new_code_cell(cell) for cell in cells]
@@ -202,20 +204,12 @@ def test_a_failure_for_want_of_memory_says_so(monkeypatch, limit, told, unexplai
 
 
 def test_a_limit_of_memory_ends_a_run_with_a_line_and_leaves_no_kernel(place):
-    code = f"""
-import resource, sys
-from pathlib import Path
-from lib import kernels, runner
-from lib.core import paths
-paths.NOTEBOOKS, paths.EXPERIMENTS = Path({str(paths.NOTEBOOKS)!r}), Path({str(paths.EXPERIMENTS)!r})
-resource.setrlimit(resource.RLIMIT_AS, (900_000_000, 900_000_000))
-sys.exit(runner.main(["works", "--profile", "small"]))
-"""
-    command = [sys.executable, "-c", code]
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_AS, (3_000_000_000, 3_000_000_000))\n"
+    command = [sys.executable, "-c", limit + code_of_a_run("hungry")]
     done = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1, done.stderr
     told = done.stderr.splitlines()[-1]
-    assert told.startswith("error: works failed") and "(ulimit -v)" in told
+    assert told.startswith("error: hungry failed in cell") and "(ulimit -v)" in told
     assert not [one for one in psutil.process_iter(["cmdline"]) if str(place) in " ".join(one.info["cmdline"] or [])]
 
 
@@ -475,9 +469,9 @@ def test_outputs_that_do_not_come_are_no_limit_that_was_set(place, capfd, monkey
     assert "its answer did not come" in error and "limit" not in error and "Traceback" not in error
 
 
-def in_a_process(place, name):
-    """Starts a run in a process of its own, and waits until its kernel is in a cell."""
-    code = (
+def code_of_a_run(name):
+    """The code of a run in a process of its own, on the notebooks of the test."""
+    return (
         "import sys; from pathlib import Path; from lib import kernels, runner; from lib.core import paths\n"
         # A job in the background has SIGINT ignored, and hands that on to what it starts.
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
@@ -485,6 +479,11 @@ def in_a_process(place, name):
         f"kernels.ARGUMENTS = {kernels.ARGUMENTS!r}\n"
         f"sys.exit(runner.main([{name!r}, '--profile', 'small']))"
     )
+
+
+def in_a_process(place, name):
+    """Starts a run in a process of its own, and waits until its kernel is in a cell."""
+    code = code_of_a_run(name)
     process = subprocess.Popen([sys.executable, "-c", code], cwd=paths.ROOT, stderr=subprocess.PIPE, text=True)
     end = time.monotonic() + 60
     while not (place / "started").exists() and process.poll() is None and time.monotonic() < end:
