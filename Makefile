@@ -92,6 +92,8 @@ RAN := outputs/* $(if $(ELSEWHERE),$(PROFILES:%=$(FOLDER)/%))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+# A report that ran is kept, also if its page or the index could not be made.
+.PRECIOUS: $(REPORTS)
 # One notebook at a time, whatever -j says: two would spoil each other's timings.
 .NOTPARALLEL:
 .PHONY: help all report reports render lab compare smoke bench test browser lint readme lock data cache clean-cache clean

@@ -63,6 +63,7 @@ def run(notebook: str, profile: str, changes: list[str] | None = None, limit_min
             then.
         NotebookFailed: If the notebook failed. A report published earlier is kept.
     """
+    began_ns = time.time_ns()
     _, _, values = _planned(notebook, profile, changes)
     outputs = paths.of_profile(profile)
     _check_writable(outputs)
@@ -71,6 +72,7 @@ def run(notebook: str, profile: str, changes: list[str] | None = None, limit_min
         pass  # what a killed conversion left may be large
     with locks.only_one(outputs), _scratch(outputs) as scratch:
         since_ns = time.time_ns()
+        _check_code_unchanged(began_ns)
         given, changed, _ = _planned(notebook, profile, changes)  # what was edited while this run waited counts too
         folder = Path(scratch) / variant_name(notebook, changed)
         folder.mkdir()
@@ -98,8 +100,7 @@ def run(notebook: str, profile: str, changes: list[str] | None = None, limit_min
             ) from None
         if names := redaction.clean_folder(folder):
             print(f"A password or token of this machine was taken out of {', '.join(names)}.", flush=True)
-        place, problem = publish(folder, outputs, since_ns)
-        shutil.rmtree(trainings, ignore_errors=True)
+        place, problem = publish(folder, outputs, since_ns, trainings)
         for suffix in ("ipynb", "log"):
             (outputs / "failed" / f"{notebook}.{suffix}").unlink(missing_ok=True)
     if problem:
@@ -110,23 +111,35 @@ def run(notebook: str, profile: str, changes: list[str] | None = None, limit_min
     return place
 
 
-def publish(folder: Path, outputs: Path, since_ns: int) -> tuple[Path, str]:
+def publish(folder: Path, outputs: Path, since_ns: int, trainings: Path) -> tuple[Path, str]:
     """Make the page of a report that ran, publish it and make the index anew. Hold the lock for this.
 
     Args:
         folder: The finished folder, in a scratch folder inside `outputs`.
         outputs: The profile's folder.
         since_ns: See `published.seal`.
+        trainings: The folder of the trainings that were kept for the case that the run is interrupted.
 
     Returns:
         The published folder, and what kept its page from being made, or `""`.
     """
     published.seal(folder, site.rendered(folder), since_ns)
-    problem = _render(folder)
+    problem, were_whole = _render(folder), not published.fault_of_pages(outputs)
     with published.uninterrupted():
         place = published.publish(folder, outputs)
+        shutil.rmtree(trainings, ignore_errors=True)
         site.render_index(outputs.name)  # it also writes the links into the other reports
+        if not were_whole:  # the list of all pages, which the index made anew, would hide what is damaged
+            (outputs / published.PAGES).unlink(missing_ok=True)
     return place, problem
+
+
+def _check_code_unchanged(began_ns: int) -> None:
+    """Check that no module was edited while this run waited for another: it would run with the old code."""
+    for module in list(sys.modules.values()):
+        file = Path(getattr(module, "__file__", None) or os.devnull)
+        if file.is_relative_to(paths.ROOT / "lib") and file.is_file() and file.stat().st_mtime_ns > began_ns:
+            raise UserError(f"{paths.shown(file)} was changed while this run waited for another one. Run it again.")
 
 
 def _planned(notebook: str, profile: str, changes: list[str] | None) -> tuple[dict, dict, dict]:

@@ -70,7 +70,7 @@ def _publish(place: Path) -> None:
     with locks.only_one(outputs), runner._scratch(outputs) as scratch:
         folder = Path(scratch) / "works"
         shutil.copytree(place / "new", folder)
-        runner.publish(folder, outputs, 1)
+        runner.publish(folder, outputs, 1, place / "trainings")
 
 
 def _in_a_child(work) -> int:

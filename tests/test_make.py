@@ -211,6 +211,18 @@ def test_a_failed_notebook_stops_make_and_is_tried_again(checkout):
     assert make(checkout, "all")[0] == ALL[1:]
 
 
+def test_a_report_that_ran_is_kept_though_its_page_could_not_be_made(checkout):
+    """The runner ends with status 2 then. Make would remove what a failed command has written."""
+    python = checkout / ".venv" / "bin" / "python"
+    python.write_text(f'{PYTHON}\n[ "$3" = 02_reddit_finetune ] && exit 2\nexit 0\n')
+    os.utime(python, (1, 1))
+    assert make(checkout, "all", status=2)[0] == ["01_baseline", "02_reddit_finetune"]
+    assert (checkout / "outputs" / "smoke" / "02_reddit_finetune" / ".done").exists()
+    python.write_text(PYTHON)
+    os.utime(python, (1, 1))
+    assert make(checkout, "all")[0] == ALL[2:]
+
+
 def test_a_misspelt_profile_reaches_the_runner_which_says_what_there_is(checkout):
     python = checkout / ".venv" / "bin" / "python"
     python.write_text(PYTHON.replace('echo "$3"', 'echo "$5" >> ran; exit 2'))

@@ -179,6 +179,34 @@ def test_what_was_edited_while_a_run_waited_for_another_is_read(place, monkeypat
     assert answer == "7 steps."
 
 
+def test_code_that_was_edited_while_a_run_waited_is_not_run_half_old_and_half_new(place, capfd, monkeypatch):
+    monkeypatch.setattr(runner, "_execute", None)
+    stat = Path(runner.site.__file__).stat()
+    only_one = locks.only_one
+
+    @contextlib.contextmanager
+    def edited(outputs):
+        with only_one(outputs):
+            monkeypatch.setattr(runner.time, "time_ns", lambda: stat.st_mtime_ns + 10**9)
+            yield
+
+    monkeypatch.setattr(runner.locks, "only_one", edited)
+    monkeypatch.setattr(runner.time, "time_ns", lambda: stat.st_mtime_ns - 1)
+    assert main("works") == 2
+    assert "was changed while this run waited for another one. Run it again." in capfd.readouterr().err
+
+
+def test_a_page_that_was_damaged_before_a_run_is_found_after_it(place):
+    assert main("works") == 0
+    outputs = place / "outputs" / "small"
+    shutil.copytree(outputs / "works", outputs / "other")
+    runner.site.render("small")
+    page = outputs / "other" / "report.html"
+    page.write_text(page.read_text().replace("5 steps", "6 steps"))
+    assert main("works", "steps=7") == 0
+    assert published.fault_of_pages(outputs) == "they are not finished"
+
+
 def test_a_report_whose_folder_is_a_mount_point_is_refused_before_anything_starts(place, capfd, monkeypatch):
     (place / "outputs" / "small" / "works").mkdir(parents=True)
     monkeypatch.setattr(os.path, "ismount", lambda folder: Path(folder).name == "works")

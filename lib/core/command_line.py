@@ -25,6 +25,7 @@ DISK_FULL = (
 )
 INTERRUPTED = 130
 INTERRUPTED_LINE = "Interrupted; all reports that were finished are there."
+interrupted = False  # whether a signal has told this process to stop
 UNREAD = 141  # the status of a command whose reader, such as `head`, has ended
 
 
@@ -44,7 +45,7 @@ def run(main: Callable[[], int]) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        with _interrupted_by("SIGTERM", "SIGHUP"):
+        with _interrupted_by("SIGINT", "SIGTERM", "SIGHUP"):
             return main()
     except UserError as error:
         return fail(str(error))
@@ -65,12 +66,15 @@ def _interrupted_by(*names: str):
     """Let signals interrupt this process as Ctrl+C does."""
 
     def interrupt(*_):
+        global interrupted
+        interrupted = True
         raise KeyboardInterrupt
 
     handled = {}
     with contextlib.suppress(ValueError):  # outside the main thread
         for number in (getattr(signal, name) for name in names if hasattr(signal, name)):
-            handled[number] = signal.signal(number, interrupt)
+            if signal.getsignal(number) != signal.SIG_IGN:  # as SIGINT for a job in the background
+                handled[number] = signal.signal(number, interrupt)
     try:
         yield
     finally:

@@ -19,6 +19,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from lib import notebooks
 from lib.core import command_line, locks, paths
 
 DONE = ".done"  # in a report's folder; make compares its time with those of the report's sources
@@ -59,21 +60,31 @@ def fault(folder: Path) -> str:
         return f"its list of files, {DONE}, is empty or damaged"
     if RESULTS not in listed:
         return f"its {DONE} does not list {RESULTS}"
+    return _fault_of_notebook(folder / NOTEBOOK) or _difference(folder, listed)
+
+
+def _fault_of_notebook(file: Path) -> str:
+    """Tell why no page can be made from an executed notebook. Rendering writes it, so it is in no report's own list."""
     try:
-        cells = json.loads((folder / NOTEBOOK).read_text(encoding="utf-8"))["cells"]
+        cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+        code = [cell for cell in cells if cell["cell_type"] == "code"]
+        whole = all(isinstance(cell["metadata"], dict) and isinstance(cell["source"], str | list) for cell in cells)
+        outputs = [output for cell in code for output in cell["outputs"]]
     except FileNotFoundError:
-        return f"{NOTEBOOK} is missing"
+        return f"{file.name} is missing"
     except (ValueError, KeyError, TypeError, RecursionError):
-        return f"{NOTEBOOK} is cut off or damaged"
-    return _difference(folder, listed) if cells else f"{NOTEBOOK} is empty"
+        return f"{file.name} is cut off or damaged"
+    return "" if whole and outputs else f"{file.name} has no outputs"
 
 
 def list_pages(outputs: Path) -> None:
     """List a profile's index and all files of its reports that are in no report's own list.
 
-    Nothing is listed if a report has no page; the pages then count as not whole.
+    Nothing is listed if a report has no page; the pages then count as not whole. A variant may have none: the others do
+    not depend on it.
     """
-    if any(not (file.parent / "report.html").is_file() for file in outputs.glob(f"*/{RESULTS}")):
+    reports = [file.parent for file in outputs.glob(f"*/{RESULTS}") if "@" not in file.parent.name]
+    if any(not (report / "report.html").is_file() for report in reports):
         (outputs / PAGES).unlink(missing_ok=True)
         return
     paths.write(outputs / PAGES, json.dumps(_sums(outputs, _pages(outputs)), indent=1))
@@ -164,10 +175,15 @@ def check(profile: str) -> None:
         return
     with locks.only_one(outputs):
         restore(outputs)
+        listed = [notebook.name for notebook in notebooks.ALL]
         for mark in sorted(outputs.glob(f"*/{DONE}")):
-            if problem := fault(mark.parent):
+            if not (problem := fault(mark.parent)):
+                continue
+            if mark.parent.name in listed:
                 print(f"{mark.parent.name} is not whole and will be run again: {problem}.", flush=True)
                 mark.unlink()
+            else:  # make knows nothing of it; its list stays, so that the damage is told until it is mended
+                print(f"{mark.parent.name} is not whole: {problem}. Run it again, or remove its folder.", flush=True)
         if (outputs / RENDERED).exists() and (problem := fault_of_pages(outputs)):
             print(f"The pages of the profile {profile} will be made again: {problem}.", flush=True)
             (outputs / RENDERED).unlink()

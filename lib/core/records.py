@@ -321,7 +321,7 @@ class Training(Record):
     texts_at_a_time: int
     """Texts in a part of the batch; the batch size, if it is not divided."""
     seconds: float
-    """Of all steps."""
+    """Of all steps. One that compiled again after an interruption counts as the median of those that do not compile."""
     first_step_seconds: float
     """It compiles."""
     later_steps: Spread
@@ -1252,6 +1252,8 @@ class Results(Record):
     profile: str
     minutes: float
     """Of the whole run."""
+    continued_trainings: int = Field(default=0, exclude_if=lambda count: not count)
+    """The trainings that were taken from a run that was interrupted; `minutes` and memory are not those of that run."""
     models: list[Model] = []
     corpora: list[Corpus] = []
     stand_ins: list[StandIn] = []

@@ -16,12 +16,13 @@ from pathlib import Path
 
 import psutil
 
-from lib.core import paths, progress
+from lib.core import command_line, paths, progress
 
 STALL_SECONDS = 60.0  # without progress before a process is ended
 STALL_BYTES = 64 * 1024  # progress is this much more on the disk, ...
 BUSY_SECONDS = 2.0  # ... or this much more processor time
 MEGABYTE = 1_000_000
+POLLS = 3  # seconds in a row in which make must have ended
 MAKES = ("make", "gmake")
 
 
@@ -93,9 +94,12 @@ def end_with_make() -> None:
         return False
 
     def watch():
-        while all(map(goes_on, makes)):
+        ended = 0
+        while ended < POLLS:  # make also blocks signals for a moment where it starts a command
             time.sleep(1)
-        os.kill(os.getpid(), signal.SIGTERM)
+            ended = 0 if all(map(goes_on, makes)) else ended + 1
+        if not command_line.interrupted:  # as by Ctrl+C, which has reached both
+            os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True).start()
 

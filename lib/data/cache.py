@@ -62,7 +62,7 @@ def clean() -> int:
             "missing); it is left as it is. Remove from it what `make cache` lists and no other program needs."
         )
     freed = sum(bytes_ for _, bytes_ in contents())
-    for entry in folder.iterdir():
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name == paths.CACHE_MARK):  # the mark goes last
         shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
     return freed
 

@@ -194,7 +194,7 @@ def _runs(trained: list[Trained], known: list[str], couplets, before: list[pd.Da
             run=number,
             seed=one.seed,
             steps=len(one.log.rows),
-            seconds=sum(row["seconds"] for row in one.log.rows),
+            seconds=one.log.total_seconds(),
             likelihood=one.likelihood,
             form_by_prompt=forms(one.poems),
             before_by_prompt=forms(before[number - 1]) if len(before) else {},

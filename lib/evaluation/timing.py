@@ -229,8 +229,7 @@ def training(log, batch_size: int, length: int, positions: int, useful: float) -
             f"The loss was not a number after step {1 + int(np.argmin(np.isfinite(table['mean_token_loss'])))}. Lower "
             "learning_rate, or set precision to float32."
         )
-    compiling = {0, *log.continued_after}  # counted from 0: the steps after those
-    later: Spread = statistics.spread([one for step, one in enumerate(seconds) if step not in compiling] or seconds)
+    later: Spread = statistics.spread(log.warm_seconds() or seconds)
     positions *= log.parts
     tokens, padded = useful * positions, batch_size * length
     last = table.iloc[-1]
@@ -239,7 +238,7 @@ def training(log, batch_size: int, length: int, positions: int, useful: float) -
         continued_after=log.continued_after,
         batch_size=batch_size,
         texts_at_a_time=batch_size // log.parts,
-        seconds=sum(seconds),
+        seconds=log.total_seconds(),
         first_step_seconds=seconds[0],
         later_steps=later,
         padded_tokens_per_second=padded / later.median_seconds,

@@ -9,7 +9,7 @@ import pydantic
 from IPython.display import HTML, display
 from matplotlib import pyplot
 
-from lib.core import parameters, paths, progress, records
+from lib.core import continued, parameters, paths, progress, records
 from lib.core.errors import UserError
 from lib.core.records import Corpus, Json, Measured, Model, Results, StandIn
 from lib.evaluation import provenance
@@ -170,6 +170,7 @@ class Recorder:
         self.results.machine = provenance.collect()
         if answer:
             self.results.answer = {"en": answer} if isinstance(answer, str) else answer
+        self.results.continued_trainings = continued.trainings
         self.results.minutes = (time.perf_counter() - self.started) / 60
         results = self.complete()
         self.show("answer")

@@ -4,6 +4,7 @@ Usage: `python -m lib.report.site --profile cpu` (`make render`) makes all pages
 """
 
 import argparse
+import contextlib
 import copy
 import itertools
 import re
@@ -55,15 +56,15 @@ def render(profile: str) -> Path:
     Raises:
         UserError: If there are no reports, or their results or executed notebooks cannot be read.
     """
-    folder = paths.of_profile(profile)
-    reports = sorted((file.parent for file in folder.glob(f"*/{RESULTS}")), key=_position)
-    if not reports:
-        raise UserError(
-            f"There are no reports in {paths.on_terminal(folder)} to render. Run `make all PROFILE={profile}` first."
-        )
-    problems, since_ns = [], time.time_ns()
-    with locks.only_one(folder):
+    folder, problems, since_ns = paths.of_profile(profile), [], time.time_ns()
+    with locks.only_one(folder) if folder.is_dir() else contextlib.nullcontext():
         published.restore(folder)
+        reports = sorted((file.parent for file in folder.glob(f"*/{RESULTS}")), key=_position)
+        if not reports:
+            raise UserError(
+                f"There are no reports in {paths.on_terminal(folder)} to render. Run `make all PROFILE={profile}` "
+                "first."
+            )
         for report in reports:
             try:
                 render_report(report)
@@ -137,6 +138,9 @@ def _page(notebook, page: views.Page) -> str:
             date=results.machine.date,
             code=words.code(results.machine, language),
         ),
+        "continued": page.say("banner_continued", count=results.continued_trainings)
+        if results.continued_trainings
+        else "",
         "notebook": results.notebook,
         "profile": results.profile,
     }
@@ -380,7 +384,10 @@ def _link(folder: Path, reports: dict[str, Results]) -> None:
             for rel, before, after, others in around
             for other in others
         ]
-        page = report.read_text(encoding="utf-8")
+        try:
+            page = report.read_text(encoding="utf-8")
+        except UnicodeDecodeError:  # it is cut off; the list of pages tells so, and it is made anew
+            continue
         linked = LINKS.sub(lambda _, links=links: f"<!-- links -->{' '.join(links)}<!-- end of links -->", page)
         if linked != page:
             paths.write(report, linked)

@@ -9,6 +9,7 @@ training: weights, batches, optimizer, precision, versions and code. After a cha
 anew.
 """
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -22,12 +23,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lib.core import backends, environment, paths, progress
+from lib.core import backends, continued, environment, paths, progress
 
 EVERY_SECONDS = 120.0  # the state is kept so often
 FINISHED_SECONDS = 30.0  # a training that took so long is kept at its end
 SHARE = 0.05  # the most of a training's time that keeping may take, the first time apart
 CODE = ("core", "data", "models", "training", "evaluation")  # the rooms whose code may change a training
+PREPROCESSING = ("sequence_length", "add_start_token", "add_end_token")
 PACKAGES = ("jax", "keras", "keras-hub", "numpy", "tensorflow")
 
 
@@ -61,7 +63,8 @@ class Checkpoint(keras.callbacks.Callback):
             progress.note("the training that was kept is damaged; training from the beginning")
             return
         steps = len(state["log"]["rows"])
-        self.is_finished = state["optimizer"] is None
+        self.is_finished = state["optimizer"] is None or steps >= log.num_steps
+        continued.trainings += 1
         if self.is_finished:
             progress.note(f"{log.label} was made to its end by a run that was interrupted later; its weights are taken")
             _assign(_weights(trainee), state["weights"])
@@ -89,7 +92,9 @@ class Checkpoint(keras.callbacks.Callback):
             self._state = None
 
     def on_train_batch_end(self, batch, logs=None):
-        if self._file and (batch + 1) % self._log.parts == 0 and time.perf_counter() - self._kept >= self._wait:
+        if not self._file or (batch + 1) % self._log.parts or len(self._log.rows) >= self._log.num_steps:
+            return
+        if time.perf_counter() - self._kept >= self._wait:
             model = self.model  # on JAX, this attaches the state of the training to the model
             self._keep(model, model.optimizer.variables, model.metrics_variables)
             self._log.leave_out()
@@ -107,18 +112,18 @@ class Checkpoint(keras.callbacks.Callback):
             for part, variables in parts.items()
             for number, variable in enumerate(variables)
         }
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        size = sum(array.nbytes for array in arrays.values())
-        if shutil.disk_usage(self._file.parent).free > 2 * size:
-            unfinished = self._file.with_suffix(".part")
-            try:
+        size, unfinished = sum(array.nbytes for array in arrays.values()), self._file.with_suffix(".part")
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            if shutil.disk_usage(self._file.parent).free > 2 * size:
                 with open(unfinished, "wb") as file:
                     np.savez(file, log=json.dumps(self._log.state()), finished=optimizer is None, **arrays)
                     file.flush()
                     os.fsync(file.fileno())  # now, since the times of steps and calls are measured later
                 unfinished.replace(self._file)
-            except OSError as error:
-                progress.note(f"the training cannot be kept: {error.strerror}")
+        except OSError as error:  # what is kept is a convenience, and no reason to end a training
+            progress.note(f"the training cannot be kept: {error.strerror}")
+            with contextlib.suppress(OSError):
                 unfinished.unlink(missing_ok=True)
         self._kept = time.perf_counter()
         self._wait = max(EVERY_SECONDS, (self._kept - start) / SHARE)
@@ -162,10 +167,12 @@ def _without_names(config):
 
 def _key(trainee, train, log) -> str:
     """Return a hash of all that decides on a training."""
-    digest = hashlib.sha256()
+    digest, causal_lm = hashlib.sha256(), getattr(trainee, "causal_lm", trainee)
     settings = {
         "model": type(trainee).__name__,
-        "optimizer": _without_names(keras.saving.serialize_keras_object(trainee.optimizer)),
+        "compiled": _without_names(trainee.get_compile_config()),
+        "backbone": _without_names(keras.saving.serialize_keras_object(causal_lm.backbone.get_config())),
+        "texts": [getattr(causal_lm.preprocessor, name, None) for name in PREPROCESSING],
         "policy": keras.mixed_precision.dtype_policy().name,
         "engine": str(backends.selected),
         "steps": [log.num_steps, log.parts],

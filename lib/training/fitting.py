@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import statistics
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -172,12 +173,24 @@ class StepLog(keras.callbacks.Callback):
                 "seconds": now - self._last,
             }
         )
-        self._last = now if step > 1 else time.perf_counter()
+        begins = len(self.rows) == 1 or self.continued_after[-1:] == [len(self.rows) - 1]
+        self._last = time.perf_counter() if begins else now  # in between, compiled programs were kept
         progress.step(step, self.num_steps, f"{self.label}, loss {self.rows[-1]['loss']:.2f}")
 
     def state(self) -> dict:
         """Return what `take_up` needs to continue the log, for JSON."""
         return {"rows": self.rows, "continued_after": self.continued_after}
+
+    def warm_seconds(self) -> list[float]:
+        """Return the times of the steps that compile nothing."""
+        compiling = {0, *self.continued_after}  # counted from 0: the steps after those
+        return [row["seconds"] for step, row in enumerate(self.rows) if step not in compiling]
+
+    def total_seconds(self) -> float:
+        """Return the time of all steps. One that compiled again after an interruption counts as the others' median."""
+        warm, again = self.warm_seconds(), len(set(self.continued_after))
+        first = self.rows[0]["seconds"]
+        return first + sum(warm) + (again * statistics.median(warm) if again and warm else 0.0)
 
     def take_up(self, state: dict) -> None:
         """Continue the log of a training that was interrupted, or that was finished before."""

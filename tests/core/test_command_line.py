@@ -63,13 +63,17 @@ from lib.core import command_line, watchdog
 def main():
     watchdog.end_with_make()
     Path(sys.argv[1]).touch()
-    time.sleep(60)
+    try:
+        time.sleep(60)
+    finally:
+        time.sleep(4)
+        print("cleaned up")
 sys.exit(command_line.run(main))
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_run_ends_with_the_make_that_started_it(tmp_path, number):
+def made(tmp_path):
+    """A make that has started a run, in a session of its own."""
     (tmp_path / "run.py").write_text(RUNS)
     (tmp_path / "Makefile").write_text(
         f"all:\n\t@$(MAKE) run\nrun:\n\t@PYTHONPATH={paths.ROOT} {sys.executable} run.py started; echo $$? > status\n"
@@ -82,12 +86,26 @@ def test_a_run_ends_with_the_make_that_started_it(tmp_path, number):
         stderr=subprocess.STDOUT,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        start_new_session=True,
     )
     wait_for(tmp_path / "started")
+    return make
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_run_ends_with_the_make_that_started_it(tmp_path, number):
+    make = made(tmp_path)
     make.send_signal(number)
     told = make.communicate(timeout=30)[0]
     assert make.returncode != 0
     assert command_line.INTERRUPTED_LINE in told, told
+
+
+def test_ctrl_c_which_reaches_both_does_not_interrupt_the_cleaning_up(tmp_path):
+    make = made(tmp_path)
+    os.killpg(make.pid, signal.SIGINT)
+    told = make.communicate(timeout=30)[0]
+    assert "cleaned up" in told and command_line.INTERRUPTED_LINE in told, told
 
 
 def wait_for(file: Path) -> None:

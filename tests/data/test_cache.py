@@ -63,6 +63,25 @@ def test_a_folder_that_held_other_things_before_is_never_cleared(monkeypatch, tm
     assert (tmp_path / "cache" / "another-program" / "letter").read_text() == "dear"
 
 
+def test_clearing_that_is_interrupted_can_be_gone_on_with(monkeypatch, tmp_path):
+    monkeypatch.setenv("REPORT_CACHE", str(tmp_path / "cache"))
+    for name in "abc":
+        (paths.cache() / name).mkdir()
+    rmtree, removed = cache.shutil.rmtree, []
+
+    def interrupted(folder):
+        if removed:
+            raise KeyboardInterrupt
+        removed.append(folder)
+        rmtree(folder)
+
+    monkeypatch.setattr(cache.shutil, "rmtree", interrupted)
+    assert cache.main(["--clean"]) == 130
+    monkeypatch.setattr(cache.shutil, "rmtree", rmtree)
+    assert cache.main(["--clean"]) == 0
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
 def test_one_that_was_empty_or_not_there_is_cleared(monkeypatch, tmp_path):
     for name in ("new", "empty"):
         monkeypatch.setenv("REPORT_CACHE", str(tmp_path / name))

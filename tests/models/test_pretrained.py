@@ -131,7 +131,8 @@ def report(tiny_preset, tmp_path):
     folder = tmp_path / "cpu" / "02_reddit_finetune"
     shutil.copytree(tiny_preset, folder / "model")
     (folder / "results.json").write_text("{}")
-    (folder / "notebook.ipynb").write_text('{"cells": [1]}')
+    cell = {"cell_type": "code", "metadata": {}, "source": "1", "outputs": [{}]}
+    (folder / "notebook.ipynb").write_text(json.dumps({"cells": [cell]}))
     published.seal(folder, ["notebook.ipynb"], 1)
     return folder
 

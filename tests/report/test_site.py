@@ -325,6 +325,28 @@ def test_pages_are_made_below_the_outputs_alone(outputs, capsys, profile):
     assert f"profile is {profile!r}; it must be the name of a folder in outputs/" in capsys.readouterr().err
 
 
+def test_a_page_that_is_cut_off_inside_a_character_stays_a_damaged_one(outputs):
+    for name in ("one", "one@12345678"):
+        put(outputs, results_of(), name)
+    site.render("small")
+    page = outputs / "one" / "report.zh.html"
+    content = page.read_bytes()
+    page.write_bytes(content[: content.rindex("。".encode()) + 1])
+    with pytest.raises(UnicodeDecodeError):
+        page.read_text(encoding="utf-8")
+    site.render_index("small")
+    assert page.read_bytes().endswith(content[: content.rindex("。".encode()) + 1][-20:])
+    site.render("small")
+    assert page.read_bytes() == content
+
+
+def test_a_report_that_went_on_from_an_interrupted_run_says_so(outputs):
+    told = rendered(outputs, continued_trainings=2)
+    assert "this one continued from it (trainings taken over: 2)" in told
+    assert "（沿用的训练：2 次）" in html_of(outputs / "one" / "report.zh.html")
+    assert "continued from it" not in rendered(outputs)
+
+
 def test_rendering_tells_make_that_all_pages_are_made_unless_one_is_not(outputs):
     folder = put(outputs, results_of())
     before = time.time_ns()

@@ -41,7 +41,7 @@ class EndsAfter(keras.callbacks.Callback):
             raise Ended
 
 
-def made():
+def made(sequence_length=None, dropout=0.2):
     keras.utils.set_random_seed(3)
     tokens = [*byte_level.byte_characters(), "th", "<|endoftext|>"]
     tokenizer = keras_nlp.models.GPT2Tokenizer(vocabulary={token: i for i, token in enumerate(tokens)}, merges=["t h"])
@@ -52,24 +52,25 @@ def made():
         hidden_dim=16,
         intermediate_dim=32,
         max_sequence_length=LENGTH,
-        dropout=0.2,
+        dropout=dropout,
     )
-    preprocessor = keras_nlp.models.GPT2CausalLMPreprocessor(tokenizer, sequence_length=LENGTH)
+    preprocessor = keras_nlp.models.GPT2CausalLMPreprocessor(tokenizer, sequence_length=sequence_length or LENGTH)
     return keras_nlp.models.GPT2CausalLM(backbone=backbone, preprocessor=preprocessor)
 
 
-def prepared(folder="", parts=1, seed=1, learning_rate=0.01):
+def prepared(folder="", parts=1, seed=1, learning_rate=0.01, end_token=True, ignore_class=None, **model):
     """Makes all that a training needs, or the rest of one that was kept in the folder."""
     os.environ.pop(environment.TRAININGS, None)
     if folder:
         os.environ[environment.TRAININGS] = str(place / folder)
-    causal_lm = made()
+    causal_lm = made(**model)
+    causal_lm.preprocessor.add_end_token = end_token
     trainee = packing.trainee(causal_lm, LENGTH)
     whole = fitting.Batch(BATCH // parts, parts, causal_lm)
     schedule = keras.optimizers.schedules.PolynomialDecay(learning_rate, decay_steps=STEPS, end_learning_rate=0.0)
     adam = keras.optimizers.Adam(whole.schedule(schedule), gradient_accumulation_steps=whole.accumulation)
     token_loss = keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="token_loss")
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=ignore_class)
     trainee.compile(optimizer=adam, loss=loss, weighted_metrics=["accuracy", token_loss])
     train = packing.batches(trainee, TEXTS, whole.size, STEPS * parts, seed)
     log = fitting.StepLog(STEPS, parts, compiles_anew=False)
@@ -108,13 +109,16 @@ for parts, ends in ((1, [5]), (2, [3, 5])) if backend == "jax" else [(2, [3])]:
         "files": len(list((place / folder).iterdir())),
     }
 found["notes"] = list(notes)
+(file,) = (place / folder).iterdir()
+alike = prepared(folder, parts=2)[-1]._file
+OTHERS = [{"seed": 2}, {"learning_rate": 0.02}, {"parts": 1}, {"sequence_length": 20}, {"end_token": False}]
+OTHERS += [{"dropout": 0.1}, {"ignore_class": 3}]
+others = [prepared(folder, **{"parts": 2} | one)[-1]._file for one in OTHERS]
+found["keys"] = [alike == file, len({file, *others}) - len(OTHERS)]
 if backend != "jax":  # what follows is the same on both
     print(json.dumps(found))
     sys.exit()
 (file,) = (place / "parts1").iterdir()
-alike = prepared("parts1")[-1]._file
-others = [prepared("parts1", **one)[-1]._file for one in ({"seed": 2}, {"learning_rate": 0.02}, {"parts": 2})]
-found["keys"] = [alike == file, len({file, *others})]
 content = file.read_bytes()
 flipped = bytearray(content)
 flipped[len(content) // 2] ^= 1
@@ -123,10 +127,20 @@ for damaged in (content[:-500], flipped, b""):
     notes.clear()
     kept = prepared("parts1")[-1]
     found.setdefault("damaged", []).append([kept.is_finished, len(kept.batches), file.exists(), *notes])
+causal_lm, trainee, log, kept = prepared("last")
+kept._file.parent.mkdir()
+log.take_up({"rows": [{"seconds": 1.0}] * STEPS, "continued_after": []})
+trainee.optimizer.build(trainee.trainable_variables)
+kept._keep(trainee, trainee.optimizer.variables, [])
+found["last"] = prepared("last")[-1].is_finished
+file_in_place = place / "a file"
+file_in_place.touch()
+trained("a file")
 checkpoints.shutil.disk_usage = lambda _: type("Usage", (), {"free": 10})
 trained("full")
 found["full"] = list((place / "full").iterdir())
 checkpoints.EVERY_SECONDS = checkpoints.FINISHED_SECONDS = 1e9
 trained("short")
 found["short"] = (place / "short").exists()
+found["notes_of_all"] = notes
 print(json.dumps(found))

@@ -33,9 +33,11 @@ def test_a_training_that_was_interrupted_comes_to_what_an_unbroken_one_does(foun
 
 
 def test_on_tensorflow_too(tmp_path):
-    told = interrupted("tensorflow", tmp_path)["parts2"]
+    found = interrupted("tensorflow", tmp_path)
+    told = found["parts2"]
     assert told["continued"] == told["again"] == [True, True, 8]
     assert told["continued_after"] == [3] and told["finished"] == [False, True]
+    assert found["keys"] == [True, 1]
 
 
 @pytest.mark.parametrize("parts", ["parts1", "parts2"])
@@ -52,8 +54,12 @@ def test_it_says_so(found):
 
 
 def test_another_training_does_not_go_on_from_it(found):
-    """Another order of the texts, another learning rate, and a batch in two parts."""
-    assert found["keys"] == [True, 4]
+    """Another order or length of texts, learning rate, number of parts, loss or model, or texts without an end."""
+    assert found["keys"] == [True, 1]
+
+
+def test_a_state_of_the_last_step_is_that_of_a_finished_training(found):
+    assert found["last"]
 
 
 def test_a_state_that_is_damaged_is_told_and_not_used(found):
@@ -62,5 +68,7 @@ def test_a_state_that_is_damaged_is_told_and_not_used(found):
 
 
 def test_a_short_training_and_one_for_which_the_disk_has_no_room_are_not_kept(found):
+    """Where nothing can be written, a training goes on to its end all the same."""
+    assert any("cannot be kept: " in note for note in found["notes_of_all"])
     assert not found["short"]
     assert found["full"] == []
