@@ -68,8 +68,8 @@ def run(notebook: str, profile: str, changes: list[str] | None = None, limit_min
     outputs = paths.of_profile(profile)
     _check_writable(outputs)
     _say_if_slow(profile, values)
-    with cache.swept():
-        pass  # what a killed conversion left may be large
+    with cache.swept():  # what killed processes left may be large
+        cache.forget_old_trainings()
     with locks.only_one(outputs), _scratch(outputs) as scratch:
         since_ns = time.time_ns()
         _check_code_unchanged(began_ns)
@@ -77,7 +77,7 @@ def run(notebook: str, profile: str, changes: list[str] | None = None, limit_min
         folder = Path(scratch) / variant_name(notebook, changed)
         folder.mkdir()
         given |= {"profile": profile, "output_dir": str(folder)}
-        trainings = paths.cache() / "trainings" / f"{profile}-{folder.name}"
+        trainings = paths.cache() / cache.TRAININGS / f"{profile}-{folder.name}"
         executed = folder / executed_notebooks.NAME
         try:
             start = time.monotonic()

@@ -9,6 +9,7 @@ import fcntl
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from lib.core import command_line, paths
 from lib.core.errors import UserError
 
 UNFINISHED = "unfinished"  # the folder for scratch folders
+TRAININGS = "trainings"  # the folder for trainings that are kept until their report is published
+KEPT_DAYS = 14
 
 
 def contents() -> list[tuple[str, int]]:
@@ -40,6 +43,15 @@ def swept() -> Iterator[Path]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails as long as its process lives
                 shutil.rmtree(left, ignore_errors=True)
         yield base
+
+
+def forget_old_trainings() -> None:
+    """Remove the trainings that interrupted runs have kept, and that no run has gone on with for `KEPT_DAYS`."""
+    oldest = time.time() - KEPT_DAYS * 24 * 3600
+    for file in (paths.cache() / TRAININGS).glob("*/*"):
+        with contextlib.suppress(OSError):  # another process was quicker
+            if file.stat().st_mtime < oldest:
+                file.unlink()
 
 
 def clean() -> int:

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -61,6 +62,18 @@ def test_a_folder_that_held_other_things_before_is_never_cleared(monkeypatch, tm
     assert "held other things before this project used it" in capsys.readouterr().err
     assert sorted(entry.name for entry in paths.cache().iterdir()) == ["another-program", "packages"]
     assert (tmp_path / "cache" / "another-program" / "letter").read_text() == "dear"
+
+
+def test_a_training_that_no_run_has_gone_on_with_is_forgotten(monkeypatch, tmp_path):
+    monkeypatch.setenv("REPORT_CACHE", str(tmp_path / "cache"))
+    cache.forget_old_trainings()
+    folder = paths.cache() / cache.TRAININGS / "cpu-04_tang_poetry"
+    folder.mkdir(parents=True)
+    for name, days in (("new.npz", 1), ("old.npz", 15), ("old.part", 15)):
+        (folder / name).touch()
+        os.utime(folder / name, (time.time() - days * 24 * 3600,) * 2)
+    cache.forget_old_trainings()
+    assert [file.name for file in folder.iterdir()] == ["new.npz"]
 
 
 def test_clearing_that_is_interrupted_can_be_gone_on_with(monkeypatch, tmp_path):
