@@ -236,14 +236,14 @@ def occurring(token_ids, counted, logits):
 
 
 SAMPLERS: dict[str, type] = {
-    Sampler.GREEDY: keras_nlp.samplers.GreedySampler,
-    Sampler.RANDOM: keras_nlp.samplers.RandomSampler,
-    Sampler.TOP_K: keras_nlp.samplers.TopKSampler,
-    Sampler.TOP_P: keras_nlp.samplers.TopPSampler,
-    Sampler.BEAM: keras_nlp.samplers.BeamSampler,
-    Sampler.CONTRASTIVE: keras_nlp.samplers.ContrastiveSampler,
-    Sampler.NO_REPEAT_NGRAM: NoRepeatNGramSampler,
-    Sampler.REPETITION_PENALTY: RepetitionPenaltySampler,
+    Sampler.GREEDY.value: keras_nlp.samplers.GreedySampler,
+    Sampler.RANDOM.value: keras_nlp.samplers.RandomSampler,
+    Sampler.TOP_K.value: keras_nlp.samplers.TopKSampler,
+    Sampler.TOP_P.value: keras_nlp.samplers.TopPSampler,
+    Sampler.BEAM.value: keras_nlp.samplers.BeamSampler,
+    Sampler.CONTRASTIVE.value: keras_nlp.samplers.ContrastiveSampler,
+    Sampler.NO_REPEAT_NGRAM.value: NoRepeatNGramSampler,
+    Sampler.REPETITION_PENALTY.value: RepetitionPenaltySampler,
 }
 
 
