@@ -73,7 +73,7 @@ sys.exit(command_line.run(main))
 
 
 def made(tmp_path):
-    """A make that has started a run, in a session of its own."""
+    """A make that has started a run, in a process group of its own."""
     (tmp_path / "run.py").write_text(RUNS)
     (tmp_path / "Makefile").write_text(
         f"all:\n\t@$(MAKE) run\nrun:\n\t@PYTHONPATH={paths.ROOT} {sys.executable} run.py started; echo $$? > status\n"
