@@ -1,6 +1,7 @@
 """Locate the project's folders, independently of the working directory."""
 
 import contextlib
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -92,6 +93,12 @@ def write(file: Path, text: str) -> None:
         unfinished.replace(file)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def sha256(file: Path) -> str:
+    """Return the SHA-256 of a file as hexadecimal digits."""
+    with open(file, "rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def size(place: Path) -> int:

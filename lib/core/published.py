@@ -10,7 +10,6 @@ This module needs only the standard library.
 import argparse
 import contextlib
 import ctypes
-import hashlib
 import json
 import os
 import shutil
@@ -209,18 +208,13 @@ def _pages(outputs: Path) -> set[str]:
             listed = _read(report / DONE)
         except (OSError, ValueError):
             listed = {}
-        models = {name for name in _files(report) if name.startswith("model/")}
-        found |= {f"{report.name}/{name}" for name in _files(report) - set(listed) - models}
+        rest = _files(report) - set(listed)
+        found |= {f"{report.name}/{name}" for name in rest if not name.startswith("model/")}
     return found
 
 
 def _sums(folder: Path, names: Iterable[str]) -> dict[str, list]:
-    return {name: [(folder / name).stat().st_size, _sha256(folder / name)] for name in sorted(names)}
-
-
-def _sha256(file: Path) -> str:
-    with open(file, "rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+    return {name: [(folder / name).stat().st_size, paths.sha256(folder / name)] for name in sorted(names)}
 
 
 def _read(file: Path) -> dict[str, list]:
@@ -244,7 +238,7 @@ def _difference(folder: Path, listed: dict[str, list]) -> str:
         file = folder / name
         if not file.is_file():
             return f"{name} is missing"
-        if file.stat().st_size != size or _sha256(file) != digest:
+        if file.stat().st_size != size or paths.sha256(file) != digest:
             return f"{name} has changed"
     return ""
 

@@ -310,6 +310,17 @@ class LossCurve(Record):
     """Mean so far per token that is predicted."""
 
 
+def warm_steps(seconds: list[float], continued_after: list[int]) -> list[float]:
+    """Leave out the times of the steps that compile: the first, and each after an interruption.
+
+    Args:
+        seconds: Of all steps.
+        continued_after: See `Training.continued_after`.
+    """
+    compiling = {0, *continued_after}  # counted from 0: the steps after those
+    return [one for step, one in enumerate(seconds) if step not in compiling]
+
+
 class Training(Record):
     """A fine-tuning, or a training from scratch."""
 
@@ -346,8 +357,7 @@ class Training(Record):
     @property
     def warm_step_seconds(self) -> list[float]:
         """The times of the steps that compile nothing."""
-        compiling = {0, *self.continued_after}  # counted from 0: the steps after those
-        return [seconds for step, seconds in enumerate(self.step_seconds) if step not in compiling]
+        return warm_steps(self.step_seconds, self.continued_after)
 
 
 class TimeBudget(Record):

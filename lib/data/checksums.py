@@ -6,12 +6,7 @@ import os
 from pathlib import Path
 
 from lib.core import paths
-
-
-def sha256(file: Path) -> str:
-    """Return the SHA-256 of a file as hexadecimal digits."""
-    with open(file, "rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+from lib.core.paths import sha256
 
 
 def record(folder: Path) -> None:

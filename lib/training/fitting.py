@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from lib.core import backends, command_line, progress
+from lib.core import backends, command_line, progress, records
 from lib.core.errors import UserError
 from lib.models import memory
 
@@ -183,8 +183,7 @@ class StepLog(keras.callbacks.Callback):
 
     def warm_seconds(self) -> list[float]:
         """Return the times of the steps that compile nothing."""
-        compiling = {0, *self.continued_after}  # counted from 0: the steps after those
-        return [row["seconds"] for step, row in enumerate(self.rows) if step not in compiling]
+        return records.warm_steps([row["seconds"] for row in self.rows], self.continued_after)
 
     def total_seconds(self) -> float:
         """Return the time of all steps. One that compiled again after an interruption counts as the others' median."""
