@@ -64,7 +64,7 @@ def finetuning(side: str, causal_lm, tiny: bool) -> dict:
 
     length = causal_lm.preprocessor.sequence_length
     trained = {"": packing.trainee(causal_lm, length) if side == "ours" else causal_lm}
-    if backends.selected.products != "float32":
+    if backends.selected.bf16_training:
         trained[EXACT] = packing.Packed(causal_lm, length)
     for model in trained.values():
         model.compile(

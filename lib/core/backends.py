@@ -12,7 +12,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from lib.core import environment, programs
+from lib.core import environment, programs, progress
 from lib.core.errors import UserError
 
 BACKENDS = ("tensorflow", "jax")
@@ -31,8 +31,9 @@ class Settings:
         xla: Whether XLA compiles the training and generating steps: the `jit_compile` of `compile`.
         on_gpu: Whether it computes on a GPU.
         memory_growth: Whether GPU memory is taken as it is needed, not all at once.
-        products: How float32 matrices are multiplied: `"float32"`; `"TF32"`, with 10 bits of mantissa, as TensorFlow
-            does where a GPU can; or `"bfloat16"`, with 7, in training alone (`jax_forward.bf16_product`).
+        products: How float32 matrices are multiplied: `"float32"`, or `"TF32"`, with 10 bits of mantissa, as TensorFlow
+            and JAX do where a GPU can.
+        bf16_training: Whether training multiplies them in bfloat16, with 7 bits (`jax_forward.bf16_product`).
         deterministic: Whether only operations are used that give the same bits every time.
     """
 
@@ -42,11 +43,13 @@ class Settings:
     on_gpu: bool
     memory_growth: bool
     products: str = "float32"
+    bf16_training: bool = False
     deterministic: bool = False
 
     def __str__(self) -> str:
-        where = {"TF32": " (matrix products in TF32)", "bfloat16": " (matrix products of training in bfloat16)"}
-        precision = self.precision + where.get(self.products, "")
+        products = [f"in {self.products}"] if self.products != "float32" else []
+        products += ["of training in bfloat16"] if self.bf16_training else []
+        precision = self.precision + (f" (matrix products {', '.join(products)})" if products else "")
         words = [self.backend, precision, f"XLA {'on' if self.xla else 'off'}"]
         if self.deterministic:
             words.append("deterministic operations")
@@ -63,14 +66,14 @@ def select(backend: str = "auto", precision: str = "auto", deterministic: bool =
 
     The choices of `"auto"`, and what follows from them:
 
-    - Backend: TensorFlow where there is a GPU, as in the blog post. On a CPU JAX: it compiles sooner (first training
-      step of GPT-2's shape on two cores: 15 s against 28 s), and `decoding` and `packing` run on it. `make bench`
-      measures this choice against TensorFlow.
-    - Precision: on a GPU with tensor cores 16 bits, see `fastest_precision`; else float32. The post ran in float32, so
-      the `gpu` experiments name that. From compute capability 8.0 on TensorFlow multiplies float32 matrices in TF32;
-      that is left as it is, and told. On a CPU that multiplies bfloat16, JAX does so in training (twice the products
-      in the same time on an AMD EPYC of 2022), while weights, sums, generating and judging stay in float32. Naming
-      float32 as the precision turns that off.
+    - Backend: JAX, on a CPU and on a GPU. It compiles sooner (first training step of GPT-2's shape on two cores: 15 s
+      against 28 s), and `decoding` and `packing` run on it. `make bench` measures this choice against TensorFlow. If
+      JAX cannot use the GPU of the machine and TensorFlow can, it is TensorFlow, as in the blog post.
+    - Precision: float32 weights, sums and results. On a processor that multiplies bfloat16 (a GPU of compute capability
+      8.0 on, some CPUs) training on JAX does so: twice the products in the same time on an AMD EPYC of 2022. Naming
+      float32 as the precision turns that off, and the post ran in float32. All products of a GPU that can are in TF32,
+      on both backends; that is left as it is, and told. Elsewhere on a GPU with tensor cores 16 bits, see
+      `fastest_precision`.
     - XLA: on with a GPU, and with JAX, which knows nothing else. Off with TensorFlow on a CPU, where it takes minutes
       to compile.
     - Deterministic operations: TensorFlow has them without XLA only, so it is off with them, and a run that is to be
@@ -90,24 +93,25 @@ def select(backend: str = "auto", precision: str = "auto", deterministic: bool =
         What was chosen. It is also kept in `backends.selected`.
 
     Raises:
-        UserError: If a name is another one, Keras already runs on another backend, or the machine has a GPU that
-            TensorFlow cannot use.
+        UserError: If a name is another one, Keras already runs on another backend, or the machine has a GPU that the
+            backend cannot use.
     """
     global selected
     if backend not in ("auto", *BACKENDS):
         raise UserError(f"backend is {backend!r}; allowed are auto, {', '.join(BACKENDS)}.")
     if precision not in ("auto", *PRECISIONS):
         raise UserError(f"precision is {precision!r}; allowed are auto, {', '.join(PRECISIONS)}.")
+    running = sys.modules["keras"].backend.backend() if "keras" in sys.modules else None
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # JAX's memory growth
     if backend == "auto":
-        backend = "tensorflow" if has_gpu() else "jax"
-    if "keras" in sys.modules and (running := sys.modules["keras"].backend.backend()) != backend:
+        backend = running or _best_backend(deterministic)
+    if running not in (None, backend):
         raise UserError(f"backend is {backend!r}, but Keras already runs on {running!r}. Restart the kernel.")
     environment.clean_here()
     os.environ["KERAS_BACKEND"] = backend
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # JAX's memory growth
-    if deterministic and backend == "jax":  # read when JAX first looks for a GPU
-        os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_gpu_deterministic_ops=true"
+    if backend == "jax":
+        _prepare_jax(deterministic)
     import keras
 
     keras.config.set_floatx("float32")  # whatever the user's keras.json says
@@ -115,17 +119,60 @@ def select(backend: str = "auto", precision: str = "auto", deterministic: bool =
     keras.config.set_image_data_format("channels_last")
     on_gpu = _set_up_jax() if backend == "jax" else _set_up_tensorflow(deterministic)
     capability = compute_capability() if on_gpu else 0.0
-    products = "float32"
-    if backend == "jax" and not on_gpu and precision == "auto" and multiplies_bfloat16():
-        products = "bfloat16"
+    bf16_training = False
     if precision == "auto":
-        precision = fastest_precision(capability)
-    if backend == "tensorflow" and precision == "float32" and capability >= 8.0:
-        products = "TF32"
+        bf16_training = backend == "jax" and (capability >= 8.0 if on_gpu else multiplies_bfloat16())
+        precision = "float32" if bf16_training else fastest_precision(capability)
+    products = "TF32" if precision == "float32" and capability >= 8.0 else "float32"
     keras.config.set_dtype_policy(precision)
     xla = backend == "jax" or (on_gpu and not deterministic)
-    selected = Settings(backend, precision, xla, on_gpu, on_gpu, products, deterministic)
+    selected = Settings(backend, precision, xla, on_gpu, on_gpu, products, bf16_training, deterministic)
     return selected
+
+
+def _best_backend(deterministic: bool) -> str:
+    """Return the backend for `"auto"`, see `select`."""
+    if not has_gpu() or jax_finds_gpu(deterministic):
+        return "jax"
+    import tensorflow as tf
+
+    if tf.config.list_physical_devices("GPU"):
+        progress.note(f"JAX cannot use the GPU and TensorFlow can, so TensorFlow computes.{_other_cuda()}")
+        return "tensorflow"
+    raise UserError(_unusable("neither JAX nor TensorFlow can"))
+
+
+def jax_finds_gpu(deterministic: bool = False) -> bool:
+    """Tell whether JAX can use a GPU. It looks for one at the first call only, with the settings of that time."""
+    _prepare_jax(deterministic)
+    import jax
+
+    return jax.default_backend() == "gpu"
+
+
+def _prepare_jax(deterministic: bool) -> None:
+    flag = "--xla_gpu_deterministic_ops=true"  # read when JAX first looks for a GPU
+    if deterministic and flag not in os.environ.get("XLA_FLAGS", ""):
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}"
+
+
+def _unusable(who: str) -> str:
+    """Say that the machine's GPU cannot be used, and what to do."""
+    return (
+        f"nvidia-smi lists {nvidia_smi('-L').split('(')[0].strip()}, but {who} use it: its driver is too old, or "
+        f"requirements/gpu.txt is not installed (run `make clean`, then `make all`).{_other_cuda()} To run on the CPU "
+        "all the same, set CUDA_VISIBLE_DEVICES=-1."
+    )
+
+
+def _other_cuda() -> str:
+    """Say that LD_LIBRARY_PATH names another CUDA than the one of requirements/gpu.txt, if it does; else `""`."""
+    folders = [folder for folder in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if folder]
+    names = ("libcudart.so*", "libcudnn.so*", "libcublas.so*")
+    found = [folder for folder in folders if any(any(Path(folder).glob(name)) for name in names)]
+    if not found:
+        return ""
+    return f" LD_LIBRARY_PATH names a CUDA in {found[0]}, which may be of another version: unset LD_LIBRARY_PATH."
 
 
 def fastest_precision(capability: float) -> str:
@@ -210,7 +257,10 @@ def _set_up_jax() -> bool:
     if kept := programs.folder():
         programs.drop_damaged(kept)
         _keep_programs_in(kept)
-    return jax.default_backend() == "gpu"
+    on_gpu = jax.default_backend() == "gpu"
+    if has_gpu() and not on_gpu:
+        raise UserError(_unusable(f"JAX {jax.__version__} cannot"))
+    return on_gpu
 
 
 def _keep_programs_in(folder: Path) -> None:
@@ -247,11 +297,7 @@ def _set_up_tensorflow(deterministic: bool) -> bool:
 
     gpus = tf.config.list_physical_devices("GPU")
     if has_gpu() and not gpus:
-        raise UserError(
-            f"nvidia-smi lists {nvidia_smi('-L').split('(')[0].strip()}, but TensorFlow {tf.__version__} cannot use "
-            "it: its driver is too old, or requirements/gpu.txt is not installed (run `make clean`, then `make all`). "
-            "To run on the CPU all the same, set CUDA_VISIBLE_DEVICES=-1."
-        )
+        raise UserError(_unusable(f"TensorFlow {tf.__version__} cannot"))
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
     if deterministic:
@@ -281,6 +327,11 @@ def device_name() -> str:
     if not gpus:
         return "CPU"
     return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
+
+
+def waits_for_steps() -> bool:
+    """Tell whether a training may wait for the result of every step. A GPU would stand still in between."""
+    return not (selected and selected.on_gpu and selected.backend == "jax")
 
 
 def peak_gpu_memory_gib() -> float | None:

@@ -12,6 +12,11 @@ output by output and multiplied in a loop of its own (35 GB/s on an AMD EPYC of 
 memory again as the attention weights of the layers, or for a single text as all weights of the layers. Notebook 01
 measures the gain.
 
+On a GPU the kernels of `gpu_kernels` do the work of a layer where they fit the model: attention for any number of
+texts, all of it for a single one. All matrices are transposed there. With Keras' policy `mixed_bfloat16` they are
+rounded to bfloat16, which halves what a token reads; the sums stay in float32, and the tokens may then differ from
+KerasHub's, which rounds sums too.
+
 The sampling loop is KerasHub's (`Sampler.__call__`), with its random state, so a seed draws the same tokens.
 """
 
@@ -23,7 +28,8 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from lib.models import jax_forward, kerashub_private, samplers
+from lib.core import backends
+from lib.models import gpu_kernels, jax_forward, kerashub_private, samplers
 
 BUCKET = 16  # the first pass is compiled once for all prompts whose lengths round up to the same multiple of this
 
@@ -31,9 +37,9 @@ BUCKET = 16  # the first pass is compiled once for all prompts whose lengths rou
 def speed_up(causal_lm):
     """Make a model's `generate` use the decoding step of this module if possible. Only the speed changes.
 
-    It is possible on JAX, in float32, for GPT-2 and Llama models, with the samplers that choose token after token:
-    greedy, random, top-k, top-p and the two that `samplers` defines. Otherwise (on TensorFlow, in 16 bits, with beam or
-    contrastive search, for other models) `generate` stays KerasHub's.
+    It is possible on JAX, in float32 or bfloat16, for GPT-2 and Llama models, with the samplers that choose token after
+    token: greedy, random, top-k, top-p and the two that `samplers` defines. Otherwise (on TensorFlow, in float16, with
+    beam or contrastive search, for other models) `generate` stays KerasHub's.
 
     Args:
         causal_lm: A `keras_nlp.models.CausalLM`. Its compiled generate function is discarded.
@@ -57,16 +63,29 @@ def _make_generate_function(causal_lm):
     if not uses_own_step(causal_lm):
         return type(causal_lm).make_generate_function(causal_lm)
     if causal_lm.generate_function is None:
-        causal_lm.generate_function = _generate_function(jax_forward.architecture_of(causal_lm), causal_lm.sampler)
+        architecture = jax_forward.architecture_of(causal_lm)
+        on_gpu, dtype = jax.default_backend() == "gpu", None
+        if on_gpu:
+            architecture.kernels = _kernels_fit(architecture)
+            dtype = "bfloat16" if causal_lm.dtype_policy.compute_dtype == "bfloat16" else None
+        sampler = samplers.with_quick_top_k(causal_lm.sampler) if on_gpu else causal_lm.sampler
+        causal_lm.generate_function = _generate_function(architecture, sampler, on_gpu, dtype)
     return causal_lm.generate_function
 
 
-def _generate_function(architecture, sampler):
+def _kernels_fit(architecture) -> bool:
+    known = backends.compute_capability() >= gpu_kernels.LEAST_CAPABILITY
+    return known and gpu_kernels.fits(architecture.head_dim, *architecture.widths)
+
+
+def _generate_function(architecture, sampler, on_gpu: bool = False, dtype: str | None = None):
     """Make the function that `generate` calls with a batch of token ids.
 
     Args:
         architecture: The model's architecture, see `jax_forward.architecture_of`.
         sampler: The sampler. Its random state is read before each call and written back after it.
+        on_gpu: Whether to store all matrices transposed, for any number of texts.
+        dtype: The type to round the matrices to, or None.
 
     Returns:
         A function of `inputs` (`token_ids`, int `(batch, max_length)`, and `padding_mask`, of the same shape) and
@@ -84,7 +103,8 @@ def _generate_function(architecture, sampler):
 
         def next_token(token_ids, caches, index):
             last = jax.lax.dynamic_slice_in_dim(token_ids, index - 1, 1, axis=1)
-            x, caches = _forward(architecture, weights, last, caches, index - 1)
+            forward = _forward_one if architecture.kernels else _forward
+            x, caches = forward(architecture, weights, last, caches, index - 1)
             return architecture.logits(weights, x[:, 0]), None, caches
 
         with keras.StatelessScope(state_mapping=zip(sampler.variables, state, strict=True)) as scope:
@@ -100,7 +120,10 @@ def _generate_function(architecture, sampler):
         return filled, _until_stop(filled, padding_mask, stop_token_ids), state
 
     compiled = jax.jit(compiled, static_argnames=("stop_token_ids", "prefill"))
-    fused = _CachedByWeights(jax.jit(architecture.fused, static_argnames="transposed"))
+    fused = _CachedByWeights(jax.jit(architecture.fused, static_argnames="layout"))
+
+    def layout(batch):
+        return jax_forward.Layout(transposed=on_gpu or batch == 1, ones=not on_gpu and batch == 1, dtype=dtype)
 
     def generate(inputs, stop_token_ids=None):
         token_ids = jnp.asarray(np.asarray(inputs["token_ids"]), "int32")
@@ -109,7 +132,7 @@ def _generate_function(architecture, sampler):
         weights = architecture.weights()
         filled, padding_mask, state = compiled(
             weights,
-            fused(weights, transposed=len(token_ids) == 1),
+            fused(weights, layout=layout(len(token_ids))),
             [variable.value for variable in sampler.variables],
             token_ids,
             jnp.asarray(padding_mask),
@@ -188,3 +211,23 @@ def _forward(architecture, weights, token_ids, caches, start):
         x, cache = run_layer(layer, x, keys, values, start)
         updated.append(cache)
     return x, updated
+
+
+def _forward_one(architecture, weights, token_ids, caches, position):
+    """Run the layers over one token of each text with `gpu_kernels`; arguments and results as of `_forward`."""
+    rotation = architecture.rotation(position)
+
+    @jax.jit  # traced once for all layers
+    def run_layer(layer, x, keys, values):
+        together = architecture.projections(layer, x)
+        attended, keys, values = gpu_kernels.attention(
+            together, keys, values, position, rotation, num_heads=architecture.num_heads
+        )
+        return architecture.after_attention(layer, x, attended), (keys, values)
+
+    x = architecture.embed(weights, token_ids[:, 0], position)
+    updated = []
+    for layer, (keys, values) in zip(weights["layers"], caches, strict=True):
+        x, cache = run_layer(layer, x, keys, values)
+        updated.append(cache)
+    return x[:, None], updated

@@ -4,6 +4,9 @@
 less time on a CPU: the three products for query, key and value are one; every product is one of two matrices, since XLA
 takes almost twice as long for the gradient of KerasHub's einsums; and the gradient of a bias is a product too, since
 XLA sums columns slowly. In training the products may round their factors to bfloat16.
+
+On a GPU the product of a single row is a kernel of `gpu_kernels`, and training in bfloat16 keeps what need not be exact
+in that type, since it waits for the memory most of the time.
 """
 
 import functools
@@ -15,10 +18,13 @@ import jax.numpy as jnp
 import keras
 import keras_nlp
 
-from lib.models import kerashub_private
+from lib.models import gpu_kernels, kerashub_private
+from lib.models.gpu_kernels import Norm
 
 ZERO_ROWS = 8  # see `_bf16_backward`
 WIDEST_ROW = 4096  # the length of a row in numbers, see `_row_product`
+WHOLE_COLUMNS = 128  # a GPU's matrix units multiply the vocabulary's matrix fast if its rows are a multiple of this
+NEVER = -1e9  # the logit of a token that does not exist
 
 
 def architecture_of(causal_lm, bf16: bool = False):
@@ -29,9 +35,9 @@ def architecture_of(causal_lm, bf16: bool = False):
         bf16: Whether to round the factors of products with weights to bfloat16, see `bf16_product`.
 
     Returns:
-        A `GPT2` or `Llama`. None for other models, on TensorFlow, and if the model computes in 16 bits.
+        A `GPT2` or `Llama`. None for other models, on TensorFlow, and if the model computes in float16.
     """
-    if keras.backend.backend() != "jax" or causal_lm.dtype_policy.compute_dtype != "float32":
+    if keras.backend.backend() != "jax" or causal_lm.dtype_policy.compute_dtype not in ("float32", "bfloat16"):
         return None
     for backbone, architecture in ((keras_nlp.models.GPT2Backbone, GPT2), (keras_nlp.models.LlamaBackbone, Llama)):
         if isinstance(causal_lm.backbone, backbone):
@@ -58,39 +64,98 @@ class Transposed(NamedTuple):
     ones: jax.Array | None = None
 
 
-def _transposed(kernel) -> Transposed:
-    """Transpose a matrix `(inputs, outputs)` for products with single rows."""
-    return Transposed(kernel.T, jnp.ones(len(kernel)))
+class Layout(NamedTuple):
+    """How the matrices of a model are stored for generating.
+
+    Attributes:
+        transposed: Whether all matrices of a layer are `Transposed`.
+        ones: Whether those have `ones`, for single rows on a CPU.
+        dtype: The type of their numbers; None for that of the weights.
+    """
+
+    transposed: bool = False
+    ones: bool = False
+    dtype: str | None = None
+
+    def stored(self, kernel) -> Transposed:
+        """Store a matrix `(inputs, outputs)`."""
+        outputs = kernel.T if self.dtype is None else kernel.T.astype(self.dtype)
+        return Transposed(outputs, jnp.ones(len(kernel)) if self.ones else None)
+
+    def of_vocabulary(self, weights: dict) -> dict:
+        """Return what the product with the embeddings needs besides them, see `_vocabulary`."""
+        made = {"ones": jnp.ones(weights["tokens"].shape[1])} if self.ones else {}
+        return made if self.dtype is None else made | {"vocabulary": weights["tokens"].astype(self.dtype)}
 
 
-def dense(x, kernel, bias=None, bf16: bool = False):
-    """Compute a dense layer, `x @ kernel + bias`.
+AS_IT_IS = Layout()
+
+
+def _vocabulary(weights: dict) -> Transposed:
+    """Return the matrix by which hidden states are multiplied to get logits: the tokens' embeddings."""
+    return Transposed(weights.get("vocabulary", weights["tokens"]), weights.get("ones"))
+
+
+def no_dropout(x):
+    """Return a value unchanged: the functions below apply this in place of dropout unless they train."""
+    return x
+
+
+def dense(
+    x,
+    kernel,
+    bias=None,
+    *,
+    norm=None,
+    activation=None,
+    residual=None,
+    dropout=no_dropout,
+    bf16=False,
+    rounded=False,
+    kernels=False,
+):
+    """Compute `residual + dropout(activation(norm(x) @ kernel + bias))`.
 
     Args:
         x: The rows, `(..., inputs)`.
         kernel: The matrix, `(inputs, outputs)`, or a `Transposed` one.
         bias: `(outputs,)`, or None.
+        norm: A `Norm` to apply to the rows, or None.
+        activation: A function of the rows of outputs, or None.
+        residual: What is added in the end, `(..., outputs)`, or None.
+        dropout: A function that drops values in training.
         bf16: Whether this product and those of its gradients round their factors, see `bf16_product`.
+        rounded: Whether that product is rounded too, before all else.
+        kernels: Whether a single row is multiplied by a transposed matrix with `gpu_kernels.dense`.
 
     Returns:
-        `(..., outputs)`.
+        `(..., outputs)`; the width may be another one after the activation.
     """
     rows = x.reshape(-1, x.shape[-1])
     transposed = isinstance(kernel, Transposed)
     matrix = kernel.outputs if transposed else kernel
+    if kernels and transposed and len(rows) == 1:
+        flat = None if residual is None else residual.reshape(-1)
+        y = gpu_kernels.dense(rows[0], matrix, bias, norm=norm, activation=activation, residual=flat)
+        return y.reshape(*x.shape[:-1], -1)
+    if norm is not None:
+        rows = norm(rows)
     if bf16:
-        product = bf16_product(rows, matrix, transposed)
+        product = bf16_product(rows, matrix, transposed, rounded).astype(jnp.float32)
     elif transposed and kernel.ones is not None and len(rows) == 1 and rows.shape[1] < WIDEST_ROW:
         product = _row_product(rows[0], kernel)[None]
     else:
-        product = _product(rows, matrix, 1, int(transposed))
+        product = _product(rows.astype(matrix.dtype), matrix, 1, int(transposed))
     if bias is not None:
         product = _add_bias(product, bias)
-    return product.reshape(*x.shape[:-1], product.shape[-1])
+    if activation is not None:
+        product = activation(product)
+    product = dropout(product.reshape(*x.shape[:-1], product.shape[-1]))
+    return product if residual is None else residual + product
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def bf16_product(x, matrix, transposed: bool):
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def bf16_product(x, matrix, transposed: bool, rounded: bool = False):
     """Multiply two matrices that are rounded to bfloat16, and sum in float32. The gradients are computed likewise.
 
     Mixed precision multiplies in this way (Micikevicius et al., Mixed Precision Training, 2018, section 3; Kalamkar et
@@ -100,35 +165,45 @@ def bf16_product(x, matrix, transposed: bool):
         x: `(rows, inputs)`.
         matrix: `(inputs, outputs)`, or `(outputs, inputs)` if it is transposed.
         transposed: Whether it is.
+        rounded: Whether to round the sums to bfloat16 in the end.
 
     Returns:
-        float32 `(rows, outputs)`.
+        `(rows, outputs)`, float32 or, if it is rounded, bfloat16.
     """
-    return _bf16_forward(x, matrix, transposed)[0]
+    return _bf16_forward(x, matrix, transposed, rounded)[0]
 
 
-def _bf16_forward(x, matrix, transposed):
-    matrix = matrix.astype(jnp.bfloat16)
-    return _product(x.astype(jnp.bfloat16), matrix, 1, int(transposed)), (x, matrix)
+def _bf16_forward(x, matrix, transposed, rounded):
+    rounded_x, matrix, like = x.astype(jnp.bfloat16), matrix.astype(jnp.bfloat16), jnp.zeros((), x.dtype)
+    product = _product(rounded_x, matrix, 1, int(transposed), jnp.bfloat16 if rounded else jnp.float32)
+    return product, (rounded_x if _on_gpu() else x, matrix, like)
 
 
-def _bf16_backward(transposed, kept, gradient):
-    x, matrix = kept
-    of_x = _product(gradient.astype(jnp.bfloat16), matrix, 1, 1 - transposed)
+def _bf16_backward(transposed, rounded, kept, gradient):
+    x, matrix, like = kept
+    rounded_gradient = gradient.astype(jnp.bfloat16)
+    of_x = _product(rounded_gradient, matrix, 1, 1 - transposed, like.dtype)
+    if _on_gpu():
+        factors = (rounded_gradient, x) if transposed else (x, rounded_gradient)
+        return of_x, _product(*factors, 0, 0)
     if transposed:  # the vocabulary's matrix, for which a transposition of the gradient costs as much as rounding saves
         return of_x, _product(gradient, x, 0, 0)
     # XLA multiplies bfloat16 fast only along the rows of the first matrix, and would optimise away a transposition that
     # is used as it is. With a few rows of zeros appended, it keeps the transposition.
     x_transposed = jnp.pad(x.T.astype(jnp.bfloat16), ((0, 0), (0, ZERO_ROWS)))
-    return of_x, _product(x_transposed, jnp.pad(gradient.astype(jnp.bfloat16), ((0, ZERO_ROWS), (0, 0))), 1, 0)
+    return of_x, _product(x_transposed, jnp.pad(rounded_gradient, ((0, ZERO_ROWS), (0, 0))), 1, 0)
 
 
 bf16_product.defvjp(_bf16_forward, _bf16_backward)
 
 
-def _product(a, b, along_a: int, along_b: int):
+def _on_gpu() -> bool:
+    return jax.default_backend() == "gpu"
+
+
+def _product(a, b, along_a: int, along_b: int, dtype=jnp.float32):
     """Multiply two matrices, summing along an axis of each in float32."""
-    return jax.lax.dot_general(a, b, (((along_a,), (along_b,)), ((), ())), preferred_element_type=jnp.float32)
+    return jax.lax.dot_general(a, b, (((along_a,), (along_b,)), ((), ())), preferred_element_type=dtype)
 
 
 def _row_product(row, kernel: Transposed):
@@ -149,15 +224,12 @@ def _add_bias(product, bias):
     return product + bias
 
 
-_add_bias.defvjp(
-    lambda product, bias: (product + bias, None),
-    lambda _, gradient: (gradient, (jnp.ones((1, len(gradient))) @ gradient)[0]),
-)
+def _add_bias_backward(_, gradient):
+    of_bias = gradient.sum(axis=0) if _on_gpu() else (jnp.ones((1, len(gradient))) @ gradient)[0]
+    return gradient, of_bias
 
 
-def no_dropout(x):
-    """Return a value unchanged: the functions below apply this in place of dropout unless they train."""
-    return x
+_add_bias.defvjp(lambda product, bias: (product + bias, None), _add_bias_backward)
 
 
 class GPT2:
@@ -168,16 +240,26 @@ class GPT2:
         num_key_value_heads: The number of heads of keys and values; for GPT-2 the same.
         head_dim: The width of a head.
         dropout: The share of values that training sets to 0, as a fraction.
-        dense: The function `dense` with its `bf16` set.
+        widths: The numbers of inputs of its matrices.
+        bf16: Whether training rounds the factors of products to bfloat16.
+        rounded: Whether it also rounds the products before attention and inside the feed-forward layers, and has a
+            vocabulary of whole columns, as a GPU likes it; see `packing`.
+        kernels: Whether single rows are multiplied with `gpu_kernels`; see `decoding`.
     """
 
+    rounded = kernels = False
+
     def __init__(self, backbone, bf16: bool = False):
-        self.backbone = backbone
-        self.dense = functools.partial(dense, bf16=bf16)
+        self.backbone, self.bf16 = backbone, bf16
+        self.widths = backbone.hidden_dim, backbone.intermediate_dim
         self.num_heads = self.num_key_value_heads = backbone.num_heads
         self.head_dim = backbone.hidden_dim // backbone.num_heads
         self.dropout = backbone.dropout
         self.epsilon = backbone.layer_norm.epsilon
+
+    def dense(self, x, kernel, bias=None, **options):
+        """Compute a dense layer, see the function `dense`."""
+        return dense(x, kernel, bias, bf16=self.bf16, kernels=self.kernels, **options)
 
     def weights(self) -> dict:
         """Return the model's weights, without copies."""
@@ -188,12 +270,12 @@ class GPT2:
             "layers": [_gpt2_layer(kerashub_private.gpt2_parts(layer)) for layer in self.backbone.transformer_layers],
         }
 
-    def fused(self, weights: dict, transposed: bool = False) -> dict:
+    def fused(self, weights: dict, layout: Layout = AS_IT_IS) -> dict:
         """Make matrices of the attention kernels of each layer, and one matrix of those of query, key and value.
 
         Args:
             weights: The weights, see `weights`.
-            transposed: Whether to make all matrices of a layer, each of them `Transposed`, for single rows.
+            layout: How to store the matrices.
 
         Returns:
             The matrices, for `with_fused`.
@@ -208,13 +290,12 @@ class GPT2:
                 "query_key_value": (jnp.concatenate(kernels, axis=1), jnp.concatenate(biases)),
                 "output": (kernel.reshape(-1, hidden_dim), bias),
             }
-            if not transposed:
+            if not layout.transposed:
                 return made
             made |= {name: layer[name] for name in ("up", "down")}
-            return {name: (_transposed(kernel), bias) for name, (kernel, bias) in made.items()}
+            return {name: (layout.stored(kernel), bias) for name, (kernel, bias) in made.items()}
 
-        layers = [of_layer(layer) for layer in weights["layers"]]
-        return {"layers": layers, "ones": jnp.ones(hidden_dim)} if transposed else {"layers": layers}
+        return {"layers": [of_layer(layer) for layer in weights["layers"]]} | layout.of_vocabulary(weights)
 
     def embed(self, weights, token_ids, positions):
         """Embed tokens.
@@ -229,14 +310,30 @@ class GPT2:
         """
         return weights["tokens"][token_ids] + weights["positions"][positions]
 
+    def projections(self, layer, x):
+        """Compute queries, keys and values of hidden states `(..., hidden_dim)`, head after head.
+
+        Returns:
+            `(..., (num_heads + 2 * num_key_value_heads) * head_dim)`.
+        """
+        norm = self._norm(layer["attention_norm"])
+        return self.dense(x, *layer["query_key_value"], norm=norm, rounded=self.rounded)
+
     def query_key_value(self, layer, x):
         """Compute query, key and value, each `(..., heads, head_dim)`, of hidden states `(..., hidden_dim)`."""
-        together = self.dense(_layer_norm(x, layer["attention_norm"], self.epsilon), *layer["query_key_value"])
-        return [part.reshape(*x.shape[:-1], -1, self.head_dim) for part in jnp.split(together, 3, axis=-1)]
+        return _split_heads(self, self.projections(layer, x))
 
     def rotate(self, heads, start):
         """Return queries or keys unchanged, since the embeddings contain the positions."""
         return heads
+
+    def rotation(self, position):
+        """Return the cosines and sines of a position; None, since nothing is rotated."""
+        return None
+
+    def rotate_projections(self, together, positions):
+        """Return what `projections` computed, `(tokens, ...)`, with queries and keys rotated; here, as it is."""
+        return together
 
     def after_attention(self, layer, x, attended, dropout=no_dropout):
         """Compute the rest of a layer.
@@ -250,14 +347,32 @@ class GPT2:
         Returns:
             The hidden states after the layer, `(..., hidden_dim)`.
         """
-        x = x + dropout(self.dense(attended, *layer["output"]))
-        up = self.dense(_layer_norm(x, layer["feedforward_norm"], self.epsilon), *layer["up"])
-        return x + dropout(self.dense(jax.nn.gelu(up, approximate=True), *layer["down"]))
+        x = self.dense(attended, *layer["output"], residual=x, dropout=dropout)
+        norm = self._norm(layer["feedforward_norm"])
+        up = self.dense(x, *layer["up"], norm=norm, activation=gpu_kernels.gelu, rounded=self.rounded)
+        return self.dense(up, *layer["down"], residual=x, dropout=dropout)
 
     def logits(self, weights, x):
-        """Compute logits, `(..., vocabulary_size)`, of the hidden states after the last layer."""
-        x = _layer_norm(x, weights["norm"], self.epsilon)
-        return self.dense(x, Transposed(weights["tokens"], weights.get("ones")))
+        """Compute logits of the hidden states after the last layer.
+
+        Returns:
+            `(..., vocabulary_size)`. If `rounded`, a multiple of `WHOLE_COLUMNS`, with tokens that no text contains.
+        """
+        return self._logits(x, _vocabulary(weights), self._norm(weights["norm"]))
+
+    def _logits(self, x, matrix, norm):
+        size = self.backbone.vocabulary_size
+        if not self.rounded or size % WHOLE_COLUMNS == 0:
+            return self.dense(x, matrix, norm=norm)
+        more = (0, -size % WHOLE_COLUMNS)
+        if isinstance(matrix, Transposed):
+            matrix = Transposed(jnp.pad(matrix.outputs, (more, (0, 0))))
+        else:
+            matrix = jnp.pad(matrix, ((0, 0), more))
+        return jnp.where(jnp.arange(sum(more) + size) < size, self.dense(x, matrix, norm=norm), NEVER)
+
+    def _norm(self, scale_shift) -> Norm:
+        return Norm(*scale_shift, self.epsilon)
 
 
 def _gpt2_layer(parts: kerashub_private.LayerParts) -> dict:
@@ -273,9 +388,12 @@ class Llama:
     The class has the attributes and methods of `GPT2`.
     """
 
+    rounded = kernels = False
+    dense, _logits = GPT2.dense, GPT2._logits
+
     def __init__(self, backbone, bf16: bool = False):
-        self.backbone = backbone
-        self.dense = functools.partial(dense, bf16=bf16)
+        self.backbone, self.bf16 = backbone, bf16
+        self.widths = backbone.hidden_dim, backbone.intermediate_dim
         self.num_heads, self.num_key_value_heads = backbone.num_query_heads, backbone.num_key_value_heads
         self.head_dim = backbone.hidden_dim // backbone.num_query_heads
         self.dropout = backbone.dropout
@@ -291,7 +409,7 @@ class Llama:
             "layers": [_llama_layer(kerashub_private.llama_parts(layer)) for layer in self.backbone.transformer_layers],
         }
 
-    def fused(self, weights: dict, transposed: bool = False) -> dict:
+    def fused(self, weights: dict, layout: Layout = AS_IT_IS) -> dict:
         """Make matrices of the kernels of each layer: one of query, key and value, and one of gate and up."""
         hidden_dim = self.backbone.hidden_dim
 
@@ -302,35 +420,51 @@ class Llama:
                 "gate_up": jnp.concatenate([layer["gate"], layer["up"]], axis=1),
                 "output": layer["output"].reshape(-1, hidden_dim),
             }
-            if not transposed:
+            if not layout.transposed:
                 return made
-            return {name: _transposed(kernel) for name, kernel in (made | {"down": layer["down"]}).items()}
+            return {name: layout.stored(kernel) for name, kernel in (made | {"down": layer["down"]}).items()}
 
-        layers = [of_layer(layer) for layer in weights["layers"]]
-        return {"layers": layers, "ones": jnp.ones(hidden_dim)} if transposed else {"layers": layers}
+        return {"layers": [of_layer(layer) for layer in weights["layers"]]} | layout.of_vocabulary(weights)
 
     def embed(self, weights, token_ids, positions):
         return weights["tokens"][token_ids]
 
+    def projections(self, layer, x):
+        norm = self._norm(layer["attention_norm"])
+        return self.dense(x, layer["query_key_value"], norm=norm, rounded=self.rounded)
+
     def query_key_value(self, layer, x):
-        together = self.dense(_rms_norm(x, layer["attention_norm"], self.epsilon), layer["query_key_value"])
-        heads = together.reshape(*x.shape[:-1], -1, self.head_dim)
-        key, value = self.num_heads, self.num_heads + self.num_key_value_heads
-        return heads[..., :key, :], heads[..., key:value, :], heads[..., value:, :]
+        return _split_heads(self, self.projections(layer, x))
 
     def rotate(self, heads, start):
         """Rotate queries or keys, `(batch, tokens, heads, head_dim)`, by their positions, which begin with `start`."""
         return kerashub_private.rotary_embedding(self.backbone.transformer_layers[0])(heads, start_index=start)
 
+    def rotation(self, position):
+        """Return the cosines and sines of a position, `(head_dim / 2,)` each, see `gpu_kernels.attention`."""
+        half = self.head_dim // 2
+        rotated = self.rotate(jnp.zeros((1, 1, 1, self.head_dim)).at[..., :half].set(1), position)  # (1, 0) each
+        return rotated[0, 0, 0, :half], rotated[0, 0, 0, half:]
+
+    def rotate_projections(self, together, positions):
+        heads = together.reshape(len(together), -1, self.head_dim)
+        turned = self.num_heads + self.num_key_value_heads
+        rotary = kerashub_private.rotary_embedding(self.backbone.transformer_layers[0])
+        rotated = rotary(heads[None, :, :turned], positions=positions)[0]
+        return jnp.concatenate([rotated, heads[:, turned:]], axis=1).reshape(together.shape)
+
     def after_attention(self, layer, x, attended, dropout=no_dropout):  # ignored, see `packing.trainee`
-        x = x + self.dense(attended, layer["output"])
-        together = self.dense(_rms_norm(x, layer["feedforward_norm"], self.epsilon), layer["gate_up"])
-        gate, up = jnp.split(together, 2, axis=-1)
-        return x + self.dense(jax.nn.silu(gate) * up, layer["down"])
+        x = self.dense(attended, layer["output"], residual=x)
+        norm = self._norm(layer["feedforward_norm"])
+        up = self.dense(x, layer["gate_up"], norm=norm, activation=gpu_kernels.gated_silu, rounded=self.rounded)
+        return self.dense(up, layer["down"], residual=x)
 
     def logits(self, weights, x):
-        reverse = weights["reverse"] if "reverse" in weights else Transposed(weights["tokens"], weights.get("ones"))
-        return self.dense(_rms_norm(x, weights["norm"], self.epsilon), reverse)
+        matrix = weights["reverse"] if "reverse" in weights else _vocabulary(weights)
+        return self._logits(x, matrix, self._norm(weights["norm"]))
+
+    def _norm(self, scale) -> Norm:
+        return Norm(scale, None, self.epsilon)
 
 
 def _llama_layer(parts: kerashub_private.LayerParts) -> dict:
@@ -338,6 +472,14 @@ def _llama_layer(parts: kerashub_private.LayerParts) -> dict:
     norms = {name: getattr(parts, name).scale.value for name in ("attention_norm", "feedforward_norm")}
     names = ("query", "key", "value", "output", "gate", "up", "down")
     return norms | {name: getattr(parts, name).kernel.value for name in names}
+
+
+def _split_heads(architecture, together):
+    """Split what `projections` returns into queries, keys and values, `(..., heads, head_dim)` each."""
+    heads = together.reshape(*together.shape[:-1], -1, architecture.head_dim)
+    key = architecture.num_heads
+    value = key + architecture.num_key_value_heads
+    return heads[..., :key, :], heads[..., key:value, :], heads[..., value:, :]
 
 
 def attention(query, keys, values, start, dropout=no_dropout):
@@ -368,17 +510,6 @@ def heads_first(heads):
     """Transpose keys or values, `(batch, tokens, heads, head_dim)`, to the layout that `attention` takes."""
     batch, tokens, count, head_dim = heads.shape
     return heads.transpose(0, 2, 1, 3).reshape(batch * count, tokens, head_dim)
-
-
-def _layer_norm(x, gamma_beta, epsilon):
-    gamma, beta = gamma_beta
-    mean = x.mean(axis=-1, keepdims=True)
-    variance = ((x - mean) ** 2).mean(axis=-1, keepdims=True)
-    return (x - mean) * jax.lax.rsqrt(variance + epsilon) * gamma + beta
-
-
-def _rms_norm(x, scale, epsilon):
-    return x * jax.lax.rsqrt((x**2).mean(axis=-1, keepdims=True) + epsilon) * scale
 
 
 def _values(layer, *names):

@@ -8,6 +8,7 @@ work: a sampler gets the logits of the next token from a function, and here that
 sees logits that depend on the text so far.
 """
 
+import copy
 import difflib
 import inspect
 import math
@@ -21,6 +22,7 @@ from keras import ops
 
 from lib.core.errors import UserError
 from lib.core.records import Sampler
+from lib.models import gpu_kernels
 
 register = keras.saving.register_keras_serializable(package="gpt2_text_generation")
 
@@ -377,3 +379,25 @@ def token_by_token(sampler) -> bool:
     if isinstance(sampler, SuppressTokens):
         return token_by_token(sampler.sampler)
     return type(sampler).__call__ in (keras_nlp.samplers.Sampler.__call__, AdjustingSampler.__call__)
+
+
+def with_quick_top_k(sampler):
+    """Return a sampler that draws what the given one draws, with its random state; top-k looks in two stages.
+
+    The other samplers are returned as they are. See `gpu_kernels.top_k`.
+    """
+    if isinstance(sampler, SuppressTokens):
+        quick = copy.copy(sampler)
+        quick.sampler = with_quick_top_k(sampler.sampler)
+        return quick
+    if type(sampler) is not keras_nlp.samplers.TopKSampler:
+        return sampler
+
+    def next_token(probabilities):  # as in KerasHub, but for `top_k`
+        best, tokens = gpu_kernels.top_k(probabilities, sampler.k)
+        drawn = keras.random.categorical(ops.log(best), 1, seed=sampler.seed_generator, dtype="int32")
+        return ops.squeeze(ops.take_along_axis(tokens, drawn, axis=-1), axis=-1)
+
+    quick = copy.copy(sampler)
+    quick.get_next_token = next_token
+    return quick

@@ -38,7 +38,7 @@ class Checkpoint(keras.callbacks.Callback):
 
         kept = checkpoints.Checkpoint(trainee, train, log)
         if not kept.is_finished:
-            trainee.fit(kept.batches, callbacks=[log, kept])
+            trainee.fit(kept.batches, callbacks=fitting.callbacks(trainee, log, kept))
 
     If the training was kept to its end, the model has its weights at once.
 
@@ -95,6 +95,7 @@ class Checkpoint(keras.callbacks.Callback):
         if not self._file or (batch + 1) % self._log.parts or len(self._log.rows) >= self._log.num_steps:
             return
         if time.perf_counter() - self._kept >= self._wait:
+            self._log.read()
             model = self.model  # on JAX, this attaches the state of the training to the model
             self._keep(model, model.optimizer.variables, model.metrics_variables)
             self._log.leave_out()

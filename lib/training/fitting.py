@@ -15,6 +15,8 @@ from lib.core import backends, command_line, progress, records
 from lib.core.errors import UserError
 from lib.models import memory
 
+TOGETHER = 10  # steps on a GPU, see `StepLog`
+
 
 class Batch:
     """A training batch, whole or in equal parts whose gradients are averaged before the weights are updated.
@@ -123,8 +125,32 @@ def _has_all_weights(causal_lm) -> bool:
     return not any(getattr(value, "is_deleted", bool)() for value in values)
 
 
+class _Unread(keras.callbacks.CallbackList):
+    """Callbacks that get the results of a step as arrays of the device, which need not be computed yet.
+
+    Keras' own list converts them to numbers first, and so waits for every step.
+    """
+
+    def on_train_batch_end(self, batch, logs=None):
+        for callback in self.callbacks:
+            callback.on_train_batch_end(batch, logs)
+
+
+def callbacks(trainee, *given):
+    """Return the `callbacks` of a model's `fit`: as they are, or so that `fit` does not wait for every step.
+
+    Args:
+        trainee: The model.
+        *given: The callbacks. On a GPU, they get the results of a step as arrays; see `StepLog`.
+    """
+    return list(given) if backends.waits_for_steps() else _Unread(list(given), add_history=True, model=trainee)
+
+
 class StepLog(keras.callbacks.Callback):
     """Records loss, token loss, accuracy and time of every training step.
+
+    A GPU computes a step while the next one is prepared, as long as nothing waits for its result. So there the results
+    of ten steps are read at a time (see `callbacks`), and each of these steps counts a tenth of their time.
 
     Keras passes running means over the epoch to a callback. The loss of a step follows from two successive means,
     exactly, because all batches have the same size. Token loss and accuracy stay running means, because their weights
@@ -137,7 +163,9 @@ class StepLog(keras.callbacks.Callback):
         compiles_anew: Whether the first step compiles also where an earlier training has kept the program.
 
     Attributes:
-        rows: See `table`.
+        timed_together: The number of steps whose results are read, and whose time is taken, at a time. A step that
+            compiles is timed alone.
+        rows: See `table`. The last steps are in it only after `read`.
         continued_after: The steps after which the training was interrupted, to be continued in a later run. The step
             after each compiles.
     """
@@ -145,7 +173,9 @@ class StepLog(keras.callbacks.Callback):
     def __init__(self, num_steps: int, parts: int = 1, label: str = "fine-tuning", compiles_anew: bool = True):
         super().__init__()
         self.num_steps, self.parts, self.label, self.compiles_anew = num_steps, parts, label, compiles_anew
+        self.timed_together = 1 if backends.waits_for_steps() else TOGETHER
         self.rows, self.continued_after = [], []
+        self._unread = []
         self._first_step = contextlib.ExitStack()
 
     def on_train_begin(self, logs=None):
@@ -153,29 +183,43 @@ class StepLog(keras.callbacks.Callback):
         self._first_step.close()  # of a training that failed
         if self.compiles_anew:
             self._first_step.enter_context(backends.compiling_anew())
-        self.rows, self.continued_after, self._last = [], [], time.perf_counter()
+        self.rows, self.continued_after, self._unread, self._last = [], [], [], time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None):
         if (batch + 1) % self.parts:
             return
-        mean_loss = float(logs["loss"])  # waits for the device
+        self._unread.append(logs)
+        compiles = not self.rows or self.continued_after[-1:] == [len(self.rows)]
+        if compiles or len(self._unread) >= self.timed_together:
+            self.read()
+        if compiles:
+            self._first_step.close()
+            self.leave_out()  # in between, compiled programs were kept
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.read()
+
+    def read(self) -> None:
+        """Wait for the steps that are not in `rows` yet, and add them."""
+        if not self._unread:
+            return
+        unread = [{name: float(logs[name]) for name in ("loss", "token_loss", "accuracy")} for logs in self._unread]
         now = time.perf_counter()
-        self._first_step.close()
-        step = len(self.rows) + 1
-        before = self.rows[-1]["mean_loss"] * (step - 1) if self.rows else 0.0
-        self.rows.append(
-            {
-                "step": step,
-                "loss": mean_loss * step - before,
-                "mean_loss": mean_loss,
-                "mean_token_loss": float(logs["token_loss"]),
-                "mean_accuracy": float(logs["accuracy"]),
-                "seconds": now - self._last,
-            }
-        )
-        begins = len(self.rows) == 1 or self.continued_after[-1:] == [len(self.rows) - 1]
-        self._last = time.perf_counter() if begins else now  # in between, compiled programs were kept
-        progress.step(step, self.num_steps, f"{self.label}, loss {self.rows[-1]['loss']:.2f}")
+        for logs in unread:
+            step = len(self.rows) + 1
+            before = self.rows[-1]["mean_loss"] * (step - 1) if self.rows else 0.0
+            self.rows.append(
+                {
+                    "step": step,
+                    "loss": logs["loss"] * step - before,
+                    "mean_loss": logs["loss"],
+                    "mean_token_loss": logs["token_loss"],
+                    "mean_accuracy": logs["accuracy"],
+                    "seconds": (now - self._last) / len(unread),
+                }
+            )
+        self._unread, self._last = [], now
+        progress.step(len(self.rows), self.num_steps, f"{self.label}, loss {self.rows[-1]['loss']:.2f}")
 
     def state(self) -> dict:
         """Return what `take_up` needs to continue the log, for JSON."""

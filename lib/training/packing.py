@@ -6,6 +6,9 @@ layout, so no text sees another, and positions begin anew in each. Loss, accurac
 batch (tested); only the order of summation differs. If `backends.select` chose it, training rounds the factors of
 matrix products to bfloat16, see `jax_forward.bf16_product`; evaluation never does.
 
+On a GPU, training in bfloat16 leaves out the padded layout too: a kernel of `packed_attention` reads each text where it
+lies among the packed tokens.
+
 The texts of a run are dealt out so that all steps have nearly the same number of tokens, since XLA compiles for one
 number. So the steps hold other texts than those of a padded run with the same seed.
 """
@@ -17,10 +20,11 @@ import numpy as np
 import tensorflow as tf
 
 from lib.core import backends
-from lib.models import jax_forward
+from lib.models import gpu_kernels, jax_forward, packed_attention
 from lib.training import batches as text_batches
 
 ROUND = 8  # the tokens of a step are rounded up to a multiple of this
+ROUND_ON_GPU = 256  # so that other texts need no other program: compiling takes longer than computing some zeros
 
 
 def trainee(causal_lm, length: int):
@@ -37,7 +41,9 @@ def trainee(causal_lm, length: int):
     architecture = jax_forward.architecture_of(causal_lm)
     if architecture is None or (architecture.dropout and isinstance(architecture, jax_forward.Llama)):
         return causal_lm  # KerasHub's Llama has its dropout at other places than `Packed`
-    return Packed(causal_lm, length, bf16=backends.selected is not None and backends.selected.products == "bfloat16")
+    selected = backends.selected
+    bf16 = selected is not None and (selected.bf16_training or selected.precision == "mixed_bfloat16")
+    return Packed(causal_lm, length, bf16)
 
 
 class Packed(keras.Model):
@@ -55,6 +61,8 @@ class Packed(keras.Model):
         self.causal_lm, self.length = causal_lm, length
         self._evaluated = jax_forward.architecture_of(causal_lm)
         self._trained = jax_forward.architecture_of(causal_lm, bf16)
+        self._on_gpu = bf16 and _kernels_fit(self._trained, length)
+        self._trained.rounded = self._on_gpu
         self._seeds = keras.random.SeedGenerator(int(keras.random.randint((), 0, 2**31 - 1)))
         self.built = True
 
@@ -62,7 +70,8 @@ class Packed(keras.Model):
         """Compute the logits of packed texts.
 
         Args:
-            inputs: `token_ids`, int `(tokens,)`; `padded_index`, int `(tokens,)`, the index of each token in the
+            inputs: `token_ids`, int `(tokens,)`; `starts`, int `(texts + 1,)`, the index in it of each text's first
+                token, and of the end of the last text; `padded_index`, int `(tokens,)`, the index of each token in the
                 flattened padded batch; and `source_index`, int `(texts * length,)`, the index in `token_ids` of the
                 token at each position of the flattened padded batch. An index past the end stands for no token.
             training: Whether to apply dropout.
@@ -70,6 +79,8 @@ class Packed(keras.Model):
         Returns:
             Logits `(tokens, vocabulary_size)`.
         """
+        if training and self._on_gpu:
+            return self._logits_on_gpu(inputs)
         architecture = self._trained if training else self._evaluated
         padded_index, source_index = inputs["padded_index"], inputs["source_index"]
         rows = len(source_index) // self.length
@@ -96,6 +107,49 @@ class Packed(keras.Model):
             x = run_layer(layer, x, padded_index, source_index, seed)
         return architecture.logits(weights, x)
 
+    def _logits_on_gpu(self, inputs):
+        """Compute the logits of packed texts, in training and with the kernels for a GPU."""
+        architecture, starts = self._trained, inputs["starts"]
+        positions = inputs["padded_index"] % self.length
+        heads = {name: getattr(architecture, name) for name in ("num_heads", "num_key_value_heads", "head_dim")}
+        seed = jnp.uint32(0)
+        if architecture.dropout:
+            seed = jnp.ravel(self._seeds.next())[-1].astype("uint32")
+
+        def dropout(number):
+            """Make the dropout function of that number, which draws other values in each step."""
+            if not architecture.dropout:
+                return jax_forward.no_dropout
+            rate, own = architecture.dropout, packed_attention.hashed(seed, number)
+
+            def dropped(x):
+                kept = packed_attention.kept(own, jnp.arange(len(x)), jnp.arange(x.shape[1]), rate)
+                return jnp.where(kept, x / (1 - rate), 0)
+
+            return dropped
+
+        @jax.jit  # traced once for all layers
+        def run_layer(layer, x, number):
+            together = architecture.rotate_projections(architecture.projections(layer, x), positions)
+            attended = packed_attention.packed_attention(
+                together.astype(jnp.bfloat16),
+                starts,
+                packed_attention.hashed(seed, 3 * number),
+                length=self.length,
+                dropout=architecture.dropout,
+                interpret=jax.default_backend() != "gpu",
+                **heads,
+            )
+            after = iter([dropout(3 * number + 1), dropout(3 * number + 2)])
+            return architecture.after_attention(layer, x, attended, lambda x: next(after)(x))
+
+        weights = architecture.weights()
+        weights = jax_forward.with_fused(weights, architecture.fused(weights))
+        x = dropout(0)(architecture.embed(weights, inputs["token_ids"], positions))
+        for number, layer in enumerate(weights["layers"], 1):
+            x = run_layer(layer, x, number)
+        return architecture.logits(weights, x)
+
     def _dropout(self, seed):
         """Make a dropout function that draws anew at each call. Without a seed it drops nothing.
 
@@ -111,6 +165,13 @@ class Packed(keras.Model):
             return jnp.where(halves >= drop, x / (1 - drop / 2**16), 0)
 
         return dropped
+
+
+def _kernels_fit(architecture, length: int) -> bool:
+    """Tell whether a GPU can train a model with the kernels of `packed_attention`."""
+    if jax.default_backend() != "gpu" or backends.compute_capability() < gpu_kernels.LEAST_CAPABILITY:
+        return False
+    return packed_attention.fits(length, architecture.head_dim)
 
 
 @jax.custom_vjp
@@ -217,7 +278,8 @@ def deal(order: np.ndarray, counts: np.ndarray, num_steps: int, seed: int) -> li
 
 def _packs(token_ids, labels, useful, groups):
     """Pack each group of texts into a step. All steps get the same number of tokens, since XLA compiles for one."""
-    tokens = ROUND * -(-max(useful[group].sum() for group in groups) // ROUND)
+    unit = ROUND if backends.waits_for_steps() else ROUND_ON_GPU
+    tokens = unit * -(-max(useful[group].sum() for group in groups) // unit)
     packed = [_pack(token_ids[group], labels[group], useful[group], int(tokens)) for group in groups]
     return [_stacked([batch[part] for batch in packed]) for part in range(3)]
 
@@ -238,6 +300,7 @@ def _pack(token_ids, labels, useful, tokens: int):
     source_index[padded_index] = np.arange(len(padded_index))
     inputs = {
         "token_ids": extended(token_ids.ravel()[padded_index], 0),
+        "starts": np.concatenate([[0], np.cumsum(useful.sum(axis=1))]).astype("int32"),
         "padded_index": extended(padded_index, past_padded),
         "source_index": source_index,
     }

@@ -77,12 +77,35 @@ def test_an_nvidia_smi_that_stands_still_is_waited_for_once(monkeypatch, tmp_pat
     assert (tmp_path / "asked").read_text() == "\n"
 
 
-def test_auto_takes_tensorflow_where_there_is_a_gpu_and_refuses_one_that_it_cannot_use(nvidia_smi):
+@pytest.mark.parametrize(
+    ("backend", "who"), [("auto", "neither JAX nor TensorFlow can"), ("jax", "JAX "), ("tensorflow", "TensorFlow ")]
+)
+def test_a_gpu_that_cannot_be_used_is_refused(nvidia_smi, backend, who):
     """This machine has a driver's tool that lists a GPU, and no GPU: as one whose driver does not work."""
     nvidia_smi("GPU 0: Tesla T4 (UUID: GPU-0)")
-    done = run("from lib.core import backends\nprint(backends.select('auto'))")
-    assert "nvidia-smi lists GPU 0: Tesla T4, but TensorFlow" in done.stderr
-    assert "CUDA_VISIBLE_DEVICES=-1" in done.stderr
+    done = run(f"from lib.core import backends\nprint(backends.select({backend!r}))")
+    assert f"nvidia-smi lists GPU 0: Tesla T4, but {who}" in done.stderr
+    assert "CUDA_VISIBLE_DEVICES=-1" in done.stderr and "LD_LIBRARY_PATH" not in done.stderr
+
+
+def test_a_cuda_of_the_system_is_named_where_a_gpu_cannot_be_used(nvidia_smi, monkeypatch, tmp_path):
+    nvidia_smi("GPU 0: Tesla T4 (UUID: GPU-0)")
+    (tmp_path / "cuda").mkdir()
+    (tmp_path / "cuda" / "libcudnn.so.8").touch()
+    monkeypatch.setenv("LD_LIBRARY_PATH", f"/nowhere:{tmp_path}/cuda")
+    done = run("from lib.core import backends\nprint(backends.select())")
+    assert f"LD_LIBRARY_PATH names a CUDA in {tmp_path}/cuda, which may be of another version: unset" in done.stderr
+
+
+def test_jax_computes_on_a_gpu_if_it_can(nvidia_smi):
+    """JAX is told that there is a GPU."""
+    nvidia_smi("GPU 0: NVIDIA A100 (UUID: GPU-0)", capability="8.0")
+    code = "import jax\njax.default_backend = lambda: 'gpu'\nfrom lib.core import backends\nprint(backends.select({}))"
+    expected = "jax, float32 (matrix products in TF32{}), XLA on, GPU memory as needed"
+    assert run(code.format("")).stdout.strip() == expected.format(", of training in bfloat16")
+    assert run(code.format("'auto', 'float32'")).stdout.strip() == expected.format("")
+    nvidia_smi("GPU 0: Tesla T4 (UUID: GPU-0)", capability="7.5")
+    assert run(code.format("")).stdout.strip() == "jax, mixed_float16, XLA on, GPU memory as needed"
 
 
 @pytest.mark.parametrize("flag", ["avx512_bf16", "amx_bf16"])
@@ -105,20 +128,22 @@ def test_tensorflow_on_a_cpu_runs_without_xla():
     assert done.stdout.strip() == "tensorflow, float32, XLA off"
 
 
-def test_a_gpu_is_set_up_with_xla_memory_growth_and_its_tensor_cores(nvidia_smi):
-    """TensorFlow is told that there is a GPU, and what is asked of it is written down."""
+def test_tensorflow_on_a_gpu_is_set_up_with_xla_memory_growth_and_its_tensor_cores(nvidia_smi):
+    """Here only TensorFlow finds one. It is told that there is a GPU, and what is asked of it is written down."""
     nvidia_smi("GPU 0: NVIDIA A100 (UUID: GPU-0)", capability="8.0")
     done = run(
         "import tensorflow as tf\n"
         "tf.config.list_physical_devices = lambda kind: ['the GPU']\n"
         "tf.config.experimental.set_memory_growth = lambda *asked: print(*asked)\n"
-        "from lib.core import backends\n"
+        "from lib.core import backends, progress\n"
+        "progress.note = print\n"
         "print(backends.select('auto', 'float32'))\n"
         "print(backends.select())\n"
         "import keras; print(keras.config.dtype_policy().name)"
     )
     growth = "the GPU True"
-    expected = [growth, "tensorflow, float32 (matrix products in TF32), XLA on, GPU memory as needed"]
+    expected = ["JAX cannot use the GPU and TensorFlow can, so TensorFlow computes.", growth]
+    expected += ["tensorflow, float32 (matrix products in TF32), XLA on, GPU memory as needed"]
     expected += [growth, "tensorflow, mixed_bfloat16, XLA on, GPU memory as needed", "mixed_bfloat16"]
     assert done.stdout.splitlines() == expected, done.stderr
 

@@ -10,7 +10,7 @@ import keras
 import keras_nlp
 import numpy as np
 
-from lib.models import decoding, generation, kerashub_private, pretrained, samplers
+from lib.models import decoding, generation, jax_forward, kerashub_private, pretrained, samplers
 
 PROMPTS = ["My trip was", "I", "the " * 8]
 LENGTH = 40
@@ -70,6 +70,26 @@ for kind, folder in zip(("gpt2", "llama"), sys.argv[1:], strict=True):
         used = np.asarray(generate(inputs, stop_token_ids=None)["token_ids"]).tolist()
         found["other weights"].append((used, generated(own, "greedy", PROMPTS, None)["calls"][0]["token_ids"]))
     found["in a list"] = own.generate(PROMPTS[0], max_length=LENGTH) == own.generate([PROMPTS[0]], max_length=LENGTH)[0]
-    with_bfloat16 = keras_nlp.models.CausalLM.from_preset(folder, dtype="mixed_bfloat16")
-    found["16 bits"] = decoding.uses_own_step(decoding.speed_up(with_bfloat16))
+    for dtype in ("mixed_float16", "mixed_bfloat16"):
+        with_16_bits = keras_nlp.models.CausalLM.from_preset(folder, dtype=dtype)
+        found[dtype] = decoding.uses_own_step(decoding.speed_up(with_16_bits))
+    # As on a GPU, in Pallas' interpreter.
+    found["on a GPU"] = {}
+    for dtype in (None, "bfloat16"):
+        architecture = jax_forward.architecture_of(own)
+        architecture.kernels = True
+        for name, prompts in (("greedy", PROMPTS[:1]), ("top_k", PROMPTS), ("suppressed top_k", PROMPTS)):
+            sampler = samplers.make_sampler(name.removeprefix("suppressed "), 3)
+            if name.startswith("suppressed"):
+                sampler = samplers.SuppressTokens(sampler, [0, 5])
+            quick = samplers.with_quick_top_k(sampler)
+            inputs = own.preprocessor.generate_preprocess(prompts, sequence_length=LENGTH)
+            runs = []
+            for how in ((architecture, quick, True, dtype), (jax_forward.architecture_of(own), sampler)):
+                for state in sampler.variables:
+                    state.assign(np.array([7, 0], dtype="uint32"))
+                filled = decoding._generate_function(*how)(inputs)["token_ids"]
+                states = [np.asarray(state).tolist() for state in sampler.variables]
+                runs.append([np.asarray(filled).tolist(), states])
+            found["on a GPU"][f"{name} {dtype or 'float32'}"] = runs
 print(json.dumps(results))

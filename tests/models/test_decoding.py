@@ -54,11 +54,22 @@ def test_what_was_made_of_weights_goes_when_one_of_them_goes():
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
 def test_what_it_does_not_know_stays_with_kerashub(on_jax, kind, tiny_lm):
-    assert not on_jax[kind]["16 bits"]
+    assert not on_jax[kind]["mixed_float16"] and on_jax[kind]["mixed_bfloat16"]
     before = tiny_lm.make_generate_function.__func__
     assert decoding.speed_up(tiny_lm) is tiny_lm  # on TensorFlow
     assert tiny_lm.make_generate_function.__func__ is before
     assert not decoding.uses_own_step(tiny_lm)
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_the_kernels_for_a_gpu_write_the_same_tokens(on_jax, kind):
+    runs = on_jax[kind]["on a GPU"]
+    assert len(runs) == 6
+    for name, (on_gpu, plain) in runs.items():
+        assert on_gpu[1] == plain[1], name  # the random states
+        if name.endswith("float32"):
+            assert on_gpu == plain, name
+    assert runs["greedy bfloat16"][0] != runs["greedy float32"][0] or runs["top_k bfloat16"] != runs["top_k float32"]
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])

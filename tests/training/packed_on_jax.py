@@ -10,6 +10,7 @@ import sys
 
 import jax
 import keras
+import keras_nlp
 import numpy as np
 
 from lib.core import backends
@@ -41,7 +42,7 @@ def compiled(model):
 
 def trained(folder, packed, texts, batch_size, epochs=2, bf16=False):
     causal_lm = pretrained.load_causal_lm(folder, sequence_length=LENGTH)
-    backends.selected = dataclasses.replace(SETTINGS, products="bfloat16" if bf16 else "float32")
+    backends.selected = dataclasses.replace(SETTINGS, bf16_training=bf16)
     model = compiled(packing.trainee(causal_lm, LENGTH) if packed else causal_lm)
     train = packing.batches(model, texts, batch_size, len(texts) // batch_size, seed=1)
     history = model.fit(train, shuffle=False, verbose=0, epochs=epochs).history
@@ -91,6 +92,34 @@ for kind, folder in zip(("gpt2", "llama"), sys.argv[1:], strict=True):
         ],
         "apart": float(np.average(apart, weights=useful.sum(axis=1))),
     }
+
+# As on a GPU, in Pallas' interpreter, with heads that the kernels know.
+results["on a GPU"], kernels_fit = {}, packing._kernels_fit
+packing._kernels_fit = lambda architecture, length: True
+tokenizer = pretrained.load_causal_lm(sys.argv[1], sequence_length=LENGTH).preprocessor.tokenizer
+sizes = {"vocabulary_size": 333, "num_layers": 2, "hidden_dim": 32, "intermediate_dim": 48}
+for kind, make in {
+    "gpt2": lambda: keras_nlp.models.GPT2Backbone(**sizes, num_heads=2, max_sequence_length=64, dropout=0.0),
+    "llama": lambda: keras_nlp.models.LlamaBackbone(**sizes, num_query_heads=2, num_key_value_heads=1),
+}.items():
+    found = results["on a GPU"][kind] = {}
+    for how in ("exact", "kernels", "dropout"):
+        keras.utils.set_random_seed(3)
+        preprocessor = keras_nlp.models.GPT2CausalLMPreprocessor(tokenizer, sequence_length=LENGTH)
+        backbone = make()
+        causal_lm = keras_nlp.models.GPT2CausalLM(backbone=backbone, preprocessor=preprocessor)
+        before = np.concatenate([np.ravel(weight) for weight in causal_lm.get_weights()])
+        if how == "dropout" and kind == "gpt2":
+            backbone.dropout = 0.1
+        model = compiled(packing.Packed(causal_lm, LENGTH, bf16=how != "exact"))
+        train = packing.batches(model, TEXTS, len(TEXTS), 1, seed=1)
+        history = model.fit(train, shuffle=False, verbose=0, epochs=2).history
+        after = np.concatenate([np.ravel(weight) for weight in causal_lm.get_weights()])
+        found[how] = {"history": history, "step": (after - before).tolist()}
+    (batch,) = train
+    inputs = {name: value.numpy() for name, value in batch[0].items()}
+    found["width"] = [model(inputs, training=training).shape[-1] for training in (False, True)]
+packing._kernels_fit = kernels_fit
 
 causal_lm = pretrained.load_causal_lm(sys.argv[1], sequence_length=LENGTH)
 causal_lm.backbone.dropout = 0.1

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from lib.core import backends
 from lib.core.errors import UserError
 from lib.models import pretrained
 from lib.training import batches, fitting, packing
@@ -65,6 +66,22 @@ def test_every_step_is_timed(fitted):
     _, log, _ = fitted
     assert list(log.table()["step"]) == [1, 2, 3, 4]
     assert (log.table()["seconds"] > 0).all()
+
+
+def test_steps_that_are_read_together_have_the_same_losses(fitted, monkeypatch):
+    causal_lm, alone, history = fitted
+    monkeypatch.setattr(backends, "waits_for_steps", lambda: False)
+    monkeypatch.setattr(fitting, "TOGETHER", 2)
+    log, read = fitting.StepLog(4), []
+    seen = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: read.append(len(log.rows)))
+    callbacks = fitting.callbacks(causal_lm, log, seen)
+    again = causal_lm.fit(batches.evaluation_batches(TEXTS, 2), callbacks=callbacks, shuffle=False, verbose=0)
+    assert read == [1, 1, 3, 3]  # the first alone, the last at the end
+    columns = ["step", "loss", "mean_loss", "mean_token_loss", "mean_accuracy"]
+    np.testing.assert_allclose(log.table()[columns], alone.table()[columns], rtol=1e-5)
+    seconds = log.table()["seconds"]
+    assert seconds[1] == seconds[2] > 0 and seconds[3] > 0
+    assert again.history["loss"] == pytest.approx(history["loss"])
 
 
 def test_fine_tuning_lowers_the_loss(tiny_lm):

@@ -34,6 +34,19 @@ def test_training_in_bf16_goes_nearly_the_same_way(trained, kind):
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_the_kernels_for_a_gpu_train_nearly_the_same_way(trained, kind):
+    told = trained["on a GPU"][kind]
+    exact, kernels = (np.array(told[how]["step"]) for how in ("exact", "kernels"))
+    assert told["kernels"]["history"]["loss"] == pytest.approx(told["exact"]["history"]["loss"], rel=0.01)
+    assert kernels @ exact / np.linalg.norm(kernels) / np.linalg.norm(exact) > 0.999
+    assert 1e-4 < np.linalg.norm(kernels - exact) / np.linalg.norm(exact) < 0.03
+    assert told["width"] == [333, 384]  # a multiple of 128; the rest has no weight in the loss
+    if kind == "gpt2":
+        dropped = np.array(told["dropout"]["step"])
+        assert 0.02 < np.linalg.norm(dropped - exact) / np.linalg.norm(exact) < 1
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
 def test_no_text_sees_another(trained, kind):
     assert trained[kind]["together"] == pytest.approx(trained[kind]["apart"], rel=1e-5)
 
