@@ -102,13 +102,13 @@ def select(backend: str = "auto", precision: str = "auto", deterministic: bool =
     if precision not in ("auto", *PRECISIONS):
         raise UserError(f"precision is {precision!r}; allowed are auto, {', '.join(PRECISIONS)}.")
     running = sys.modules["keras"].backend.backend() if "keras" in sys.modules else None
+    environment.clean_here()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # JAX's memory growth
     if backend == "auto":
         backend = running or _best_backend(deterministic)
     if running not in (None, backend):
         raise UserError(f"backend is {backend!r}, but Keras already runs on {running!r}. Restart the kernel.")
-    environment.clean_here()
     os.environ["KERAS_BACKEND"] = backend
     if backend == "jax":
         _prepare_jax(deterministic)

@@ -327,6 +327,8 @@ class Training(Record):
     steps: int
     continued_after: list[int] = Field(default=[], exclude_if=lambda steps: not steps)
     """The steps after which it was interrupted, and continued in a later run. The step after each compiles again."""
+    timed_together: int = Field(default=1, exclude_if=lambda steps: steps == 1)
+    """Steps whose results were read at a time. Each counts an equal part of their time. The first step is alone."""
     batch_size: int
     """Texts in a step."""
     texts_at_a_time: int

@@ -51,8 +51,8 @@ def measure(causal_lm, prompts: list[str], max_length: int, fewest: int, label: 
     `generate` returns text, so it returns only when the device has finished.
 
     Args:
-        causal_lm: A compiled `keras_nlp.models.CausalLM`. If it has generated before, discard its compiled function
-            (`generation.use_sampler`) so that the first call compiles.
+        causal_lm: A compiled `keras_nlp.models.CausalLM`. What was compiled for its `generate` before is forgotten, so
+            that the first call compiles.
         prompts: One batch of prompts.
         max_length: The number of tokens in a text, including the prompt; at least two more than the longest prompt has.
         fewest: The smallest number of later calls, see `repeat`.
@@ -74,6 +74,7 @@ def measure(causal_lm, prompts: list[str], max_length: int, fewest: int, label: 
         written.append(causal_lm.generate(prompts, max_length=length, stop_token_ids=None))
 
     progress.note(f"timing {label}, first call")
+    decoding.forget(causal_lm)
     with backends.compiling_anew(), compiling.watch() as watch:
         first = stopwatch(call)
     later = repeat(call, fewest, label)
@@ -82,7 +83,7 @@ def measure(causal_lm, prompts: list[str], max_length: int, fewest: int, label: 
         for texts in written[1:]
     ]
     one_more = max(lengths) + 1
-    call(one_more)  # a new length is compiled again
+    call(one_more)  # KerasHub's step compiles again for a new length
     first_token = repeat(lambda: call(one_more), fewest, f"{label}, first token")
     memory_gib, memory_of = provenance.peak_memory()
     settings = backends.selected
@@ -236,6 +237,7 @@ def training(log, batch_size: int, length: int, positions: int, useful: float) -
     return Training(
         steps=len(table),
         continued_after=log.continued_after,
+        timed_together=log.timed_together,
         batch_size=batch_size,
         texts_at_a_time=batch_size // log.parts,
         seconds=log.total_seconds(),

@@ -20,6 +20,7 @@ KerasHub's, which rounds sums too.
 The sampling loop is KerasHub's (`Sampler.__call__`), with its random state, so a seed draws the same tokens.
 """
 
+import functools
 import math
 import weakref
 
@@ -59,91 +60,134 @@ def uses_own_step(causal_lm) -> bool:
     return samplers.token_by_token(causal_lm.sampler) and not causal_lm.run_eagerly
 
 
+def forget(causal_lm) -> None:
+    """Forget what was compiled for a model, so that the next call of `generate` compiles as the first one did."""
+    _generators.pop(causal_lm, None)
+    causal_lm.generate_function = None
+
+
+_generators = weakref.WeakKeyDictionary()  # the `_Generator` of each model
+
+
 def _make_generate_function(causal_lm):
     if not uses_own_step(causal_lm):
         return type(causal_lm).make_generate_function(causal_lm)
     if causal_lm.generate_function is None:
-        architecture = jax_forward.architecture_of(causal_lm)
-        on_gpu, dtype = jax.default_backend() == "gpu", None
-        if on_gpu:
-            architecture.kernels = _kernels_fit(architecture)
-            dtype = "bfloat16" if causal_lm.dtype_policy.compute_dtype == "bfloat16" else None
-        sampler = samplers.with_quick_top_k(causal_lm.sampler) if on_gpu else causal_lm.sampler
-        causal_lm.generate_function = _generate_function(architecture, sampler, on_gpu, dtype)
+        if causal_lm not in _generators:
+            _generators[causal_lm] = _of_model(causal_lm)
+        causal_lm.generate_function = functools.partial(_generators[causal_lm], causal_lm.sampler)
     return causal_lm.generate_function
 
 
-def _kernels_fit(architecture) -> bool:
+def _of_model(causal_lm) -> "_Generator":
+    architecture = jax_forward.architecture_of(causal_lm)
+    if jax.default_backend() != "gpu":
+        return _Generator(architecture)
     known = backends.compute_capability() >= gpu_kernels.LEAST_CAPABILITY
-    return known and gpu_kernels.fits(architecture.head_dim, *architecture.widths)
+    architecture.kernels = known and gpu_kernels.fits(architecture.head_dim, *architecture.widths)
+    dtype = "bfloat16" if causal_lm.dtype_policy.compute_dtype == "bfloat16" else None
+    return _Generator(architecture, on_gpu=True, dtype=dtype)
 
 
-def _generate_function(architecture, sampler, on_gpu: bool = False, dtype: str | None = None):
-    """Make the function that `generate` calls with a batch of token ids.
+class _Generator:
+    """Generates with a model, and keeps the programs that were compiled for it.
+
+    One program serves all samplers of a kind, whatever their seed, temperature, p or penalty, with and without
+    suppressed tokens; all shorter texts than those that it was compiled for, in a batch of the same size; and all
+    prompts whose lengths round up to the same multiple of `BUCKET`.
 
     Args:
         architecture: The model's architecture, see `jax_forward.architecture_of`.
-        sampler: The sampler. Its random state is read before each call and written back after it.
-        on_gpu: Whether to store all matrices transposed, for any number of texts.
+        on_gpu: Whether to store all matrices transposed, for any number of texts, and to look for the top k in stages.
         dtype: The type to round the matrices to, or None.
-
-    Returns:
-        A function of `inputs` (`token_ids`, int `(batch, max_length)`, and `padding_mask`, of the same shape) and
-        `stop_token_ids`. It returns `token_ids` and `padding_mask` with the new tokens, as `CausalLM.generate_step`
-        does.
     """
 
-    def compiled(weights, fused, state, token_ids, padding_mask, stop_token_ids, prefill):
-        weights = jax_forward.with_fused(weights, fused)
+    def __init__(self, architecture, on_gpu: bool = False, dtype: str | None = None):
+        self.architecture, self.on_gpu, self.dtype = architecture, on_gpu, dtype
+        self._fused = _CachedByWeights(jax.jit(architecture.fused, static_argnames="layout"))
+        self._programs = {}  # by kind of sampler
+        self._lengths = {}  # those that were compiled, by kind of sampler, number of texts and first pass
+
+    def __call__(self, sampler, inputs, stop_token_ids=None):
+        """Generate, as `CausalLM.generate_step` does.
+
+        Args:
+            sampler: The sampler. Its random state is read first and written back in the end.
+            inputs: `token_ids`, int `(batch, max_length)`, and `padding_mask`, of the same shape.
+            stop_token_ids: The tokens that end a text, or None.
+
+        Returns:
+            `token_ids` and `padding_mask` with the new tokens.
+        """
+        sampler, suppressed = samplers.without_suppression(sampler)
+        token_ids, padding_mask = np.asarray(inputs["token_ids"]), np.asarray(inputs["padding_mask"]).astype(bool)
         batch, max_length = token_ids.shape
-        heads, size = architecture.num_key_value_heads, architecture.head_dim
-        keys, values = jnp.zeros((batch * heads, max_length, size)), jnp.zeros((batch * heads, max_length, size))
-        caches = [(keys, values) for _ in weights["layers"]]
-        _, caches = _forward(architecture, weights, token_ids[:, :prefill], caches, 0)
-
-        def next_token(token_ids, caches, index):
-            last = jax.lax.dynamic_slice_in_dim(token_ids, index - 1, 1, axis=1)
-            forward = _forward_one if architecture.kernels else _forward
-            x, caches = forward(architecture, weights, last, caches, index - 1)
-            return architecture.logits(weights, x[:, 0]), None, caches
-
-        with keras.StatelessScope(state_mapping=zip(sampler.variables, state, strict=True)) as scope:
-            filled = sampler(
-                next=next_token,
-                prompt=token_ids,
-                cache=caches,
-                index=jnp.min(jnp.sum(padding_mask.astype("int32"), axis=-1)),
-                mask=padding_mask,
-                stop_token_ids=stop_token_ids,
-            )
-        state = [scope.get_current_value(variable) for variable in sampler.variables]
-        return filled, _until_stop(filled, padding_mask, stop_token_ids), state
-
-    compiled = jax.jit(compiled, static_argnames=("stop_token_ids", "prefill"))
-    fused = _CachedByWeights(jax.jit(architecture.fused, static_argnames="layout"))
-
-    def layout(batch):
-        return jax_forward.Layout(transposed=on_gpu or batch == 1, ones=not on_gpu and batch == 1, dtype=dtype)
-
-    def generate(inputs, stop_token_ids=None):
-        token_ids = jnp.asarray(np.asarray(inputs["token_ids"]), "int32")
-        padding_mask = np.asarray(inputs["padding_mask"]).astype(bool)
-        shortest = int(padding_mask.sum(axis=1).min())
-        weights = architecture.weights()
-        filled, padding_mask, state = compiled(
+        kind, options = samplers.kind_and_options(sampler)
+        stops = None if stop_token_ids is None else tuple(stop_token_ids)
+        prefill = BUCKET * math.ceil(int(padding_mask.sum(axis=1).min()) / BUCKET)
+        compiled = self._lengths.setdefault((kind, batch, prefill, stops), set())
+        length = min((known for known in compiled if known >= max_length), default=max(max_length, prefill))
+        compiled.add(length)
+        if kind not in self._programs:
+            self._programs[kind] = self._program(sampler)
+        more = ((0, 0), (0, length - max_length))
+        layout = jax_forward.Layout(
+            transposed=self.on_gpu or batch == 1, ones=not self.on_gpu and batch == 1, dtype=self.dtype
+        )
+        weights = self.architecture.weights()
+        never = np.zeros(self.architecture.backbone.vocabulary_size, bool)
+        never[suppressed] = True
+        filled, padding_mask, state = self._programs[kind](
             weights,
-            fused(weights, layout=layout(len(token_ids))),
+            self._fused(weights, layout=layout),
             [variable.value for variable in sampler.variables],
-            token_ids,
-            jnp.asarray(padding_mask),
-            None if stop_token_ids is None else tuple(stop_token_ids),
-            prefill=min(token_ids.shape[1], BUCKET * math.ceil(shortest / BUCKET)),
+            options,
+            never,
+            np.pad(token_ids, more).astype("int32"),
+            np.pad(padding_mask, more),
+            np.int32(max_length),
+            stop_token_ids=stops,
+            prefill=prefill,
         )
         for variable, value in zip(sampler.variables, state, strict=True):
             variable.assign(value)
-        return {"token_ids": filled, "padding_mask": padding_mask}
+        return {
+            "token_ids": np.asarray(filled)[:, :max_length],
+            "padding_mask": np.asarray(padding_mask)[:, :max_length],
+        }
 
-    return generate
+    def _program(self, sampler):
+        """Make the function that generates with samplers of the same kind as the given one, to be compiled."""
+        architecture, on_gpu = self.architecture, self.on_gpu
+
+        def compiled(weights, fused, state, options, never, token_ids, padding_mask, end, stop_token_ids, prefill):
+            weights = jax_forward.with_fused(weights, fused)
+            batch, length = token_ids.shape
+            heads, size = architecture.num_key_value_heads, architecture.head_dim
+            keys, values = jnp.zeros((batch * heads, length, size)), jnp.zeros((batch * heads, length, size))
+            caches = [(keys, values) for _ in weights["layers"]]
+            _, caches = _forward(architecture, weights, token_ids[:, :prefill], caches, 0)
+
+            def next_token(token_ids, caches, index):
+                last = jax.lax.dynamic_slice_in_dim(token_ids, index - 1, 1, axis=1)
+                forward = _forward_one if architecture.kernels else _forward
+                x, caches = forward(architecture, weights, last, caches, index - 1)
+                logits = architecture.logits(weights, x[:, 0])
+                return jnp.where(never, samplers.SUPPRESSED, logits), None, caches
+
+            with keras.StatelessScope(state_mapping=zip(sampler.variables, state, strict=True)) as scope:
+                filled = samplers.with_options(sampler, options, end, quick_top_k=on_gpu)(
+                    next=next_token,
+                    prompt=token_ids,
+                    cache=caches,
+                    index=jnp.min(jnp.sum(padding_mask.astype("int32"), axis=-1)),
+                    mask=padding_mask,
+                    stop_token_ids=stop_token_ids,
+                )
+            state = [scope.get_current_value(variable) for variable in sampler.variables]
+            return filled, _until_stop(filled, padding_mask, stop_token_ids), state
+
+        return jax.jit(compiled, static_argnames=("stop_token_ids", "prefill"))
 
 
 class _CachedByWeights:

@@ -29,6 +29,7 @@ register = keras.saving.register_keras_serializable(package="gpt2_text_generatio
 # The logit of a token that must not be chosen. It is finite, so that the softmax is defined even if no token is left;
 # the sampler then chooses the token with the lowest id.
 SUPPRESSED = -1e9
+IN_PROGRAM = ("temperature", "p", "penalty")  # options that a compiled program takes as arguments
 
 
 @dataclass(frozen=True)
@@ -381,23 +382,52 @@ def token_by_token(sampler) -> bool:
     return type(sampler).__call__ in (keras_nlp.samplers.Sampler.__call__, AdjustingSampler.__call__)
 
 
-def with_quick_top_k(sampler):
-    """Return a sampler that draws what the given one draws, with its random state; top-k looks in two stages.
+def without_suppression(sampler) -> tuple:
+    """Return a sampler without `SuppressTokens` around it, and the tokens that were suppressed."""
+    if not isinstance(sampler, SuppressTokens):
+        return sampler, []
+    inner, token_ids = without_suppression(sampler.sampler)
+    return inner, sorted({*sampler.token_ids, *token_ids})
 
-    The other samplers are returned as they are. See `gpu_kernels.top_k`.
+
+def kind_and_options(sampler) -> tuple[tuple, dict]:
+    """Tell samplers that need different programs from those that need one with other options.
+
+    Args:
+        sampler: A sampler for which `token_by_token` is true, without `SuppressTokens`.
+
+    Returns:
+        The kind, which is hashable, and the options that are arguments of the kind's program, see `with_options`.
     """
-    if isinstance(sampler, SuppressTokens):
-        quick = copy.copy(sampler)
-        quick.sampler = with_quick_top_k(sampler.sampler)
-        return quick
-    if type(sampler) is not keras_nlp.samplers.TopKSampler:
-        return sampler
+    config = sampler.get_config()
+    options = {name: float(config.pop(name)) for name in IN_PROGRAM if name in config}
+    config.pop("seed", None)
+    return (type(sampler), getattr(sampler, "text_start", 0), *sorted(config.items())), options
+
+
+def with_options(sampler, options: dict, end, quick_top_k: bool = False):
+    """Return a sampler with other options, for use inside a compiled function.
+
+    Args:
+        sampler: A sampler of the same kind. The new one draws from its random state.
+        options: See `kind_and_options`. The values may be traced.
+        end: The length at which texts end, prompt included; it may be less than that of the prompt's array.
+        quick_top_k: Whether top-k looks in two stages, see `gpu_kernels.top_k`.
+    """
+    made = copy.copy(sampler)
+    for name, value in options.items():
+        setattr(made, name, value)
+
+    def run_loop(cond, body, loop_vars, maximum_iterations, model=None):
+        left = end - loop_vars[2]  # after the position of the next token
+        return type(made).run_loop(made, cond, body, model=model, loop_vars=loop_vars, maximum_iterations=left)
 
     def next_token(probabilities):  # as in KerasHub, but for `top_k`
-        best, tokens = gpu_kernels.top_k(probabilities, sampler.k)
-        drawn = keras.random.categorical(ops.log(best), 1, seed=sampler.seed_generator, dtype="int32")
+        best, tokens = gpu_kernels.top_k(probabilities, made.k)
+        drawn = keras.random.categorical(ops.log(best), 1, seed=made.seed_generator, dtype="int32")
         return ops.squeeze(ops.take_along_axis(tokens, drawn, axis=-1), axis=-1)
 
-    quick = copy.copy(sampler)
-    quick.get_next_token = next_token
-    return quick
+    made.run_loop = run_loop
+    if quick_top_k and type(sampler) is keras_nlp.samplers.TopKSampler:
+        made.get_next_token = next_token
+    return made

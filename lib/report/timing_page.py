@@ -62,6 +62,8 @@ def steps(page: Page) -> str:
     if training.continued_after:
         steps = words.listed([str(step) for step in training.continued_after], page.language)
         told += html.paragraph(page.say("training_continued", steps=steps), "note")
+    if training.timed_together > 1:
+        told += html.paragraph(page.say("timed_together", count=training.timed_together), "note")
     return told + html.folded(page.say("fold_steps"), more)
 
 

@@ -82,13 +82,12 @@ for kind, folder in zip(("gpt2", "llama"), sys.argv[1:], strict=True):
             sampler = samplers.make_sampler(name.removeprefix("suppressed "), 3)
             if name.startswith("suppressed"):
                 sampler = samplers.SuppressTokens(sampler, [0, 5])
-            quick = samplers.with_quick_top_k(sampler)
             inputs = own.preprocessor.generate_preprocess(prompts, sequence_length=LENGTH)
             runs = []
-            for how in ((architecture, quick, True, dtype), (jax_forward.architecture_of(own), sampler)):
+            for how in ((architecture, True, dtype), (jax_forward.architecture_of(own),)):
                 for state in sampler.variables:
                     state.assign(np.array([7, 0], dtype="uint32"))
-                filled = decoding._generate_function(*how)(inputs)["token_ids"]
+                filled = decoding._Generator(*how)(sampler, inputs)["token_ids"]
                 states = [np.asarray(state).tolist() for state in sampler.variables]
                 runs.append([np.asarray(filled).tolist(), states])
             found["on a GPU"][f"{name} {dtype or 'float32'}"] = runs
