@@ -39,6 +39,33 @@ class Recipe:
         return math.ceil(stories / (self.batch.size * self.batch.parts))
 
 
+class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that falls to 0 in a straight line, as Keras' `PolynomialDecay` does.
+
+    Keras' own writes its number of steps into the program, so that trainings of different lengths compile one each.
+    This one reads it from a variable of the optimizer.
+
+    Args:
+        learning_rate: The learning rate of the first step.
+        steps: The number of steps.
+    """
+
+    def __init__(self, learning_rate: float, steps: int):
+        self.learning_rate, self.steps = learning_rate, steps
+
+    def of(self, optimizer) -> None:
+        """Keep the number of steps in a variable of the optimizer that has this schedule."""
+        constant = keras.initializers.Constant(self.steps)
+        self._of_optimizer = optimizer.add_variable((), constant, name="decay_steps")
+
+    def __call__(self, step):
+        steps = self._of_optimizer.value
+        return self.learning_rate * (1 - keras.ops.minimum(keras.ops.cast(step, "float32"), steps) / steps)
+
+    def get_config(self):
+        return {"learning_rate": self.learning_rate, "steps": self.steps}
+
+
 def train(causal_lm, weights: list, texts: list[str], recipe: Recipe, label: str, end_token: bool = True) -> int:
     """Train a model from given weights, once through the texts.
 
@@ -58,8 +85,9 @@ def train(causal_lm, weights: list, texts: list[str], recipe: Recipe, label: str
     appends, preprocessor.add_end_token = preprocessor.add_end_token, end_token
     try:
         trainee = packing.trainee(causal_lm, recipe.sequence_length)
-        schedule = keras.optimizers.schedules.PolynomialDecay(recipe.learning_rate, steps, end_learning_rate=0.0)
+        schedule = LinearDecay(recipe.learning_rate, steps)
         adam = keras.optimizers.Adam(batch.schedule(schedule), gradient_accumulation_steps=batch.accumulation)
+        schedule.of(adam)
         trainee.compile(optimizer=adam, **recipe.compile_options)
         train_batches = packing.batches(trainee, texts, batch.size, steps * batch.parts, recipe.seed)
         log = fitting.StepLog(steps, batch.parts, label, compiles_anew=False)

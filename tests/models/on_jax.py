@@ -70,6 +70,21 @@ for kind, folder in zip(("gpt2", "llama"), sys.argv[1:], strict=True):
         used = np.asarray(generate(inputs, stop_token_ids=None)["token_ids"]).tolist()
         found["other weights"].append((used, generated(own, "greedy", PROMPTS, None)["calls"][0]["token_ids"]))
     found["in a list"] = own.generate(PROMPTS[0], max_length=LENGTH) == own.generate([PROMPTS[0]], max_length=LENGTH)[0]
+    # What one program serves: other seeds and options, suppressed tokens, and shorter texts.
+    generator, found["programs"] = decoding._Generator(jax_forward.architecture_of(own)), []
+    inputs = own.preprocessor.generate_preprocess(PROMPTS, sequence_length=LENGTH)
+    shorter = {name: np.asarray(value)[:, : LENGTH - 7] for name, value in inputs.items()}
+    for sampler, given in [
+        (samplers.make_sampler("top_k", 1, k=5), inputs),
+        (samplers.make_sampler("top_k", 2, k=5, temperature=0.5), inputs),
+        (samplers.SuppressTokens(samplers.make_sampler("top_k", 2, k=5), [3]), shorter),
+        (samplers.make_sampler("top_k", 2, k=6), inputs),
+        (samplers.make_sampler("top_p", 1, p=0.9), inputs),
+        (samplers.make_sampler("top_p", 1, p=0.1, temperature=0.7), shorter),
+    ]:
+        width = generator(sampler, given)["token_ids"].shape[1]
+        assert width == np.asarray(given["token_ids"]).shape[1]
+        found["programs"].append(sum(program._cache_size() for program in generator._programs.values()))
     for dtype in ("mixed_float16", "mixed_bfloat16"):
         with_16_bits = keras_nlp.models.CausalLM.from_preset(folder, dtype=dtype)
         found[dtype] = decoding.uses_own_step(decoding.speed_up(with_16_bits))

@@ -62,6 +62,11 @@ def test_what_it_does_not_know_stays_with_kerashub(on_jax, kind, tiny_lm):
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_a_program_serves_what_differs_in_data_only(on_jax, kind):
+    assert on_jax[kind]["programs"] == [1, 1, 1, 2, 3, 3]
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
 def test_the_kernels_for_a_gpu_write_the_same_tokens(on_jax, kind):
     runs = on_jax[kind]["on a GPU"]
     assert len(runs) == 6

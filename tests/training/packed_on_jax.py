@@ -15,7 +15,7 @@ import numpy as np
 
 from lib.core import backends
 from lib.models import pretrained
-from lib.training import packing
+from lib.training import learning_curve, packing
 
 TEXTS = [
     "the lake",
@@ -120,6 +120,28 @@ for kind, make in {
     inputs = {name: value.numpy() for name, value in batch[0].items()}
     found["width"] = [model(inputs, training=training).shape[-1] for training in (False, True)]
 packing._kernels_fit = kernels_fit
+
+# The program of a step, for schedules of two lengths.
+results["programs"] = {}
+for name, schedule in {
+    "Keras": lambda steps: keras.optimizers.schedules.PolynomialDecay(0.1, steps, end_learning_rate=0.0),
+    "own": lambda steps: learning_curve.LinearDecay(0.1, steps),
+}.items():
+    found = []
+    for steps in (3, 7):
+        causal_lm = pretrained.load_causal_lm(sys.argv[1], sequence_length=LENGTH)
+        model, rate = compiled(packing.trainee(causal_lm, LENGTH)), schedule(steps)
+        adam = keras.optimizers.Adam(rate)
+        model.compile(optimizer=adam, loss=model.loss)
+        if name == "own":
+            rate.of(adam)
+        adam.build(model.trainable_variables)
+        (batch,) = packing.batches(model, TEXTS, len(TEXTS), 1, seed=1).as_numpy_iterator()
+        model._symbolic_build(data_batch=batch)
+        groups = model.trainable_variables, model.non_trainable_variables, adam.variables, model.metrics_variables
+        state = tuple([variable.value for variable in group] for group in groups)
+        found.append(jax.jit(model.train_step).lower(state, batch).as_text())
+    results["programs"][name] = found[0] == found[1]
 
 causal_lm = pretrained.load_causal_lm(sys.argv[1], sequence_length=LENGTH)
 causal_lm.backbone.dropout = 0.1

@@ -46,6 +46,10 @@ def test_the_kernels_for_a_gpu_train_nearly_the_same_way(trained, kind):
         assert 0.02 < np.linalg.norm(dropped - exact) / np.linalg.norm(exact) < 1
 
 
+def test_trainings_of_any_length_have_the_same_program(trained):
+    assert trained["programs"] == {"Keras": False, "own": True}
+
+
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
 def test_no_text_sees_another(trained, kind):
     assert trained[kind]["together"] == pytest.approx(trained[kind]["apart"], rel=1e-5)
