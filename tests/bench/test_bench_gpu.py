@@ -78,6 +78,17 @@ def test_every_contestant_has_a_name_in_the_records_and_a_task_that_its_process_
     assert policies <= set(backends.PRECISIONS)
 
 
+def test_what_compiles_nothing_warms_up_last():
+    late = {
+        one.process for found in gpu.contestants(True).values() for one in found if gpu._compiles_nothing(one.process)
+    }
+    assert late == {
+        *(("gpu_peers", "generate", precision.value) for precision in Precision),
+        ("gpu_peers", "limits", "float32"),
+        ("gpu_peers", "finetune", "float32"),
+    }
+
+
 def test_equal_precision_is_compared_and_one_row_is_as_they_come():
     rates = {
         (gpu.COPY, Precision.FLOAT32): [1e12] * 3,
@@ -127,13 +138,13 @@ def contestant(name, task):
 
 
 def test_a_side_that_fails_or_hangs_is_left_out_with_its_reason(tmp_path, monkeypatch):
-    monkeypatch.setattr(gpu, "READY_SECONDS", 5)
     monkeypatch.setattr(gpu, "CALL_SECONDS", 0.5)
     with Served("tiny", None, tmp_path) as sides:
         tasks = {(name,): ["works"] for name in ("good", "absent", "late", "later")} | {("bad",): ["fails"]}
         tasks["hanging",] = ["hangs"]
         sides.start(tasks)
-        sides.make_ready(tasks)
+        sides.make_ready(tasks, 5)
+        sides.make_ready({}, 0)
         assert sides.lost == {
             ("absent",): "no such card",
             ("bad",): "ValueError: the reason",
