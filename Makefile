@@ -156,7 +156,7 @@ smoke: ## run all notebooks on a tiny random model, in minutes
 
 bench: $(INSTALLED) $(BENCH_VENV)/.installed ## measure how much faster or slower this is than the post's KerasHub and transformers
 	$(BIN)/python -m bench --peers $(BENCH_VENV)/bin/python
-	$(BIN)/python -m lib.runner bench --profile bench
+	$(BIN)/python -m lib.runner bench --profile $$($(BIN)/python -m bench.where)
 
 test: $(VENV)/.installed-dev ## make the environment and run the tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(PYTEST)

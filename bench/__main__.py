@@ -1,4 +1,7 @@
-"""Runs the bench and writes its measurements to `outputs/bench`. `make bench` then renders the report."""
+"""Runs the bench and writes its measurements to `outputs/bench`, or on a GPU to `outputs/bench-h200` and the like.
+
+`make bench` then renders the report.
+"""
 
 import argparse
 import contextlib
@@ -11,9 +14,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import comparisons, files, protocol, shape
+from bench import comparisons, files, gpu, protocol, shape, where
 from bench.comparisons import HUGGING_FACE, LIMIT, POST
 from bench.ours import EXACT
+from bench.rows import row
 from lib.core import paths, progress
 from lib.core.errors import UserError
 from lib.core.records import Precision
@@ -26,48 +30,6 @@ CALL = "197 new tokens, top-k 5"
 TEXTS = f"{CALL}; here from text to text, there from token ids to token ids"
 STEP = "steps of 8 texts"
 ROUNDED = f"{STEP}; here with products of bfloat16, there all in float32"
-
-
-def row(
-    work: str,
-    peer: str,
-    unit: str,
-    ours: list,
-    theirs: list,
-    target: float | None,
-    note: str = "",
-    precisions: tuple[Precision, Precision] = (Precision.FLOAT32, Precision.FLOAT32),
-) -> dict:
-    """Makes a row of `bench.json`, which says how many times as fast this project is in each round.
-
-    Args:
-        work: The workload.
-        peer: The program this project is compared with.
-        unit: The unit of the samples, a rate: more is better.
-        ours: This project's samples, one per round.
-        theirs: The peer's samples of the same rounds.
-        target: The ratio to reach, or None.
-        note: Anything else a reader must know.
-        precisions: The number formats that this project and the peer multiply in.
-    """
-    ratios = [our / their for our, their in zip(ours, theirs, strict=True)]
-    median = statistics.median(ratios) if ratios else None
-    return {
-        "work": work,
-        "peer": peer,
-        "unit": unit,
-        "ours": ours,
-        "theirs": theirs,
-        "ratios": ratios,
-        "ratio_median": median,
-        "ratio_low": min(ratios, default=None),
-        "ratio_high": max(ratios, default=None),
-        "target": None if target is None else f">= {target}",
-        "met": None if median is None or target is None else median >= target,
-        "note": note,
-        "precision_here": precisions[0],
-        "precision_there": precisions[1],
-    }
 
 
 def in_turn(
@@ -126,7 +88,8 @@ class Bench:
             return None
         progress.note(f"{work}: starting transformers")
         command = [self.peers, "-m", "bench.peers", work, str(self.scratch)]
-        return stack.enter_context(protocol.Side(command, self.scratch / f"peers-{work}.log", memory.MALLOC))
+        log, environment = self.scratch / f"peers-{work}.log", protocol.for_peers(dict(os.environ))
+        return stack.enter_context(protocol.Side(command, log, memory.MALLOC, environment))
 
 
 def generate(bench: Bench) -> list[dict]:
@@ -274,7 +237,8 @@ def _versions(peers: str | None) -> str:
     if peers is None:
         return "none"
     code = "import torch, transformers; print(f'transformers {transformers.__version__}, torch {torch.__version__}')"
-    done = subprocess.run([peers, "-c", code], capture_output=True, text=True)
+    environment = protocol.for_peers(dict(os.environ))
+    done = subprocess.run([peers, "-c", code], capture_output=True, text=True, env=environment)
     if done.returncode:
         raise UserError(f"--peers is {peers}, which cannot import torch and transformers. `make bench` installs them.")
     return done.stdout.strip()
@@ -288,6 +252,15 @@ def _print_rows(rows: list[dict]) -> None:
         print(f"{one['work']} / {one['peer']}: {result}")
 
 
+def _on_cpu(size: str, peers: str | None, scratch: Path) -> dict:
+    """Measures all that the bench measures on a CPU. Returns the content of its files."""
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # all sides run on the CPU
+    bench = Bench(size, peers, scratch)
+    _prepare(size, scratch)
+    rows = [row for work in (generate, finetune, samplers) for row in work(bench)]
+    return {"machine": {"read bandwidth": _read_bandwidth(rows)}, "rows": rows, "growth": growth(bench)}
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
@@ -298,23 +271,19 @@ def main(arguments: list[str] | None = None) -> int:
         "--peers", help="the Python interpreter that has torch and transformers; without it they are left out"
     )
     options = parser.parse_args(arguments)
-    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # all sides run on the CPU
-    start = time.monotonic()
+    start, profile = time.monotonic(), where.profile()
+    measure = _on_cpu if profile == where.CPU else gpu.measure
     try:
         machine = {row["environment"]: row["value"] for row in tables.machine(provenance.collect())}
         machine["peers"] = _versions(options.peers)
         with tempfile.TemporaryDirectory() as folder:
-            bench = Bench(options.size, options.peers, Path(folder))
-            _prepare(options.size, bench.scratch)
-            rows = [row for work in (generate, finetune, samplers) for row in work(bench)]
-            machine["read bandwidth"] = _read_bandwidth(rows)
-            content = {"machine": machine, "rows": rows, "growth": growth(bench)}
+            content = measure(options.size, options.peers, Path(folder))
     except (UserError, protocol.SideFailed) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, UserError) else 1
-    machine["minutes"] = (time.monotonic() - start) / 60
-    files.write(paths.outputs() / "bench", content)
-    _print_rows(rows)
+    content["machine"] = machine | content["machine"] | {"minutes": (time.monotonic() - start) / 60}
+    files.write(paths.outputs() / profile, content)
+    _print_rows(content["rows"])
     return 0
 
 

@@ -2,6 +2,8 @@
 
 from bench import costs
 from lib.core.records import (
+    Bench,
+    BenchGpu,
     BenchPeer,
     BenchWork,
     CallCosts,
@@ -10,11 +12,14 @@ from lib.core.records import (
     GpuAssumptions,
     GpuEstimate,
     GrowthPoint,
+    Precision,
 )
 from lib.models import memory
 
 POST, HUGGING_FACE = "the post's lines", "transformers"  # KerasHub on TensorFlow; Hugging Face, on PyTorch
 LIMIT = "the memory-bandwidth limit"
+# On a GPU: KerasHub as it is; transformers with a static cache and a compiled step; training with a compiled model.
+KERASHUB_JAX, STATIC, COMPILED = "KerasHub on JAX", "transformers, static cache, compiled", "transformers, compiled"
 WEIGHT_BYTES = costs.FLOAT32 * memory.KNOWN["gpt2_base_en"].parameters
 # By the names in `bench.json`.
 WORKS = {
@@ -24,6 +29,7 @@ WORKS = {
     "fine-tune on poems, all in float32": BenchWork.TRAIN_POEMS,
     "fine-tune on prose": BenchWork.TRAIN_PROSE,
     "greedy and top-k over all prompts of 03": BenchWork.SAMPLERS,
+    "train on full texts": BenchWork.TRAIN_FULL,
 }
 PEERS = {
     POST: BenchPeer.KERASHUB,
@@ -34,7 +40,36 @@ PEERS = {
     f"{HUGGING_FACE}, packed": BenchPeer.TRANSFORMERS_PACKED,
     f"{HUGGING_FACE}, packed, bfloat16": BenchPeer.TRANSFORMERS_PACKED,
     LIMIT: BenchPeer.BANDWIDTH,
+    KERASHUB_JAX: BenchPeer.KERASHUB_JAX,
+    STATIC: BenchPeer.TRANSFORMERS_STATIC,
+    COMPILED: BenchPeer.TRANSFORMERS_COMPILED,
 }
+
+
+def weight_bytes(precision: Precision) -> int:
+    """Returns the bytes of the weights that generating reads, by the format of its products."""
+    return WEIGHT_BYTES // 2 if precision is Precision.BFLOAT16 else WEIGHT_BYTES
+
+
+def fill(measured: Bench, content: dict) -> None:
+    """Fills the records of the bench's page with what `files.read` returned."""
+    measured.measuring_minutes = content["machine"]["minutes"]
+    measured.machine = {name: value for name, value in content["machine"].items() if name != "minutes"}
+    measured.weight_bytes, measured.comparisons = WEIGHT_BYTES, comparisons(content["rows"])
+    measured.gpu_assumptions, measured.gpu_estimates = gpu_assumptions(), gpu_estimates(costs.on_gpus())
+    measured.growth = []
+    if content["growth"]:
+        model = costs.fit(content["growth"])
+        measured.growth, measured.cost = growth(content["growth"], model), cost(model)
+        measured.longest_call = longest_call(content["growth"], model)
+    if content["gpu"]:
+        measured.gpu = gpu(content["gpu"])
+
+
+def gpu(told: dict) -> BenchGpu:
+    """Returns the record of `gpu.json`."""
+    left_out = [one | {"work": WORKS[one["work"]], "peer": PEERS.get(one["peer"])} for one in told["left_out"]]
+    return BenchGpu(**(told | {"left_out": left_out}))
 
 
 def comparisons(rows: list[dict]) -> list[Comparison]:

@@ -16,19 +16,30 @@ EXACT = ", all in float32"
 SEEDS = (2024, 2025)  # for top-k in `samplers`
 
 
-def load(side: str, size: str):
-    """Loads the model of a side. `generate` is KerasHub's for the post and `lib.models.decoding`'s for this project."""
-    backends.select("tensorflow" if side == "post" else "jax")
+def load(side: str, size: str, precision: str = "auto"):
+    """Loads the model of a side. `generate` is `lib.models.decoding`'s for this project, else KerasHub's.
+
+    Args:
+        side: `"ours"`, `"post"` (TensorFlow) or `"kerashub"` (JAX).
+        size: The model's size, see `shape.folder`.
+        precision: See `backends.select`.
+    """
+    backends.select("tensorflow" if side == "post" else "jax", precision)
     import keras_nlp
 
     from bench import shape
     from lib.models import pretrained
 
-    folder, length = str(shape.folder(size)), 32 if size == "tiny" else LENGTH
+    folder, length = str(shape.folder(size)), sequence_length(size)
     if side == "ours":
         return pretrained.load_causal_lm(folder, length)
     preprocessor = keras_nlp.models.GPT2CausalLMPreprocessor.from_preset(folder, sequence_length=length)
     return keras_nlp.models.GPT2CausalLM.from_preset(folder, preprocessor=preprocessor)
+
+
+def sequence_length(size: str) -> int:
+    """Returns the number of tokens that a text is cut or filled to for training."""
+    return 32 if size == "tiny" else LENGTH
 
 
 def max_length(size: str) -> int:

@@ -19,6 +19,12 @@ SIZES = {  # layers, width, heads; the first is GPT-2, the second DistilGPT-2
 }
 BATCH_SIZE = 8
 STEPS = 2  # training steps per round
+GPU_STEPS = {"124M": (32, 20), "tiny": (4, 2)}  # texts in a training step on a GPU, as in the post; steps per round
+
+
+def is_made(size: str) -> bool:
+    """Returns whether the preset folder of a size is in the cache; that of `"tiny"` may be."""
+    return (paths.cache() / f"bench-gpt2-{size}" / "config.json").is_file()
 
 
 def folder(size: str) -> Path:
@@ -76,6 +82,21 @@ def texts(corpus: str, tiny: bool) -> list[str]:
         found = corpora.load_tiny_prose() if tiny else brown.load_brown_fiction()
     train, _ = corpora.split(found, BATCH_SIZE * STEPS, 4, seed=1)
     return train
+
+
+def full_texts(size: str) -> tuple[list[str], int]:
+    """Returns the texts of the training steps on a GPU, and the number of steps.
+
+    Each is made of passages of prose that follow each other, and has more tokens than a step takes of it. So no side
+    computes padding.
+
+    Args:
+        size: A key of `GPU_STEPS`.
+    """
+    batch_size, steps = GPU_STEPS[size]
+    prose = (corpora.load_tiny_prose() if size == "tiny" else brown.load_brown_fiction()).texts
+    places = [number % (len(prose) - 1) for number in range(batch_size * steps)]
+    return [f"{prose[place]} {prose[place + 1]}" for place in places], steps
 
 
 def tokens(causal_lm, corpus: str, tiny: bool) -> dict[str, np.ndarray]:

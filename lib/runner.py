@@ -185,9 +185,12 @@ def _scratch(outputs: Path):
 
 def _experiment(notebook: str, profile: str, declared: dict) -> dict:
     profiles = sorted(folder.name for folder in paths.EXPERIMENTS.iterdir() if folder.is_dir())
-    if profile not in profiles:
+    experiments = (
+        site.BENCH if profile.startswith(f"{site.BENCH}-") else profile
+    )  # the bench on a GPU has its own folder
+    if experiments not in profiles:
         raise UserError(f"There is no profile {profile!r}; there are {', '.join(profiles)}.")
-    file = paths.EXPERIMENTS / profile / f"{notebook}.yaml"
+    file = paths.EXPERIMENTS / experiments / f"{notebook}.yaml"
     given = parameters.validate(parameters.read_experiment(file), declared, paths.shown(file))
     for name, value in given.items():
         if any(secret in str(value) for secret in redaction.secrets()):

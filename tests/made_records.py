@@ -759,6 +759,46 @@ def bench(**changes):
     return records.Bench(**(fields | changes))
 
 
+def bench_gpu(**changes):
+    """bench on a GPU: faster than transformers, slower than its compiled training; a side was left out."""
+    work, peer = records.BenchWork, records.BenchPeer
+    tf32, rounded = ("TF32", "TF32"), ("bfloat16", "bfloat16")
+    ours, trained = [3000.0, 3300.0, 3600.0], [400_000.0, 409_600.0, 420_000.0]
+    fields = {
+        "machine": {"processor": "A processor, 16 cores", "date": "2026-01-01", "jax": "1", "peers": "torch 2"},
+        "measuring_minutes": 1.7,
+        "comparisons": [
+            comparison(work.GENERATE_ONE, peer.TRANSFORMERS_STATIC, ours, [1500.0] * 3, tf32, target=1.5),
+            comparison(work.GENERATE_ONE, peer.TRANSFORMERS, ours, [200.0] * 3, tf32),
+            comparison(work.GENERATE_ONE, peer.KERASHUB, ours, [1500.0] * 3, tf32),
+            comparison(work.GENERATE_ONE, peer.BANDWIDTH, ours, [6600.0] * 3, tf32),
+            comparison(work.GENERATE_ONE, peer.TRANSFORMERS, ours, [200.0] * 3, rounded),
+            comparison(work.GENERATE_ONE, peer.TRANSFORMERS, ours, [150.0] * 3, ("TF32", "float32")),
+            comparison(work.GENERATE_EIGHT, peer.KERASHUB_JAX, [20_000.0] * 3, [10_000.0] * 3, tf32),
+            comparison(work.TRAIN_FULL, peer.TRANSFORMERS_COMPILED, trained, [819_200.0] * 3, rounded, target=1.1),
+            comparison(work.TRAIN_FULL, peer.TRANSFORMERS, [200_000.0] * 3, [50_000.0] * 3, ("TF32", "float32")),
+        ],
+        "growth": [],
+        "cost": None,
+        "longest_call": None,
+        "gpu": records.BenchGpu(
+            name="NVIDIA H200",
+            driver="580",
+            copy_gb_per_s=[4200.0, 4300.0, 4400.0],
+            tf32_tflop_per_s=[400.0, 410.0, 420.0],
+            bfloat16_tflop_per_s=[700.0, 800.0, 900.0],
+            parameters=124_439_808,
+            step_texts=32,
+            step_tokens=4096,
+            left_out=[
+                records.LeftOut(work=work.TRAIN_FULL, peer=peer.KERASHUB, precision="TF32", reason="UserError: no GPU"),
+                records.LeftOut(work=work.GENERATE_ONE, peer=None, precision="bfloat16", reason="it did not answer"),
+            ],
+        ),
+    }
+    return bench(**(fields | changes))
+
+
 def gpu_estimate(preset, gpu, **changes):
     """A preset on a GPU."""
     fields = {

@@ -169,6 +169,8 @@ class Precision(StrEnum):
 
     FLOAT32 = "float32"
     BFLOAT16 = "bfloat16"
+    TF32 = "TF32"
+    """float32 weights, whose products a GPU makes with 10 bits of mantissa."""
 
 
 class BenchWork(StrEnum):
@@ -179,6 +181,8 @@ class BenchWork(StrEnum):
     TRAIN_POEMS = "fine-tune on poems"
     TRAIN_PROSE = "fine-tune on prose"
     SAMPLERS = "all prompts of 03"
+    TRAIN_FULL = "train on full texts"
+    """On a GPU: steps in which no text is padded."""
 
 
 class BenchPeer(StrEnum):
@@ -190,6 +194,11 @@ class BenchPeer(StrEnum):
     TRANSFORMERS = "transformers"
     TRANSFORMERS_PADDED = "transformers, padded"
     TRANSFORMERS_PACKED = "transformers, packed"
+    KERASHUB_JAX = "kerashub on JAX"
+    TRANSFORMERS_STATIC = "transformers, static cache"
+    """Its step for a token is compiled."""
+    TRANSFORMERS_COMPILED = "transformers, compiled"
+    """In training."""
     BANDWIDTH = "memory bandwidth"
     """No program: the rate at which memory is read, all weights for every token."""
 
@@ -1229,20 +1238,52 @@ class GpuEstimate(Record):
     """In a part of the batch while fine-tuning; 0 if not even one text fits."""
 
 
+class LeftOut(Record):
+    """A side of the bench that failed, or was not ready in time."""
+
+    work: BenchWork
+    peer: BenchPeer | None
+    """None is this project."""
+    precision: Precision
+    reason: str
+
+
+class BenchGpu(Record):
+    """The GPU that the bench ran on, and what was measured of it in the same run."""
+
+    name: str
+    driver: str
+    copy_gb_per_s: list[float]
+    """Bytes read and written while a tensor is copied within its memory, by round. Empty if it was not measured."""
+    tf32_tflop_per_s: list[float]
+    """Products of matrices of 8,192 rows and columns, by round."""
+    bfloat16_tflop_per_s: list[float]
+    parameters: int
+    """Of the model that is trained."""
+    step_texts: int
+    step_tokens: int
+    """Of a training step."""
+    left_out: list[LeftOut]
+
+
 class Bench(Record):
     """bench: speed beside other programs, from what `make bench` measured."""
 
     machine: dict[str, str]
-    """Machine and versions, as they are told in `outputs/bench/machine.json`."""
+    """Machine and versions, as they are told in the `machine.json` of the bench."""
     measuring_minutes: float
     weight_bytes: int
     """Of the model that generates, in float32."""
     comparisons: list[Comparison]
     growth: list[GrowthPoint]
-    cost: CostModel
-    longest_call: CallCosts
+    """Empty on a GPU."""
+    cost: CostModel | None = Field(default=None, exclude_if=lambda cost: cost is None)
+    """Fitted to the growth; None on a GPU. So is the next."""
+    longest_call: CallCosts | None = Field(default=None, exclude_if=lambda call: call is None)
     gpu_assumptions: GpuAssumptions
     gpu_estimates: list[GpuEstimate]
+    gpu: BenchGpu | None = Field(default=None, exclude_if=lambda gpu: gpu is None)
+    """None on a CPU."""
 
 
 MEASURED: dict[str, type[Record]] = {

@@ -4,7 +4,7 @@ import statistics
 
 from matplotlib.figure import Figure
 
-from lib.core.records import Bench, Comparison, GpuEstimate
+from lib.core.records import Bench, BenchPeer, Comparison, GpuEstimate
 from lib.report import bench_figures, bench_words, html
 from lib.report.numbers import DASH, number
 from lib.report.page import Page, drawing, view
@@ -41,12 +41,13 @@ def bench_equal(page: Page) -> str:
 @view
 def bench_as_they_come(page: Page) -> str:
     """The comparisons in which each side multiplies in the number format that it takes by itself."""
-    compared = _as_they_come(page)
+    compared, gpu = _as_they_come(page), page.measured.gpu
     if not compared:
-        return html.paragraph(page.say("bench_no_mixed"))
+        return html.paragraph(page.say("bench_no_mixed_gpu" if gpu else "bench_no_mixed"))
+    default = html.paragraph(page.say("bench_by_default_gpu" if gpu else "bench_by_default"))
     formats = {"here": compared[0].precision_here.value, "there": compared[0].precision_there.value}
     gain = bench_words.precision_gain(page.measured, page.language)
-    told = html.paragraph(gain) if gain else ""
+    told = default + (html.paragraph(gain) if gain else "")
     return told + page.table(_rows(page, compared), page.say("bench_table_mixed", **formats))
 
 
@@ -64,8 +65,29 @@ def bench_mixed_ratios(page: Page) -> tuple[Figure, str]:
 
 @view
 def bench_limits(page: Page) -> str:
-    """What limits generating."""
-    return "".join(html.paragraph(told) for told in bench_words.limits(page.measured, page.language))
+    """What limits generating; on a GPU training too."""
+    told = "".join(html.paragraph(told) for told in bench_words.limits(page.measured, page.language))
+    rows = [
+        {
+            page.say("bench_head_program"): _program(page, step.peer),
+            page.say("bench_head_format"): step.precision.value,
+            page.say("bench_head_milliseconds"): _milliseconds(step.milliseconds),
+            page.say("bench_head_share"): None if step.share is None else f"{step.share:.0f}",
+        }
+        for step in (bench_words.steps(page.measured) if page.measured.gpu else [])
+    ]
+    if not rows:
+        return told
+    method = html.paragraph(bench_words.steps_method(page.measured, page.language))
+    return told + method + page.table(rows, page.say("bench_table_steps"))
+
+
+def _program(page: Page, peer: BenchPeer | None) -> str:
+    return page.say("bench_here") if peer is None else bench_words.peer(peer, page.language)
+
+
+def _milliseconds(samples: list[float]) -> str:
+    return f"{statistics.median(samples):.1f} ({min(samples):.1f}{DASH}{max(samples):.1f})"
 
 
 @drawing
@@ -144,12 +166,28 @@ def _fits(page: Page, estimate: GpuEstimate) -> str:
 @view
 def bench_machine(page: Page) -> str:
     """The machine and the versions that everything was measured with."""
-    told = html.paragraph(page.say("bench_method"))
+    told = html.paragraph(page.say("bench_method_gpu" if page.measured.gpu else "bench_method")) + _left_out(page)
     rows = [
         {page.say("bench_head_fact"): name, page.say("bench_head_value"): value}
         for name, value in page.measured.machine.items()
     ]
     return told + html.folded(page.say("bench_fold_machine"), page.table(rows, page.say("bench_table_machine")))
+
+
+def _left_out(page: Page) -> str:
+    """The sides that were not measured, with their reasons; `""` if all were."""
+    if page.measured.gpu is None or not page.measured.gpu.left_out:
+        return ""
+    rows = [
+        {
+            page.say("bench_head_program"): _program(page, one.peer),
+            page.say("bench_head_work"): page.say(f"bench_work_{one.work.name.lower()}"),
+            page.say("bench_head_format"): one.precision.value,
+            page.say("bench_head_reason"): html.Code(one.reason),
+        }
+        for one in page.measured.gpu.left_out
+    ]
+    return html.paragraph(page.say("bench_left_out")) + page.table(rows, page.say("bench_table_left_out"))
 
 
 @view

@@ -1,6 +1,7 @@
 """Say how fast this project is beside other programs. No sentence is made elsewhere than in `sentences/`."""
 
 import statistics
+from typing import NamedTuple
 
 from lib.core.records import Bench, BenchPeer, BenchWork, Comparison, Precision, SpeedVerdict
 from lib.report.numbers import DASH
@@ -14,6 +15,11 @@ UNITS = {  # of the rates; by default predicted tokens
 COUNTED_IN = {"en": (1e6, 0), "zh": (1e8, 2)}  # by language: the unit that large numbers are told in, the decimals
 FINE = 0.3  # a range narrower than this is told with two decimals, a wider one with one
 HEADLINE = (BenchPeer.KERASHUB, BenchPeer.TRANSFORMERS, BenchPeer.TRANSFORMERS_PACKED)  # each program at its best
+ON_GPU = (Precision.TF32, Precision.BFLOAT16)  # in the order in which they are told
+BEST_ON_GPU = {  # transformers at its best: the first that was measured
+    BenchWork.GENERATE_ONE: (BenchPeer.TRANSFORMERS_STATIC, BenchPeer.TRANSFORMERS),
+    BenchWork.TRAIN_FULL: (BenchPeer.TRANSFORMERS_COMPILED, BenchPeer.TRANSFORMERS),
+}
 
 
 def pace(compared: Comparison) -> SpeedVerdict:
@@ -87,7 +93,12 @@ def programs(measured: Bench) -> list[Comparison]:
 
 
 def answer(measured: Bench, language: str = "en") -> str:
-    """How much faster or slower this project is: in equal precision, generating first, then as each program comes."""
+    """How much faster or slower this project is: in equal precision, generating first, then as each program comes.
+
+    On a GPU in equal precision only.
+    """
+    if measured.gpu:
+        return _answer_on_gpu(measured, language)
     named = [one for one in programs(measured) if one.peer in HEADLINE]
     equal = [one for one in named if one.equal_precision]
     mixed = [one for one in named if not one.equal_precision and one.work is BenchWork.TRAIN_POEMS]
@@ -105,6 +116,28 @@ def answer(measured: Bench, language: str = "en") -> str:
     return say("sentence_space", language).join(told)
 
 
+def _answer_on_gpu(measured: Bench, language: str) -> str:
+    told = []
+    for kind, transformers in BEST_ON_GPU.items():
+        for precision in ON_GPU:
+            equal = {
+                one.peer: one
+                for one in measured.comparisons
+                if one.work is kind and one.equal_precision and one.precision_here is precision
+            }
+            best = [name for name in transformers if name in equal][:1]
+            named = [equal[name] for name in (*best, BenchPeer.KERASHUB, BenchPeer.KERASHUB_JAX) if name in equal][:2]
+            if named:
+                values = {"precision": precision.value, "results": _listed(named, language)}
+                if kind is BenchWork.GENERATE_ONE:
+                    told.append(say("bench_gpu_generating", language, gpu=measured.gpu.name, **values))
+                else:
+                    told.append(say("bench_gpu_training", language, **values))
+    if told:
+        told.insert(1, say("bench_gpu_medians", language))
+    return say("sentence_space", language).join(told) or say("bench_gpu_nothing", language)
+
+
 def _listed(compared: list[Comparison], language: str) -> str:
     return say("bench_and", language).join(against(one, language) for one in compared)
 
@@ -114,9 +147,11 @@ def conditions(measured: Bench, language: str = "en") -> list[tuple[str, str]]:
     machine = measured.machine
     known = ("jax", "keras-hub", "tensorflow", "peers")
     versions = {name.replace("-", "_"): machine.get(name, DASH) for name in known}
+    card = {"gpu": measured.gpu.name, "driver": measured.gpu.driver} if measured.gpu else {}
     where = say(
-        "bench_measured_on",
+        "bench_measured_on_gpu" if card else "bench_measured_on",
         language,
+        **card,
         processor=machine.get("processor", DASH),
         date=machine.get("date", DASH),
         minutes=measured.measuring_minutes,
@@ -137,8 +172,8 @@ def _count(number: float, language: str) -> str:
 
 def limits(measured: Bench, language: str = "en") -> list[str]:
     """What limits generating: paragraphs on the memory's bandwidth, on texts together, and on the costs of a call."""
-    told = []
-    if bandwidth := _bandwidth(measured):
+    told = _limits_of_gpu(measured, language)
+    if not measured.gpu and (bandwidth := _bandwidth(measured)):
         gigabytes = [rate * measured.weight_bytes / 1e9 for rate in bandwidth.there]
         shares = [100 * ratio for ratio in bandwidth.ratios]
         told.append(
@@ -160,6 +195,8 @@ def limits(measured: Bench, language: str = "en") -> list[str]:
     one, eight = (_own_rate(measured, kind) for kind in (BenchWork.GENERATE_ONE, BenchWork.GENERATE_EIGHT))
     if one and eight:
         told.append(say("bench_eight", language, ratio=eight / one))
+    if measured.longest_call is None:
+        return told
     call = measured.longest_call
     shares = call.shares_percent
     bound = "memory" if shares["weights"] + shares["cache"] > 50 else "arithmetic"
@@ -174,6 +211,84 @@ def limits(measured: Bench, language: str = "en") -> list[str]:
         )
     )
     return told
+
+
+def _limits_of_gpu(measured: Bench, language: str) -> list[str]:
+    """What the GPU did in the same run, and how much of it a generated token and a training step use."""
+    told, gpu = [], measured.gpu
+    if gpu is None or not (gpu.copy_gb_per_s and gpu.tf32_tflop_per_s and gpu.bfloat16_tflop_per_s):
+        return [say("bench_gpu_no_limits", language)] if gpu else []
+    rates = {
+        name: statistics.median(getattr(gpu, name))
+        for name in ("copy_gb_per_s", "tf32_tflop_per_s", "bfloat16_tflop_per_s")
+    }
+    told.append(say("bench_gpu_limits", language, **rates))
+    for one in measured.comparisons:
+        if one.peer is BenchPeer.BANDWIDTH:
+            shares = [100 * ratio for ratio in one.ratios]
+            told.append(
+                say(
+                    "bench_gpu_reading",
+                    language,
+                    precision=one.precision_here.value,
+                    most=statistics.median(one.there),
+                    share=statistics.median(shares),
+                    low=min(shares),
+                    high=max(shares),
+                    n=len(shares),
+                )
+            )
+    return told
+
+
+class Step(NamedTuple):
+    """The training steps of a program on a GPU.
+
+    Attributes:
+        peer: The program; None is this project.
+        precision: The number format of its products.
+        milliseconds: Of a step, by round.
+        share: The percentage of the arithmetic measured in that format that a step reaches, in the median; None where
+            that was not measured.
+    """
+
+    peer: BenchPeer | None
+    precision: Precision
+    milliseconds: list[float]
+    share: float | None
+
+
+def steps(measured: Bench) -> list[Step]:
+    """The training steps of all programs on the GPU, the fastest first."""
+    rates = {}
+    for one in measured.comparisons:
+        if one.work is BenchWork.TRAIN_FULL:
+            rates[None, one.precision_here], rates[one.peer, one.precision_there] = one.here, one.there
+    found = [_step(measured, *program, samples) for program, samples in rates.items()]
+    return sorted(found, key=lambda step: statistics.median(step.milliseconds))
+
+
+def _step(measured: Bench, name: BenchPeer | None, precision: Precision, rates: list[float]) -> Step:
+    gpu = measured.gpu
+    arithmetic = {Precision.TF32: gpu.tf32_tflop_per_s, Precision.BFLOAT16: gpu.bfloat16_tflop_per_s}.get(precision)
+    share = None
+    if arithmetic:
+        reached = OPERATIONS * gpu.parameters * statistics.median(rates)  # a second
+        share = 100 * reached / (1e12 * statistics.median(arithmetic))
+    return Step(name, precision, [1000 * gpu.step_tokens / rate for rate in rates], share)
+
+
+def steps_method(measured: Bench, language: str = "en") -> str:
+    """How a step's share of the arithmetic is computed."""
+    gpu = measured.gpu
+    return say(
+        "bench_gpu_steps",
+        language,
+        texts=gpu.step_texts,
+        tokens=gpu.step_tokens,
+        count=_count(gpu.parameters, language),
+        operations=OPERATIONS * gpu.parameters * gpu.step_tokens / 1e12,
+    )
 
 
 def _bandwidth(measured: Bench) -> Comparison | None:
@@ -208,7 +323,7 @@ def precision_gain(measured: Bench, language: str = "en") -> str:
         for one in measured.comparisons
         if one.work is BenchWork.TRAIN_POEMS and one.peer is BenchPeer.TRANSFORMERS_PACKED and one.equal_precision
     }
-    if set(packed) != set(Precision):
+    if not {Precision.BFLOAT16, Precision.FLOAT32} <= set(packed):
         return ""
     rounded, exact = packed[Precision.BFLOAT16], packed[Precision.FLOAT32]
     gains = {
@@ -218,6 +333,7 @@ def precision_gain(measured: Bench, language: str = "en") -> str:
 
 
 SIDES = ("here", "there")
+OPERATIONS = 6  # of a training step, for each parameter and token: 2 forward and 4 backward
 
 
 def gpu_method(measured: Bench, language: str = "en") -> str:

@@ -114,14 +114,15 @@ def test_gpu_estimates_follow_from_the_data_sheets():
 
 
 def test_files_that_are_missing_or_damaged_are_told(tmp_path):
-    files.write(tmp_path, {"machine": {}, "rows": ROWS, "growth": grown()})
-    assert files.read(tmp_path)["rows"] == ROWS
-    (tmp_path / "growth.json").write_text("[1, ")
+    folder = tmp_path / "bench"
+    files.write(folder, {"machine": {}, "rows": ROWS, "growth": grown()})
+    assert files.read(folder)["rows"] == ROWS
+    (folder / "growth.json").write_text("[1, ")
     with pytest.raises(UserError, match=r"outputs/bench/growth\.json is cut off or damaged. Run `make bench`"):
-        files.read(tmp_path)
-    (tmp_path / "growth.json").unlink()
+        files.read(folder)
+    (folder / "growth.json").unlink()
     with pytest.raises(UserError, match=r"There is no outputs/bench/growth\.json"):
-        files.read(tmp_path)
+        files.read(folder)
 
 
 def test_the_page_is_made_from_what_was_measured(monkeypatch, tmp_path):

@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ElementTree
 
 import made_records
 import pytest
+from test_chinese_pages import data_of, english_in
 from test_views import SHOWN
 
 from lib.core import paths, records
@@ -153,6 +154,67 @@ def test_growth_draws_the_measurements_and_the_fitted_line():
     )
     assert list(dots.get_ydata()) == pytest.approx([64 / 2.1, 8 * 64 / 2.1]) == list(fitted.get_ydata())
     assert by_tokens.get_title(loc="left") == "seconds per call"
+
+
+# On a GPU.
+
+
+@pytest.mark.parametrize("language", wording.LANGUAGES)
+def test_every_view_of_the_page_of_a_gpu_is_made_from_its_records_alone(tmp_path, language):
+    page = page_of(made_records.bench_gpu(), language, tmp_path)
+    for view, options in SHOWN["bench"]:
+        given = {name: value.value for name, value in options.items()}
+        if given.get("name") == "bench_growth" or view == "bench_costs":
+            continue  # the notebook shows them only if growth was measured
+        made = views.VIEWS[view](page, **given)
+        seen = re.sub('src="data:[^"]*"', "", made)
+        assert not re.search(r"\bnan\b|\bNone\b|\{|\}", seen), view
+        assert bool(re.search("[\u4e00-\u9fff]", seen)) is (language == "zh"), view
+        if language == "zh":
+            assert {one for one in english_in(made) if one not in data_of(page.results)} == set(), view
+
+
+def test_the_answer_on_a_gpu_compares_equal_precision_with_each_program_at_its_best():
+    told = answers.answer(made_records.results("bench", made_records.bench_gpu()))
+    first, medians, rounded, trained = words.SENTENCE_END.split(told)
+    assert first.startswith("On the GPU, NVIDIA H200, with products in TF32 on both sides")
+    assert "2.2 times as fast as transformers, compiled with a static cache" in first and "KerasNLP code" in first
+    assert medians.startswith("These are medians")
+    assert "bfloat16" in rounded and "as fast as Hugging Face transformers" in rounded  # no static cache was measured
+    assert "In bfloat16 on both sides, this project trains more slowly than transformers, compiled" in trained
+    assert "float32" not in told
+    unequal = [one for one in made_records.bench_gpu().comparisons if not one.equal_precision]
+    told = answers.answer(made_records.results("bench", made_records.bench_gpu(comparisons=unequal)))
+    assert told.startswith("On this GPU, neither")
+
+
+def test_milliseconds_of_a_step_stand_beside_the_share_of_the_measured_arithmetic():
+    fastest, *_ = steps = bench_words.steps(made_records.bench_gpu())
+    assert (fastest.peer, fastest.precision) == (BenchPeer.TRANSFORMERS_COMPILED, "bfloat16")
+    ours = next(step for step in steps if step.peer is None and step.precision == "bfloat16")
+    assert sorted(ours.milliseconds)[1] == pytest.approx(10)
+    assert ours.share == pytest.approx(100 * 6 * 124_439_808 * 4096 / 0.01 / 800e12)
+    assert [step.share for step in steps if step.precision == "float32"] == [None]
+    told = html.unescape(views.VIEWS["bench_limits"](page_of(made_records.bench_gpu())))
+    assert "10.0" in told and "3.06 × 10¹² operations" in told and "800 TFLOP/s in bfloat16" in told
+    assert "allows 6,600 new tokens of one text a second" in told and "50 % of that (45 to 55 %" in told
+
+
+def test_what_was_not_measured_on_a_gpu_is_told_with_its_reason():
+    gpu = made_records.bench_gpu().gpu
+    told = html.unescape(views.VIEWS["bench_machine"](page_of(made_records.bench_gpu())))
+    assert "UserError: no GPU" in told and "it did not answer" in told and "this project" in told
+    whole = made_records.bench_gpu(gpu=gpu.model_copy(update={"left_out": []}))
+    assert "left out" not in views.VIEWS["bench_machine"](page_of(whole))
+    unknown = made_records.bench_gpu(gpu=gpu.model_copy(update={"copy_gb_per_s": [], "bfloat16_tflop_per_s": []}))
+    told = views.VIEWS["bench_limits"](page_of(unknown))
+    assert "was not measured in this run" in told and "In the same run" not in told
+
+
+def test_the_top_of_the_page_names_the_card_and_its_driver():
+    (_, where), *_ = bench_words.conditions(made_records.bench_gpu())
+    assert where == "NVIDIA H200 with driver 580, A processor, 16 cores; 1.7 minutes on 2026-01-01"
+    assert "without a GPU" in bench_words.conditions(made_records.bench())[0][1]
 
 
 def results():

@@ -34,7 +34,7 @@ def words(text):
 
 def data_of(results):
     """What a page quotes: parameters, training texts, beginnings, what programs say of the machine."""
-    quoted = [getattr(results.measured, name, "") for name in ("examples", "openings", "machine")]
+    quoted = [getattr(results.measured, name, "") for name in ("examples", "openings", "machine", "gpu")]
     return f"{list(results.parameters.values())} {quoted}"
 
 
