@@ -23,8 +23,8 @@ from lib.models import memory
 OURS = "this project"
 ROUNDS = 3
 WARM_UPS = 2
-READY_SECONDS = 90  # for starting, compiling and warming up, all sides at the same time
-QUIET_SECONDS = 30  # for warming up the sides that compile nothing
+READY_SECONDS = 300  # for starting, compiling and warming up, all sides at the same time; 90 were too few with 16 cores
+QUIET_SECONDS = 60  # for warming up the sides that compile nothing
 CALL_SECONDS = 30  # for a call that is timed
 SAMPLE_SECONDS = 0.25  # a task that takes less is repeated
 # The formats that are compared, with what Keras calls them: JAX and TensorFlow multiply float32 in TF32 on a GPU.
@@ -199,7 +199,10 @@ def in_turn(sides: Sides, found: list[Contestant], label: str) -> Rates:
         for one in found if number % 2 == 0 else reversed(found):
             if (rate := sides.run(one)) is not None:
                 rates[one.program, one.precision].append(rate)
-    return {name: samples for name, samples in rates.items() if len(samples) == ROUNDS}
+    whole = {name: samples for name, samples in rates.items() if len(samples) == ROUNDS}
+    for (program, precision), samples in whole.items():
+        progress.note(f"{label}: {program}, {precision}: {', '.join(f'{rate:,.0f}' for rate in samples)} a second")
+    return whole
 
 
 def rows_of(work: str, rates: Rates) -> list[dict]:

@@ -11,7 +11,7 @@ import pandas as pd
 from lib.core import backends, progress
 from lib.core.records import EndProbability, TextLengths, TrainingTexts
 from lib.evaluation import likelihood, statistics
-from lib.models import byte_level
+from lib.models import byte_level, jax_forward
 from lib.training import packing
 
 SENTENCE_END = re.compile(r"[.!?][\"'”’)]*(?=\s|$)")
@@ -28,7 +28,7 @@ class _EndProbability(keras.Model):
         self.end_token_id = causal_lm.preprocessor.tokenizer.end_token_id
 
     def call(self, inputs):
-        logits = keras.ops.cast(self.causal_lm(inputs), "float32")
+        logits = jax_forward.logits(self.causal_lm, inputs)
         end = logits[..., self.end_token_id]
         # Of logits in a matrix. XLA on a CPU takes 40 times as long for the probabilities of a stack of texts.
         rows = keras.ops.reshape(logits, (-1, logits.shape[-1]))

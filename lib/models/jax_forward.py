@@ -51,6 +51,34 @@ def with_fused(weights: dict, fused: dict) -> dict:
     return weights | fused | {"layers": layers}
 
 
+def logits(causal_lm, inputs: dict):
+    """Compute the logits of texts, as calling the model does, with the functions of this module if they can be used.
+
+    Args:
+        causal_lm: A `keras_nlp.models.CausalLM`.
+        inputs: `token_ids`, int `(batch, tokens)`, and `padding_mask`, of the same shape. The padding is at the end.
+
+    Returns:
+        float32 `(batch, tokens, vocabulary_size)`. Those of padding have no meaning.
+    """
+    architecture = architecture_of(causal_lm)
+    if architecture is None:
+        return keras.ops.cast(causal_lm(inputs), "float32")
+
+    @jax.jit  # traced once for all layers; the compiled program is the same
+    def run_layer(layer, x):
+        query, key, value = architecture.query_key_value(layer, x)
+        query, key = architecture.rotate(query, 0), heads_first(architecture.rotate(key, 0))
+        return architecture.after_attention(layer, x, attention(query, key, heads_first(value), 0))
+
+    weights = architecture.weights()
+    weights = with_fused(weights, architecture.fused(weights))
+    x = architecture.embed(weights, inputs["token_ids"], jnp.arange(inputs["token_ids"].shape[1]))
+    for layer in weights["layers"]:
+        x = run_layer(layer, x)
+    return architecture.logits(weights, x)
+
+
 class Transposed(NamedTuple):
     """A transposed matrix. XLA on a CPU reads it fastest in this layout if it multiplies a single row.
 

@@ -43,8 +43,10 @@ for kind, folder in zip(("gpt2", "llama"), sys.argv[1:], strict=True):
     hub.make_generate_function = type(hub).make_generate_function.__get__(hub)
     own = pretrained.load_causal_lm(folder, sequence_length=32)
     token_ids = np.arange(24).reshape(2, 12)
+    padded = {"token_ids": token_ids, "padding_mask": np.arange(12) < np.array([[12], [5]])}
+    logits = [np.asarray(made)[padded["padding_mask"]] for made in (own(padded), jax_forward.logits(own, padded))]
     np.save(folder + ".npy", np.asarray(own({"token_ids": token_ids, "padding_mask": np.ones_like(token_ids)})))
-    found = results[kind] = {"samplers": {}}
+    found = results[kind] = {"samplers": {}, "logits": float(np.abs(logits[0] - logits[1]).max())}
     # A stop token that greedy decoding does write, so that it does stop there.
     written = generated(hub, "greedy", PROMPTS, None)["calls"][0]["token_ids"]
     stop_token_ids = [written[0][24], written[1][20], written[2][-1]]

@@ -78,6 +78,11 @@ def test_the_kernels_for_a_gpu_write_the_same_tokens(on_jax, kind):
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_given_texts_get_the_logits_that_kerashub_computes(on_jax, kind):
+    assert on_jax[kind]["logits"] < LOGITS_TOLERANCE
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
 def test_the_backends_agree_on_the_logits(on_jax, presets, kind):
     causal_lm = pretrained.load_causal_lm(str(presets / kind), sequence_length=32)
     token_ids = np.arange(24).reshape(2, 12)
