@@ -17,7 +17,6 @@ from lib.core import paths, redaction
 from lib.core.errors import UserError
 
 BUILT = ("promise",)  # it has no wheel; it is pure Python, so a wheel that is built here fits everywhere
-BUILDERS = {"setuptools": "64"}  # what installs lib/ there, and the first version that can do so without a network
 GLIBC = (
     28  # of 2.28, unless BUNDLE_PLATFORM names another: that of RHEL 8 (2018), older than all of Ubuntu's since 20.04
 )
@@ -158,8 +157,7 @@ def choose(lock: list[Locked], target: Target, there: dict[str, str]) -> tuple[l
     for one in lock:
         if not any(target.needs(one.marker, python) for python in target.pythons()):
             continue
-        too_old = one.name in BUILDERS and _older(there.get(one.name, ""), BUILDERS[one.name])
-        if one.name in there and not too_old:
+        if one.name in there:
             left[one.name] = [one.version, there[one.name]]
         else:
             packed.append(one)
@@ -214,10 +212,6 @@ def fetch(packed: list[Locked], target: Target, folder: Path) -> None:
             raise UserError(f"{one.name} {one.version} has no wheel, and the one built here fits this machine alone.")
     lines = [one.line(f"--hash=sha256:{paths.sha256(found[one.key])}", marker=True) for one in packed]
     paths.write(folder / manifest.REQUIREMENTS, "".join(f"{line}\n" for line in lines))
-
-
-def _older(version: str, first: str) -> bool:
-    return bool(version) and Version(version) < Version(first)
 
 
 def _key(wheel: Path) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from lib.bundle import manifest, parts
 from lib.core import command_line, paths
 from lib.core.errors import UserError
 
-LEFT = "left_to_this_machine.pth"  # names the folders of its packages to the environment
+PATHS = "bundle.pth"  # in the environment: names the folders where Python finds lib/, and what is left to this machine
 
 
 def about(folder: Path) -> str:
@@ -86,25 +86,25 @@ def version_here(name: str) -> str:
 
 
 def install(folder: Path, listed: dict, environment: Path) -> None:
-    """Make the environment from the wheels, and let it see this Python's packages if some are left to them.
+    """Make the environment from the wheels, and let it see lib/, and this Python's packages if some are left to them.
 
-    `venv --system-site-packages` would not do: if this Python is that of an environment itself, its packages are not
-    those of the Python that it was made from.
+    A file of paths does that. To install lib/ by pip takes a newer setuptools than an environment begins with. And
+    `venv --system-site-packages` shows another Python's packages if this one is that of an environment itself.
     """
     python = environment / "bin" / "python"
     if not python.exists():
         _run([sys.executable, "-m", "venv", str(environment)], "the environment cannot be made")
     own = environment / "lib" / f"python{listed['python']}" / "site-packages"
-    (own / LEFT).unlink(missing_ok=True)  # pip must not take this machine's packages for those of the bundle
+    (own / PATHS).unlink(missing_ok=True)  # pip must not take this machine's packages for those of the bundle
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index", "--no-deps"]
     if listed["packages"]:
         wheels = ["--find-links", str(folder / manifest.WHEELS), "--require-hashes"]
         _run([*pip, *wheels, "-r", str(folder / manifest.REQUIREMENTS)], "pip could not install the bundle's packages")
+    lines = [f"{paths.ROOT}\n"]
     if listed["left"]:
         folders = [place for place in sys.path if Path(place).name in ("site-packages", "dist-packages")]
-        lines = [f"import site; site.addsitedir({place!r})\n" for place in folders]
-        paths.write(own / LEFT, "".join(lines))
-    _run([*pip, "--no-build-isolation", "--editable", str(paths.ROOT)], "pip could not install lib/")
+        lines += [f"import site; site.addsitedir({place!r})\n" for place in folders]
+    paths.write(own / PATHS, "".join(lines))
 
 
 def fill(cache: Path, folder: Path, listed: dict) -> None:
