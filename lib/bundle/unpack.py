@@ -19,6 +19,7 @@ from lib.core import command_line, paths
 from lib.core.errors import UserError
 
 PATHS = "bundle.pth"  # in the environment: names the folders where Python finds lib/, and what is left to this machine
+TEMPLATES = Path("share/jupyter/nbconvert")  # of nbconvert, which do not lie in its package
 
 
 def about(folder: Path) -> str:
@@ -95,7 +96,10 @@ def install(folder: Path, listed: dict, environment: Path) -> None:
     if not python.exists():
         _run([sys.executable, "-m", "venv", str(environment)], "the environment cannot be made")
     own = environment / "lib" / f"python{listed['python']}" / "site-packages"
+    templates = environment / TEMPLATES
     (own / PATHS).unlink(missing_ok=True)  # pip must not take this machine's packages for those of the bundle
+    if templates.is_symlink():  # or write there
+        templates.unlink()
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index", "--no-deps"]
     if listed["packages"]:
         wheels = ["--find-links", str(folder / manifest.WHEELS), "--require-hashes"]
@@ -105,6 +109,9 @@ def install(folder: Path, listed: dict, environment: Path) -> None:
         folders = [place for place in sys.path if Path(place).name in ("site-packages", "dist-packages")]
         lines += [f"import site; site.addsitedir({place!r})\n" for place in folders]
     paths.write(own / PATHS, "".join(lines))
+    if "nbconvert" in listed["left"] and (there := Path(sys.prefix) / TEMPLATES).is_dir() and not templates.exists():
+        templates.parent.mkdir(parents=True, exist_ok=True)
+        templates.symlink_to(there)
 
 
 def fill(cache: Path, folder: Path, listed: dict) -> None:
