@@ -17,6 +17,7 @@ from lib.models import pretrained
 
 # Of the cache: what is fetched. The rest is made from it on the target, in seconds, and names this machine's folders.
 FETCHED = ("packages", "kagglehub", "huggingface", "tensorflow_datasets", f"{tang_poems.NAME}-*")
+STANDS_IN = "{} cannot be fetched here, so {} is packed, which stands in for it"
 STORIES = 10  # to be read of Reddit's, which shows that all are there
 
 
@@ -47,24 +48,28 @@ def fetch(profile: str) -> list[str]:
     Raises:
         UserError: If something cannot be fetched and nothing may stand in for it.
     """
-    told = {}
-    for given in values(profile):
-        for name in ("preset", "poems_source", "declaration_source"):
-            if _elsewhere(given.get(name, "")):
-                told[f"{name} is {given[name]}, which is not packed: it has to be there on the target too"] = True
-        if "preset" in given and not given["preset"].startswith("outputs/"):
-            model = pretrained.find(given["preset"], given["stand_in"])
-            for one in model.stand_ins:
-                told[f"{one.requested} cannot be fetched here, so {one.used} is packed, which stands in for it"] = True
-        if "dataset" in given:
-            corpus = corpora.load_prose(given["dataset"], given["dataset_stand_in"], STORIES)
-            if corpus.is_stand_in:
-                told[f"{given['dataset']} cannot be fetched here, so {corpus.name} is packed, which stands in"] = True
-        if "poems_source" in given:
-            tang_poems.load_tang_poetry(given["poems_source"])
-        if "declaration_source" in given:
-            udhr.load_declaration(given["declaration_source"])
-    return list(told)
+    every, told = values(profile), []
+
+    def asked(*names: str) -> list[tuple]:
+        """The different values of parameters in the notebooks that have them."""
+        found = (tuple(given[name] for name in names) for given in every if names[0] in given)
+        return list(dict.fromkeys(found))
+
+    for name in ("preset", "poems_source", "declaration_source"):
+        for (value,) in filter(_lies_elsewhere, asked(name)):
+            told.append(f"{name} is {value}, which is not packed: it has to be there on the target too")
+    for preset, stand_in in asked("preset", "stand_in"):
+        if not preset.startswith("outputs/"):  # those are made by the notebooks
+            model = pretrained.find(preset, stand_in)
+            told += [STANDS_IN.format(one.requested, one.used) for one in model.stand_ins]
+    for dataset, stand_in in asked("dataset", "dataset_stand_in"):
+        corpus = corpora.load_prose(dataset, stand_in, STORIES)
+        told += [STANDS_IN.format(dataset, corpus.name)] if corpus.is_stand_in else []
+    for (source,) in asked("poems_source"):
+        tang_poems.load_tang_poetry(source)
+    for (source,) in asked("declaration_source"):
+        udhr.load_declaration(source)
+    return told
 
 
 def prune(cache: Path) -> None:
@@ -81,12 +86,13 @@ def prune(cache: Path) -> None:
             shutil.rmtree(folder)
 
 
-def _elsewhere(value: str) -> bool:
-    """Tell whether a parameter names a file or folder outside the repository and the reports."""
-    if "://" in value or not value:
+def _lies_elsewhere(values: tuple[str]) -> bool:
+    """Tell whether a parameter's value is a file or folder outside the repository and the reports."""
+    (value,) = values
+    if "://" in value or value.startswith("outputs/"):
         return False
     place = paths.resolve(value)
-    return place.exists() and not place.is_relative_to(paths.ROOT) and not value.startswith("outputs/")
+    return place.exists() and not place.is_relative_to(paths.ROOT)
 
 
 def main(arguments: list[str]) -> int:

@@ -67,7 +67,7 @@ def join(folder: Path, listed: dict) -> None:
     Raises:
         UserError: If a part is missing or damaged. The message names it.
     """
-    if not listed.get("parts") or not manifest.missing(folder, listed["files"]):
+    if "parts" not in listed or not manifest.missing(folder, listed["files"]):
         return
     manifest.check(folder, listed["parts"])
     pieces, ready = _pieces(folder / entry["name"] for entry in listed["parts"]), b""
