@@ -334,6 +334,19 @@ def test_hf_hub_offline_asks_nobody(hub, monkeypatch, keras_files):
         assert pretrained.find("gpt2_base_en").source == KERAS
 
 
+def test_report_offline_asks_nobody_and_what_is_there_is_used(hub, monkeypatch, keras_files):
+    with servers.serve(servers.hugging_face({"keras/gpt2_base_en": keras_files})) as hf:
+        monkeypatch.setenv("HF_ENDPOINT", hf.address)
+        monkeypatch.setenv(downloads.OFFLINE, "1")
+        found = pretrained.find("gpt2_base_en", "tiny_random")
+        assert hf.requests == []
+        assert all("REPORT_OFFLINE is set" in reason for reason in reasons(found).values())
+        monkeypatch.delenv(downloads.OFFLINE)
+        pretrained.find("gpt2_base_en")
+        monkeypatch.setenv(downloads.OFFLINE, "1")
+        assert pretrained.find("gpt2_base_en").source == KERAS
+
+
 def test_an_interrupted_download_is_gone_on_with(hub, monkeypatch, keras_files):
     files = {**keras_files, "large.bin": b"0" * 3_000_000}
     with servers.serve(servers.kaggle({"keras/gpt2/gpt2_base_en/3": files}), sends=2_500_000) as kaggle:
