@@ -43,7 +43,7 @@ class Target:
         if not PLATFORM.fullmatch(self.platform):
             raise UserError(
                 f"BUNDLE_PLATFORM is {self.platform!r}; allowed are linux_x86_64, linux_aarch64, and those with a "
-                "glibc, such as manylinux_2_17_x86_64."
+                "glibc, such as manylinux_2_34_x86_64."
             )
 
     @property

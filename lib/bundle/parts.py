@@ -5,6 +5,7 @@ folder of their own, beside a copy of the manifest that lists them too. This mod
 """
 
 import hashlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,11 +32,19 @@ def cut(bundle: Path, size: int) -> Path:
 
     Returns:
         The folder of the parts. It holds all that the target needs.
+
+    Raises:
+        UserError: If that folder holds other things.
     """
     listed, folder = manifest.read(bundle), folder_of(bundle)
+    if (folder / manifest.FILE).is_file():  # parts of an older bundle, and perhaps what they were joined to
+        shutil.rmtree(folder)
     folder.mkdir(exist_ok=True)
-    for old in (*folder.glob("bundle.part-*"), folder / manifest.FILE):
-        old.unlink(missing_ok=True)
+    if any(folder.iterdir()):
+        raise UserError(
+            f"{paths.on_terminal(folder)} is to hold the parts, but holds other things. Name another BUNDLE."
+        )
+    manifest.save(folder, listed)  # without parts it is not whole; so a next try knows the folder
     made, part, digest, left = [], None, None, 0
 
     def close() -> None:

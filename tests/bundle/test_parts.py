@@ -30,8 +30,19 @@ def test_parts_have_the_given_size_and_are_joined_to_the_same_files(bundle, size
 
 def test_parts_of_an_older_bundle_are_removed(bundle):
     parts.cut(bundle, 10)
+    parts.join(parts.folder_of(bundle), manifest.read(parts.folder_of(bundle)))
     cut = parts.cut(bundle, 400)
+    assert not (cut / manifest.CACHE).exists()
     assert len(list(cut.glob("bundle.part-*"))) == len(manifest.read(cut)["parts"]) < 5
+
+
+def test_a_folder_that_holds_other_things_is_left_alone(bundle):
+    folder = parts.folder_of(bundle)
+    folder.mkdir()
+    (folder / "letter").touch()
+    with pytest.raises(UserError, match=r"bundle.parts is to hold the parts, but holds other things"):
+        parts.cut(bundle, 400)
+    assert (folder / "letter").exists()
 
 
 @pytest.mark.parametrize(
