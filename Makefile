@@ -23,6 +23,7 @@ WRONG_PYTHON = error: $(PYTHON) is not Python 3.11, 3.12 or 3.13; name one that 
 
 # With BUNDLE all comes from that folder, which `make bundle` has written elsewhere, and nothing from a network. The
 # bundle names its lock, its profile and itself.
+BUNDLED :=
 ifneq ($(if $(filter bundle,$(MAKECMDGOALS)),,$(BUNDLE)),)
 BUNDLED := $(shell $(RIGHT_PYTHON) && $(PYTHON) -m lib.bundle.unpack "$(BUNDLE)" --about 2>&1 | tail -n 1)
 ifneq ($(words $(BUNDLED)),3)
