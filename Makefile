@@ -17,14 +17,32 @@ FIRST := $(firstword $(subst $(comma), ,x$(strip $(CUDA_VISIBLE_DEVICES))))
 HIDDEN := $(if $(filter-out undefined,$(origin CUDA_VISIBLE_DEVICES)),$(filter x x-% xNoDevFiles,$(FIRST)))
 DEVICE := $(if $(HIDDEN),cpu,$(if $(filter-out 0,$(REPORT_GPUS)),gpu,cpu))
 
-PROFILE ?= $(DEVICE)
-LOCK := $(if $(filter-out 0,$(REPORT_GPUS)),gpu,cpu)
+PYTHON ?= python3
+RIGHT_PYTHON = $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
+WRONG_PYTHON = error: $(PYTHON) is not Python 3.11, 3.12 or 3.13; name one that is: make PYTHON=python3.12
+
+# With BUNDLE all comes from that folder, which `make bundle` has written elsewhere, and nothing from a network. The
+# bundle names its lock, its profile and itself.
+BUNDLED :=
+ifneq ($(if $(filter bundle,$(MAKECMDGOALS)),,$(BUNDLE)),)
+BUNDLED := $(shell $(RIGHT_PYTHON) && $(PYTHON) -m lib.bundle.unpack "$(BUNDLE)" --about 2>&1 | tail -n 1)
+ifneq ($(words $(BUNDLED)),3)
+$(error $(or $(BUNDLED),$(WRONG_PYTHON)))
+endif
+export REPORT_OFFLINE := 1
+export HF_HUB_OFFLINE := 1
+unexport KAGGLEHUB_CACHE HF_HOME HF_HUB_CACHE TFDS_DATA_DIR
+endif
+
+PROFILE ?= $(or $(word 2,$(BUNDLED)),$(DEVICE))
+LOCK := $(or $(word 1,$(BUNDLED)),$(if $(filter-out 0,$(REPORT_GPUS)),gpu,cpu))
 NOTEBOOK ?= 00_summary
 LIMITED := $(if $(LIMIT),--limit $(LIMIT))
-PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 BENCH_VENV ?= .venv-bench
+BUNDLE_LOCK ?= $(if $(filter gpu,$(PROFILE)),gpu,cpu)
+BUNDLE_PLATFORM ?= linux_x86_64
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # glibc hands large blocks back to the system when they are freed, and every training step on a CPU then waits while
@@ -38,6 +56,7 @@ endif
 
 # A notebook's parameter, or a variable that is misspelt, would do nothing, in silence.
 KNOWN := PROFILE NOTEBOOK ARGS LIMIT A B PYTEST PYTHON VENV BENCH_VENV BIN PIP LOCK SHELL \
+	BUNDLE BUNDLE_PYTHON BUNDLE_PLATFORM BUNDLE_LOCK HAVE PART \
 	REPORT_OUTPUTS REPORT_CACHE REPORT_GPUS GPU_SECONDS CUDA_VISIBLE_DEVICES MALLOC_%
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 UNKNOWN := $(sort $(filter-out $(KNOWN),$(GIVEN)))
@@ -46,7 +65,7 @@ $(error error: make has no variable $(UNKNOWN:%='%'); a notebook's parameters go
 NOTEBOOK=$(NOTEBOOK) ARGS="$(UNKNOWN:%=%=...)", and what programs read from the environment goes before make)
 endif
 
-WITHOUT_REPORTS := help lab bench test browser lint readme lock data cache clean-cache
+WITHOUT_REPORTS := help lab bench test browser lint readme lock data bundle cache clean-cache
 
 # The notebooks and what each needs, from lib/notebooks.py, as name=need,need. It also marks in .make/ when the code of a
 # notebook last changed: prose is no reason to run it again.
@@ -96,7 +115,7 @@ RAN := outputs/* $(if $(ELSEWHERE),$(PROFILES:%=$(FOLDER)/%))
 .PRECIOUS: $(REPORTS)
 # One notebook at a time, whatever -j says: two would spoil each other's timings.
 .NOTPARALLEL:
-.PHONY: help all report reports render lab compare smoke bench test browser lint readme lock data cache clean-cache clean
+.PHONY: help all report reports render lab compare smoke bench test browser lint readme lock data bundle cache clean-cache clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -170,14 +189,23 @@ lint: $(VENV)/.installed-dev ## check the code's style, the arrows between its r
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/nbstripout --verify notebooks/*.ipynb
 
+ifdef BUNDLED
+UNPACKED := $(VENV)/.bundle-$(word 3,$(BUNDLED))
+$(UNPACKED): requirements/$(LOCK).txt pyproject.toml
+	@$(PYTHON) -m lib.bundle.unpack "$(BUNDLE)" --environment "$(VENV)"
+	@touch $@
+
+$(INSTALLED): $(UNPACKED)
+	@touch $@
+else
 $(INSTALLED): requirements/$(LOCK).txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
-		echo "error: $(PYTHON) is not Python 3.11, 3.12 or 3.13; name one that is: make PYTHON=python3.12" >&2; exit 2; }
+	@$(RIGHT_PYTHON) || { echo "$(WRONG_PYTHON)" >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the locked packages into $(VENV) (several minutes the first time)"
 	@$(PIP) --require-hashes -r $< && $(PIP) --no-deps --no-build-isolation --editable . || { \
 		echo "error: pip could not install requirements/$(LOCK).txt; check the network and how pip is set up" >&2; exit 2; }
 	@touch $@
+endif
 
 $(VENV)/.installed-dev: requirements/dev.txt $(INSTALLED)
 	@$(PIP) --require-hashes -r $<
@@ -200,6 +228,11 @@ lock: $(VENV)/.installed-dev ## resolve requirements/*.in anew and write the loc
 
 data: $(INSTALLED) ## fetch Reddit's stories from their mirror, check and prepare them
 	@$(BIN)/python -m lib.data.reddit_tifu
+
+bundle: $(INSTALLED) ## pack what `make all` needs on a machine without a network: make bundle PROFILE=gpu BUNDLE_PYTHON=3.12
+	@$(BIN)/python -m lib.bundle "$(or $(BUNDLE),bundle)" --profile $(PROFILE) --lock $(BUNDLE_LOCK) \
+		--platform $(BUNDLE_PLATFORM) $(if $(BUNDLE_PYTHON),--python $(BUNDLE_PYTHON)) \
+		$(if $(HAVE),--have "$(HAVE)") $(if $(PART),--part $(PART))
 
 cache: ## list what lies in the cache, with its size
 	@$(PYTHON) -m lib.data.cache

@@ -15,7 +15,14 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 # The longest files come first, so that no process is left alone with one; `make test` keeps a file in one process.
 LONGEST = ["test_gpu_profile.py", "test_notebooks.py", "test_browser.py", "test_bench.py", "test_packing.py"]
-LONGEST += ["test_decoding.py", "test_new_notebook.py", "test_fitting.py", "test_learning_curve.py", "test_samplers.py"]
+LONGEST += [
+    "test_decoding.py",
+    "test_new_notebook.py",
+    "test_fitting.py",
+    "test_learning_curve.py",
+    "test_samplers.py",
+    "test_closed_network.py",
+]
 
 
 def pytest_collection_modifyitems(items):

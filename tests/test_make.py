@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 import pytest
 
 from lib import notebooks
+from lib.bundle import manifest
 from lib.core import backends, paths
 from lib.models import memory
 
@@ -48,7 +50,7 @@ def checkout(tmp_path):
 
 def make(checkout, *arguments, status=0, profile=("PROFILE=smoke",), **variables):
     """Runs make; returns the notebooks that it ran, and what it printed: the errors where it was to fail."""
-    others = ("MAKE", "MFLAGS", "MALLOC", "PROFILE", "CUDA_VISIBLE_DEVICES", "REPORT_OUTPUTS", "REPORT_GPUS")
+    others = ("MAKE", "MFLAGS", "MALLOC", "PROFILE", "CUDA_VISIBLE_DEVICES", "REPORT_OUTPUTS", "REPORT_GPUS", "BUNDLE")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     done = subprocess.run(
         ["make", *profile, *arguments],
@@ -73,7 +75,7 @@ def touch(checkout, name):
 def test_help_is_the_default_and_lists_the_targets_a_line_each(checkout):
     ran, output = make(checkout)
     assert ran == []
-    for target in ("all", "report", "lab", "smoke", "test", "lint", "clean"):
+    for target in ("all", "report", "lab", "smoke", "test", "lint", "bundle", "clean"):
         assert any(line.strip().startswith(f"make {target} ") for line in output.splitlines())
 
 
@@ -359,6 +361,82 @@ def test_the_cache_is_where_report_cache_says(checkout, home, named):
     assert output.splitlines()[0] == f"The cache is {named}."
     assert ((home if named.startswith("~") else checkout) / "downloads").is_dir()
     assert not (checkout / "~").exists()
+
+
+@pytest.fixture
+def bundle(checkout):
+    """A bundle of the smoke profile that packs nothing, and the arguments that name it and its Python."""
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    (checkout / ".venv" / "lib" / f"python{python}" / "site-packages").mkdir(parents=True)
+    folder = checkout / "my bundle"
+    for name in (manifest.WHEELS, manifest.CACHE):
+        (folder / name).mkdir(parents=True)
+    (folder / manifest.REQUIREMENTS).touch()
+    lock = paths.sha256(checkout / "requirements" / "gpu.txt")
+    about = {"profile": "smoke", "lock": "gpu", "lock_sha256": lock, "commit": "", "packages": {}, "left": {}}
+    manifest.write(folder, about | {"python": python, "machine": platform.machine()})
+    return folder, ["BUNDLE=my bundle", f"PYTHON={sys.executable}", "REPORT_GPUS=0"]
+
+
+def test_a_bundle_is_unpacked_once_and_names_profile_and_lock_and_no_network_is_asked(checkout, bundle):
+    (checkout / ".venv" / "bin" / "python").write_text(PYTHON.replace("env | grep ^MALLOC_", "env"))
+    variables = {"HF_HOME": "/somewhere", "REPORT_CACHE": str(checkout / "cache")}
+    ran, output = make(checkout, "all", *bundle[1], profile=(), **variables)
+    assert ran == ALL
+    assert output.splitlines()[0] == "Checking the bundle"
+    told = dict(line.partition("=")[::2] for line in (checkout / "malloc").read_text().splitlines())
+    assert (told["REPORT_OFFLINE"], told["HF_HUB_OFFLINE"]) == ("1", "1")
+    assert "HF_HOME" not in told
+    assert os.path.getmtime(checkout / ".venv" / ".installed-gpu") > time.time() - 100
+    ran, output = make(checkout, "all", *bundle[1], profile=(), **variables)
+    assert ran == [] and "Nothing to do" in output and "Checking" not in output
+    listed = manifest.read(bundle[0])
+    manifest.save(bundle[0], listed | {"commit": "1"})
+    assert "Checking the bundle" in make(checkout, "all", *bundle[1], profile=(), **variables)[1]
+
+
+def test_a_bundle_that_is_not_whole_stops_make_before_anything_runs(checkout, bundle):
+    (bundle[0] / manifest.REQUIREMENTS).unlink()
+    ran, told = make(checkout, "all", *bundle[1], status=2)
+    assert ran == []
+    assert told.splitlines()[0] == (
+        "error: my bundle/requirements.txt is missing. Copy it here again, or make the bundle anew (`make bundle`)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["BUNDLE=nowhere"], "error: BUNDLE is nowhere, but manifest.json cannot be read there: No such file"),
+        (["BUNDLE=nowhere", "PYTHON=false"], "error: false is not Python 3.11, 3.12 or 3.13; name one that is"),
+    ],
+)
+def test_a_bundle_that_cannot_be_read_is_told_in_a_line(checkout, given, expected):
+    ran, told = make(checkout, "all", f"PYTHON={sys.executable}", *given, status=2)
+    assert ran == []
+    assert len(told.splitlines()) == 1
+    assert expected in told
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([], "bundle|--profile|cpu|--lock|cpu|--platform|linux_x86_64"),
+        (
+            ["PROFILE=gpu", "BUNDLE=/data/a b", "BUNDLE_PYTHON=3.12", "HAVE=my list.txt", "PART=60"],
+            "/data/a b|--profile|gpu|--lock|gpu|--platform|linux_x86_64|--python|3.12|--have|my list.txt|--part|60",
+        ),
+        (
+            ["PROFILE=gpu", "BUNDLE_LOCK=cpu", "BUNDLE_PLATFORM=linux_aarch64"],
+            "bundle|--profile|gpu|--lock|cpu|--platform|linux_aarch64",
+        ),
+    ],
+)
+def test_make_bundle_hands_on_what_it_is_given(checkout, given, expected):
+    python = checkout / ".venv" / "bin" / "python"
+    python.write_text('#!/bin/sh\nIFS="|"; [ "$1 $2" = "-m lib.bundle" ] && shift 2 && echo "$*" > given\n')
+    make(checkout, "bundle", *given, profile=(), REPORT_GPUS="0")
+    assert (checkout / "given").read_text() == f"{expected}\n"
 
 
 FAULTS = """

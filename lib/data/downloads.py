@@ -21,15 +21,24 @@ from lib.data import cache, checksums
 
 TIMEOUT_SECONDS = 900  # for one whole download
 PROBE_SECONDS = 5
+OFFLINE = "REPORT_OFFLINE"  # make sets it with BUNDLE
 # git gives up after half a minute below one kilobyte a second, and never asks for a password.
 GIT_LIMITS = {"GIT_TERMINAL_PROMPT": "0", "GIT_HTTP_LOW_SPEED_LIMIT": "1000", "GIT_HTTP_LOW_SPEED_TIME": "30"}
+
+
+def offline(variable: str = OFFLINE) -> bool:
+    """Tell whether an environment variable, `REPORT_OFFLINE` by default, forbids to ask any network."""
+    return os.environ.get(variable, "").upper() in ("1", "ON", "YES", "TRUE")
 
 
 def reachable(address: str) -> bool:
     """Tell whether a web server answers within `PROBE_SECONDS`, whatever the answer is.
 
     The request uses the proxies named in the environment. In a closed network, this probe saves minutes of retries.
+    None answers if `REPORT_OFFLINE` is set: nothing is asked then.
     """
+    if offline():
+        return False
     try:
         requests.head(address, timeout=PROBE_SECONDS)
     except requests.RequestException:
@@ -152,6 +161,8 @@ def _fetch(name: str, pattern: str, command: list[str], digest: str) -> Path:
 def _run(command: list[str], cwd: Path, what: str) -> None:
     tool = "pip" if command[0] == sys.executable else command[0]
     environment = os.environ | GIT_LIMITS
+    if offline():
+        raise UserError(f"{what} is not in the cache, and {OFFLINE} is set, so {tool} does not fetch it.")
     try:
         done = subprocess.run(
             command, cwd=cwd, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, env=environment

@@ -135,7 +135,7 @@ def problem_with(folder: Path) -> str:
 
 def offline() -> bool:
     """Tell whether the user has set `HF_HUB_OFFLINE`, which forbids any request to Hugging Face."""
-    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+    return downloads.offline("HF_HUB_OFFLINE")
 
 
 def endpoint(scheme: str) -> str:
@@ -248,6 +248,8 @@ def _task_problem(folder: Path, config: dict) -> str:
 
 def _run(scheme: str, arguments: list[str], growing: Path, what: str, expected_bytes: int = 0) -> str:
     """Run `main` in a process of its own, unless the hub cannot be reached. Return its output."""
+    if downloads.offline():
+        raise Unavailable(f"it is not in the cache, and {downloads.OFFLINE} is set")
     if scheme == "hf" and offline():
         raise Unavailable("it is not in the cache, and HF_HUB_OFFLINE is set")
     if not downloads.reachable(endpoint(scheme)):

@@ -95,6 +95,18 @@ def test_an_npm_registry_that_refuses_is_told(cache, monkeypatch):
         downloads.npm_tarball("chinese-poetry", "2.0.1", DIGEST)
 
 
+def test_report_offline_keeps_everyone_from_being_asked(cache, monkeypatch):
+    kept = downloads._fetch("a.whl", "*.whl", writes("hello"), DIGEST)
+    with servers.serve(lambda request: (200, {}, b"")) as server:
+        monkeypatch.setenv(downloads.OFFLINE, "1")
+        assert not downloads.reachable(server.address)
+        assert server.requests == []
+    assert downloads._fetch("a.whl", "*.whl", ["false"], DIGEST) == kept
+    with pytest.raises(UserError, match=r"b.whl is not in the cache, and REPORT_OFFLINE is set, so touch does not"):
+        downloads._fetch("b.whl", "*.whl", ["touch", str(cache / "asked")], DIGEST)
+    assert not (cache / "asked").exists()
+
+
 def test_reachable_asks_a_server_and_gives_up_on_none(monkeypatch):
     monkeypatch.setattr(downloads, "PROBE_SECONDS", 1)
     with servers.serve(lambda request: (403, {}, b"")) as server:

@@ -11,6 +11,7 @@ import pytest
 import servers
 from huggingface_hub import constants
 
+from lib.bundle import models_and_texts
 from lib.core import paths, watchdog
 from lib.core.errors import UserError
 from lib.data import downloads, hubs
@@ -332,6 +333,38 @@ def test_hf_hub_offline_asks_nobody(hub, monkeypatch, keras_files):
         pretrained.find("gpt2_base_en")
         monkeypatch.setenv("HF_HUB_OFFLINE", "1")
         assert pretrained.find("gpt2_base_en").source == KERAS
+
+
+def test_report_offline_asks_nobody_and_what_is_there_is_used(hub, monkeypatch, keras_files):
+    with servers.serve(servers.hugging_face({"keras/gpt2_base_en": keras_files})) as hf:
+        monkeypatch.setenv("HF_ENDPOINT", hf.address)
+        monkeypatch.setenv(downloads.OFFLINE, "1")
+        found = pretrained.find("gpt2_base_en", "tiny_random")
+        assert hf.requests == []
+        assert all("REPORT_OFFLINE is set" in reason for reason in reasons(found).values())
+        monkeypatch.delenv(downloads.OFFLINE)
+        pretrained.find("gpt2_base_en")
+        monkeypatch.setenv(downloads.OFFLINE, "1")
+        assert pretrained.find("gpt2_base_en").source == KERAS
+
+
+@pytest.mark.parametrize("source", [KAGGLE, KERAS])
+def test_a_preset_in_a_bundle_s_cache_is_found_on_another_machine(hub, monkeypatch, keras_files, tmp_path, source):
+    kaggle, hf = servers.kaggle({"keras/gpt2/gpt2_base_en/3": keras_files}), servers.hugging_face({})
+    if source == KERAS:
+        kaggle, hf = servers.kaggle({}, status=404), servers.hugging_face({"keras/gpt2_base_en": keras_files})
+    with servers.serve(kaggle) as first, servers.serve(hf) as second:
+        use_kaggle(monkeypatch, first.address)
+        monkeypatch.setenv("HF_ENDPOINT", second.address)
+        assert pretrained.find("gpt2_base_en").source == source
+    models_and_texts.prune(hub)
+    shutil.copytree(hub, tmp_path / "there")
+    shutil.rmtree(hub)
+    monkeypatch.setenv("REPORT_CACHE", str(tmp_path / "there"))
+    monkeypatch.setenv(downloads.OFFLINE, "1")
+    found = pretrained.find("gpt2_base_en")
+    assert found.source == source
+    assert pretrained.load(found, 8).backbone.count_params() == PARAMETERS
 
 
 def test_an_interrupted_download_is_gone_on_with(hub, monkeypatch, keras_files):
