@@ -92,6 +92,11 @@ for kind, folder in zip(("gpt2", "llama"), sys.argv[1:], strict=True):
         found[dtype] = decoding.uses_own_step(decoding.speed_up(with_16_bits))
     # As on a GPU, in Pallas' interpreter.
     found["on a GPU"] = {}
+    architecture = jax_forward.architecture_of(own)
+    made = architecture.fused(architecture.weights(), jax_forward.Layout(True, False, "bfloat16"))
+    matrix, vocabulary = made["layers"][0]["query_key_value"], made["vocabulary"]
+    matrix = matrix[0] if kind == "gpt2" else matrix
+    found["rounded"] = [str(part.dtype) for part in (matrix.outputs, vocabulary, architecture.weights()["tokens"])]
     for dtype in (None, "bfloat16"):
         architecture = jax_forward.architecture_of(own)
         architecture.kernels = True
