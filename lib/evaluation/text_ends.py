@@ -15,7 +15,6 @@ from lib.models import byte_level, jax_forward
 from lib.training import packing
 
 SENTENCE_END = re.compile(r"[.!?][\"'”’)]*(?=\s|$)")
-ROWS = 4  # texts at a time, see `likelihood.ROWS`
 MOST = 32  # texts in which the end token is measured
 
 
@@ -68,14 +67,15 @@ class EndToken:
         by_text: dict[str, list[float]] = {"sentence": [], "sentence_top_k": [], "text": [], "elsewhere": []}
         quarters: list[list[float]] = [[], [], [], []]
         length = max(2, min(max_length, max(map(len, rows))))
-        for start in range(0, len(rows), ROWS):
-            batch = rows[start : start + ROWS]
-            token_ids, padding_mask = (np.zeros((ROWS, length), "int32") for _ in range(2))
+        at_a_time = likelihood.rows_at_a_time()
+        for start in range(0, len(rows), at_a_time):
+            batch = rows[start : start + at_a_time]
+            token_ids, padding_mask = (np.zeros((at_a_time, length), "int32") for _ in range(2))
             for place, row in enumerate(batch):
                 token_ids[place, : len(row)] = row[:length]
                 padding_mask[place, : len(row)] = 1
             computed = np.asarray(model.predict_on_batch({"token_ids": token_ids, "padding_mask": padding_mask}), float)
-            for row, ends, told in zip(batch, places[start : start + ROWS], computed, strict=False):
+            for row, ends, told in zip(batch, places[start : start + at_a_time], computed, strict=False):
                 told, last = told[: len(row)], len(row) - 1
                 within = [place for place in ends if place < min(last, len(told))]
                 others = [place for place in range(len(told)) if place not in ends and place != last]
