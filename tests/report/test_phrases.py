@@ -595,11 +595,16 @@ def test_a_notebook_of_a_reader_s_own_answers_in_its_own_words():
     assert answers.answer(made_records.results("own")) == ""
 
 
-def test_a_training_that_was_interrupted_says_so_below_its_times(tmp_path):
+def test_a_training_says_below_its_times_what_a_reader_must_know_of_them(tmp_path):
     measured = made_records.tang()
     measured.training = made_records.training((20.0, 0.4, 0.5, 19.0, 0.6, 18.0, 0.5), continued_after=[3, 5])
     results = made_records.results("04_tang_poetry", measured)
     for language, told in (("en", "interrupted after step 3 and 5."), ("zh", "第 3和5 步后中断")):
         assert told in views.Page(results, tmp_path, language).show("steps")
+    measured.training = made_records.training(timed_together=10)
+    results = made_records.results("04_tang_poetry", measured)
+    for language, told in (("en", "the results of 10 steps were read at a time"), ("zh", "每 10 步读取一次")):
+        assert told in views.Page(results, tmp_path, language).show("steps")
     measured.training = made_records.training()
-    assert "interrupted" not in views.Page(made_records.results("04_tang_poetry", measured), tmp_path).show("steps")
+    shown = views.Page(made_records.results("04_tang_poetry", measured), tmp_path).show("steps")
+    assert "interrupted" not in shown and "read at a time" not in shown
