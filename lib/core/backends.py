@@ -35,6 +35,7 @@ class Settings:
             and JAX do where a GPU can.
         bf16_training: Whether training multiplies them in bfloat16, with 7 bits (`jax_forward.bf16_product`).
         deterministic: Whether only operations are used that give the same bits every time.
+        capability: The compute capability of the GPU; 0 on a CPU.
     """
 
     backend: str
@@ -45,6 +46,7 @@ class Settings:
     products: str = "float32"
     bf16_training: bool = False
     deterministic: bool = False
+    capability: float = 0.0
 
     def __str__(self) -> str:
         products = [f"in {self.products}"] if self.products != "float32" else []
@@ -126,7 +128,7 @@ def select(backend: str = "auto", precision: str = "auto", deterministic: bool =
     products = "TF32" if precision == "float32" and capability >= 8.0 else "float32"
     keras.config.set_dtype_policy(precision)
     xla = backend == "jax" or (on_gpu and not deterministic)
-    selected = Settings(backend, precision, xla, on_gpu, on_gpu, products, bf16_training, deterministic)
+    selected = Settings(backend, precision, xla, on_gpu, on_gpu, products, bf16_training, deterministic, capability)
     return selected
 
 

@@ -80,10 +80,10 @@ def _make_generate_function(causal_lm):
 
 
 def _of_model(causal_lm) -> "_Generator":
-    architecture = jax_forward.architecture_of(causal_lm)
-    if jax.default_backend() != "gpu":
+    architecture, settings = jax_forward.architecture_of(causal_lm), backends.selected
+    if settings is None or not settings.on_gpu:
         return _Generator(architecture)
-    known = backends.compute_capability() >= gpu_kernels.LEAST_CAPABILITY
+    known = settings.capability >= gpu_kernels.LEAST_CAPABILITY
     architecture.kernels = known and gpu_kernels.fits(architecture.head_dim, *architecture.widths)
     dtype = "bfloat16" if causal_lm.dtype_policy.compute_dtype == "bfloat16" else None
     return _Generator(architecture, on_gpu=True, dtype=dtype)

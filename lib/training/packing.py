@@ -169,7 +169,7 @@ class Packed(keras.Model):
 
 def _kernels_fit(architecture, length: int) -> bool:
     """Tell whether a GPU can train a model with the kernels of `packed_attention`."""
-    if jax.default_backend() != "gpu" or backends.compute_capability() < gpu_kernels.LEAST_CAPABILITY:
+    if backends.selected is None or backends.selected.capability < gpu_kernels.LEAST_CAPABILITY:
         return False
     return packed_attention.fits(length, architecture.head_dim)
 
