@@ -41,7 +41,7 @@ LIMITED := $(if $(LIMIT),--limit $(LIMIT))
 VENV ?= .venv
 BIN := $(VENV)/bin
 BENCH_VENV ?= .venv-bench
-BUNDLE_LOCK ?= $(if $(filter gpu,$(PROFILE)),gpu,cpu)
+BUNDLE_LOCK ?= $(if $(filter gpu%,$(PROFILE)),gpu,cpu)
 BUNDLE_PLATFORM ?= linux_x86_64
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 

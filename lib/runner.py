@@ -246,11 +246,11 @@ def _minutes_last_time(outputs: Path, *names: str) -> float | None:
 
 
 def _say_if_slow(profile: str, values: dict) -> None:
-    """Warn that the experiments of the profile `gpu` take days on a CPU."""
-    if profile == "gpu" and "backend" in values and not backends.has_gpu():
+    """Warn that the experiments of the profiles for a GPU take days on a CPU."""
+    if profile.startswith("gpu") and "backend" in values and not backends.has_gpu():
         print(
-            "The experiments of the profile gpu are sized for an NVIDIA GPU, and none was found. On a CPU they take "
-            "days; those of the profile cpu are smaller (--profile cpu, with make PROFILE=cpu).",
+            f"The experiments of the profile {profile} are sized for an NVIDIA GPU, and none was found. On a CPU they "
+            "take days; those of the profile cpu are smaller (--profile cpu, with make PROFILE=cpu).",
             flush=True,
         )
 

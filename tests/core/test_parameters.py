@@ -138,7 +138,7 @@ def test_every_notebook_declares_limits_and_help_for_all_its_parameters():
                 parameter.check(parameter.default, "default")
 
 
-@pytest.mark.parametrize("profile", ["gpu", "cpu", "smoke", "bench"])
+@pytest.mark.parametrize("profile", ["gpu", "gpu-stand-ins", "cpu", "smoke", "bench"])
 def test_the_experiments_in_the_repository_are_valid(profile):
     notebooks = sorted(
         path.stem for path in paths.NOTEBOOKS.glob("*.ipynb") if (path.stem == "bench") == (profile == "bench")
