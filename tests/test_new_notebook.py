@@ -67,7 +67,7 @@ def project(tmp_path_factory):
             cell.metadata["tags"] = tags
     nbformat.write(notebook, folder / "notebooks" / f"{NAME}.ipynb")
     (folder / "notebooks" / "zh" / f"{NAME}.md").write_text(CHINESE, encoding="utf-8")
-    for profile in ("cpu", "gpu", "smoke"):
+    for profile in ("cpu", "gpu", "gpu-stand-ins", "smoke"):
         (folder / "experiments" / profile / f"{NAME}.yaml").write_text("sentence: The night was dark and long\n")
     insert(folder / "lib" / "notebooks.py", '    Notebook("05_from_scratch"', LINE, after_line=True)
     insert(folder / "lib" / "report" / "answers.py", '    "05_from_scratch": _answer_scratch', ANSWER, after_line=True)

@@ -20,6 +20,7 @@ KerasHub's, which rounds sums too.
 The sampling loop is KerasHub's (`Sampler.__call__`), with its random state, so a seed draws the same tokens.
 """
 
+import copy
 import functools
 import math
 import weakref
@@ -94,7 +95,8 @@ class _Generator:
 
     One program serves all samplers of a kind, whatever their seed, temperature, p or penalty, with and without
     suppressed tokens; all shorter texts than those that it was compiled for, in a batch of the same size; and all
-    prompts whose lengths round up to the same multiple of `BUCKET`.
+    prompts whose lengths round up to the same multiple of `BUCKET`. A shorter text then has the caches of the longer
+    one, which costs less than compiling.
 
     Args:
         architecture: The model's architecture, see `jax_forward.architecture_of`.
@@ -127,9 +129,8 @@ class _Generator:
         prefill = BUCKET * math.ceil(int(padding_mask.sum(axis=1).min()) / BUCKET)
         compiled = self._lengths.setdefault((kind, batch, prefill, stops), set())
         length = min((known for known in compiled if known >= max_length), default=max(max_length, prefill))
-        compiled.add(length)
         if kind not in self._programs:
-            self._programs[kind] = self._program(sampler)
+            self._programs[kind] = self._program(copy.copy(sampler))  # the copy keeps its options
         more = ((0, 0), (0, length - max_length))
         layout = jax_forward.Layout(
             transposed=self.on_gpu or batch == 1, ones=not self.on_gpu and batch == 1, dtype=self.dtype
@@ -149,10 +150,12 @@ class _Generator:
             stop_token_ids=stops,
             prefill=prefill,
         )
+        filled = np.asarray(filled)
+        compiled.add(length)  # now that it did fit into the memory
         for variable, value in zip(sampler.variables, state, strict=True):
             variable.assign(value)
         return {
-            "token_ids": np.asarray(filled)[:, :max_length],
+            "token_ids": filled[:, :max_length],
             "padding_mask": np.asarray(padding_mask)[:, :max_length],
         }
 

@@ -14,8 +14,8 @@ from lib.models.samplers import AdjustingSampler, SuppressTokens, describe
 def use_sampler(causal_lm, sampler) -> None:
     """Set a model's sampler without `compile`, which would also replace the optimizer by a new Adam.
 
-    The next call of `generate` compiles anew. An `AdjustingSampler` learns whether the model puts a start token before
-    each text.
+    The next call of `generate` compiles unless the own step has a program for such samplers. An `AdjustingSampler`
+    learns whether the model puts a start token before each text.
     """
     inner = sampler.sampler if isinstance(sampler, SuppressTokens) else sampler
     if isinstance(inner, AdjustingSampler) and causal_lm.preprocessor is not None:

@@ -386,9 +386,10 @@ class GPT2:
         Returns:
             `(..., vocabulary_size)`. If `rounded`, a multiple of `WHOLE_COLUMNS`, with tokens that no text contains.
         """
-        return self._logits(x, _vocabulary(weights), self._norm(weights["norm"]))
+        return self.in_whole_columns(x, _vocabulary(weights), self._norm(weights["norm"]))
 
-    def _logits(self, x, matrix, norm):
+    def in_whole_columns(self, x, matrix, norm):
+        """Compute logits with a matrix of the vocabulary; if `rounded`, for whole columns of it, see `logits`."""
         size = self.backbone.vocabulary_size
         if not self.rounded or size % WHOLE_COLUMNS == 0:
             return self.dense(x, matrix, norm=norm)
@@ -417,7 +418,7 @@ class Llama:
     """
 
     rounded = kernels = False
-    dense, _logits = GPT2.dense, GPT2._logits
+    dense, in_whole_columns = GPT2.dense, GPT2.in_whole_columns
 
     def __init__(self, backbone, bf16: bool = False):
         self.backbone, self.bf16 = backbone, bf16
@@ -489,7 +490,7 @@ class Llama:
 
     def logits(self, weights, x):
         matrix = weights["reverse"] if "reverse" in weights else _vocabulary(weights)
-        return self._logits(x, matrix, self._norm(weights["norm"]))
+        return self.in_whole_columns(x, matrix, self._norm(weights["norm"]))
 
     def _norm(self, scale) -> Norm:
         return Norm(scale, None, self.epsilon)

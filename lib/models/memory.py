@@ -144,8 +144,8 @@ def release() -> None:
 def needed(shape: Shape, need: Need, where: str, accumulating: bool = False) -> int:
     """Estimate the memory that a process needs, in bytes: `estimate`, freed memory that is kept, and the runtime.
 
-    `decoding` copies matrices to another layout: all 12 L h² weights of the layers for a single text, and those of the
-    attention, a third of them, for several texts.
+    `decoding` copies matrices to another layout: all 12 L h² weights of the layers for a single text or on a GPU, and
+    those of the attention, a third of them, for several texts on a CPU.
 
     Args:
         shape: The model's shape.
@@ -155,8 +155,10 @@ def needed(shape: Shape, need: Need, where: str, accumulating: bool = False) -> 
     """
     kept = FRAGMENTATION_FACTOR if where == "main memory" and keeps_freed() else 1
     copied = 0
-    if not need.training and _precision() == "float32" and backends.selected and backends.selected.backend == "jax":
-        copied = 4 * 12 * shape.num_layers * shape.hidden_dim**2 // (1 if need.batch_size == 1 else 3)
+    settings = backends.selected
+    if not need.training and settings and settings.backend == "jax" and settings.precision == "float32":
+        whole = need.batch_size == 1 or settings.on_gpu
+        copied = 4 * 12 * shape.num_layers * shape.hidden_dim**2 // (1 if whole else 3)
     return int(kept * (estimate(shape, need, _precision(), accumulating) + copied)) + RUNTIME[where]
 
 

@@ -397,8 +397,12 @@ def kind_and_options(sampler) -> tuple[tuple, dict]:
         sampler: A sampler for which `token_by_token` is true, without `SuppressTokens`.
 
     Returns:
-        The kind, which is hashable, and the options that are arguments of the kind's program, see `with_options`.
+        The kind, which is hashable, and the options that are arguments of the kind's program, see `with_options`. A
+        sampler of a class that is not in `SAMPLERS` is a kind of its own, since it may have options that it does not
+        tell.
     """
+    if type(sampler) not in SAMPLERS.values():
+        return (sampler,), {}
     config = sampler.get_config()
     options = {name: float(config.pop(name)) for name in IN_PROGRAM if name in config}
     config.pop("seed", None)

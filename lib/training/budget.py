@@ -12,7 +12,7 @@ def steps_within(seconds: float, probe_seconds: list[float]) -> int:
     Args:
         seconds: The total time, including the probe steps and two compilations.
         probe_seconds: The times of the probe steps in seconds. The first one compiles, as the first step of the
-            training will.
+            training will. On a GPU the others may be read together and have their mean, see `fitting.StepLog`.
 
     Returns:
         The number of steps, at least 2.
@@ -25,7 +25,8 @@ def steps_within(seconds: float, probe_seconds: list[float]) -> int:
 def stop_after(seconds: float, trainee):
     """Make a Keras callback that stops a training after the step in which its time is up.
 
-    It takes effect if the machine has become slower than it was during the probe steps.
+    It takes effect if the machine has become slower than it was during the probe steps. A GPU still computes the steps
+    that were sent to it by then, at most as many as `fitting.StepLog` reads together.
 
     Args:
         seconds: The time from the beginning of `fit`.

@@ -24,6 +24,7 @@ import numpy as np
 import tensorflow as tf
 
 from lib.core import backends, continued, environment, paths, progress
+from lib.training import fitting
 
 EVERY_SECONDS = 120.0  # the state is kept so often
 FINISHED_SECONDS = 30.0  # a training that took so long is kept at its end
@@ -38,7 +39,7 @@ class Checkpoint(keras.callbacks.Callback):
 
         kept = checkpoints.Checkpoint(trainee, train, log)
         if not kept.is_finished:
-            trainee.fit(kept.batches, callbacks=fitting.callbacks(trainee, log, kept))
+            trainee.fit(kept.batches, callbacks=kept.callbacks)
 
     If the training was kept to its end, the model has its weights at once.
 
@@ -50,11 +51,13 @@ class Checkpoint(keras.callbacks.Callback):
     Attributes:
         batches: Those of `train` that are left.
         is_finished: Whether none is left.
+        callbacks: The log and this callback, for `fit`, see `fitting.callbacks`.
     """
 
     def __init__(self, trainee, train, log):
         super().__init__()
         self.batches, self.is_finished, self._log, self._state = train, False, log, None
+        self.callbacks = fitting.callbacks(trainee, log, self)
         folder = os.environ.get(environment.TRAININGS)
         self._file = Path(folder) / f"{_key(trainee, train, log)}.npz" if folder else None
         if self._file is None or not self._file.is_file():

@@ -93,11 +93,11 @@ def train(causal_lm, weights: list, texts: list[str], recipe: Recipe, label: str
         log = fitting.StepLog(steps, batch.parts, label, compiles_anew=False)
         kept = checkpoints.Checkpoint(trainee, train_batches, log)
         if not kept.is_finished:
-            trainee.fit(kept.batches, shuffle=False, callbacks=fitting.callbacks(trainee, log, kept), verbose=0)
+            trainee.fit(kept.batches, shuffle=False, callbacks=kept.callbacks, verbose=0)
     finally:
         preprocessor.add_end_token = appends
-    del trainee, adam
-    memory.release()  # the two refer to each other, and the optimizer holds two copies of the weights
+    del trainee, adam, schedule, log, kept
+    memory.release()  # they refer to each other, and the optimizer holds two copies of the weights
     return steps
 
 

@@ -59,7 +59,7 @@ def test_what_cannot_be_fetched_and_has_no_stand_in_is_told(cache, monkeypatch, 
 
 
 def test_a_profile_that_there_is_not_is_told():
-    with pytest.raises(UserError, match="There is no profile 'smok'; there are bench, cpu, gpu, smoke"):
+    with pytest.raises(UserError, match="There is no profile 'smok'; there are bench, cpu, gpu, gpu-stand-ins, smoke"):
         models_and_texts.values("smok")
 
 

@@ -135,6 +135,8 @@ def test_tensorflow_on_a_gpu_is_set_up_with_xla_memory_growth_and_its_tensor_cor
         "import tensorflow as tf\n"
         "tf.config.list_physical_devices = lambda kind: ['the GPU']\n"
         "tf.config.experimental.set_memory_growth = lambda *asked: print(*asked)\n"
+        "import sys\n"
+        "for name in [name for name in sys.modules if name.split('.')[0] == 'keras']: del sys.modules[name]\n"
         "from lib.core import backends, progress\n"
         "progress.note = print\n"
         "print(backends.select('auto', 'float32'))\n"

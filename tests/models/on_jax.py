@@ -3,6 +3,7 @@
 Arguments: the folders of a GPT-2 and of a llama preset; for each, `FOLDER.npy` takes its logits.
 """
 
+import contextlib
 import json
 import sys
 
@@ -23,6 +24,52 @@ SAMPLERS = {
     "no_repeat_ngram": {"n": 2},
     "repetition_penalty": {"penalty": 1.3},
 }
+
+
+class Forbidding(keras_nlp.samplers.Sampler):
+    """A sampler as KerasHub's documentation shows how to write one: its option is in no `get_config`."""
+
+    def __init__(self, forbidden):
+        super().__init__()
+        self.forbidden = forbidden
+
+    def get_next_token(self, probabilities):
+        for token in self.forbidden:
+            probabilities = probabilities * (keras.ops.arange(probabilities.shape[-1]) != token)
+        return keras.ops.argmax(probabilities, axis=-1)
+
+
+def what_no_program_may_mix_up(generator, inputs, shorter):
+    def first_text(sampler, given=inputs):
+        return np.asarray(generator(sampler, given)["token_ids"])[0].tolist()
+
+    free = first_text(Forbidding([]))
+    told = {"a reader's own": [free, first_text(Forbidding(free[-2:]))]}
+    changed = samplers.make_sampler("top_k", 1, k=1)
+    first_text(changed)
+    changed.k = 30  # then a program for another number of texts is made
+    one = {name: np.asarray(value)[:1] for name, value in inputs.items()}
+    told["changed"] = [
+        first_text(sampler, one)
+        for sampler in (samplers.make_sampler("top_k", 1, k=1), samplers.make_sampler("greedy", 1))
+    ]
+    greedy = samplers.make_sampler("greedy", 1)
+    kind, told["tried"] = samplers.kind_and_options(greedy)[0], []
+    program = generator._programs[kind]
+    generator._lengths.clear()
+
+    def narrow(*arguments, **options):  # as where the memory holds shorter texts only
+        told["tried"].append(arguments[5].shape[1])
+        if told["tried"][-1] > LENGTH - 7:
+            raise MemoryError
+        return program(*arguments, **options)
+
+    generator._programs[kind] = narrow
+    for given in (inputs, shorter):
+        with contextlib.suppress(MemoryError):
+            generator(greedy, given)
+    del generator._programs[kind]
+    return told
 
 
 def generated(causal_lm, name, prompts, stop_token_ids):
@@ -87,6 +134,7 @@ for kind, folder in zip(("gpt2", "llama"), sys.argv[1:], strict=True):
         width = generator(sampler, given)["token_ids"].shape[1]
         assert width == np.asarray(given["token_ids"]).shape[1]
         found["programs"].append(sum(program._cache_size() for program in generator._programs.values()))
+    found |= what_no_program_may_mix_up(generator, inputs, shorter)
     for dtype in ("mixed_float16", "mixed_bfloat16"):
         with_16_bits = keras_nlp.models.CausalLM.from_preset(folder, dtype=dtype)
         found[dtype] = decoding.uses_own_step(decoding.speed_up(with_16_bits))

@@ -67,6 +67,20 @@ def test_a_program_serves_what_differs_in_data_only(on_jax, kind):
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_a_sampler_gets_no_program_of_another(on_jax, kind):
+    free, forbidding = on_jax[kind]["a reader's own"]
+    assert free != forbidding
+    top_1, greedy = on_jax[kind]["changed"]
+    assert top_1 == greedy
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_a_length_that_does_not_fit_is_not_tried_for_shorter_texts(on_jax, kind):
+    longest, shorter = on_jax[kind]["tried"]
+    assert shorter < longest
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
 def test_the_kernels_for_a_gpu_write_the_same_tokens(on_jax, kind):
     runs = on_jax[kind]["on a GPU"]
     assert len(runs) == 6

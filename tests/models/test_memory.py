@@ -80,10 +80,10 @@ def test_the_estimate_with_freed_memory_kept_agrees_with_what_was_measured(monke
     assert needed / GIB == pytest.approx(peak, rel=0.15)
 
 
-@pytest.mark.parametrize(("batch_size", "share"), [(1, 1), (8, 3)])
-def test_matrices_that_decoding_lays_out_anew_are_counted(monkeypatch, batch_size, share):
+@pytest.mark.parametrize(("batch_size", "on_gpu", "share"), [(1, False, 1), (8, False, 3), (1, True, 1), (8, True, 1)])
+def test_matrices_that_decoding_lays_out_anew_are_counted(monkeypatch, batch_size, on_gpu, share):
     need = memory.generating(batch_size, 200)
-    on_jax = backends.Settings("jax", "float32", xla=True, on_gpu=False, memory_growth=False)
+    on_jax = backends.Settings("jax", "float32", xla=True, on_gpu=on_gpu, memory_growth=False)
     monkeypatch.setattr(backends, "selected", None)
     before = memory.needed(BASE, need, "main memory")
     monkeypatch.setattr(backends, "selected", on_jax)
