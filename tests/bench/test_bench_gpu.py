@@ -184,9 +184,8 @@ def test_if_nothing_can_be_compared_all_reasons_are_told(tmp_path, monkeypatch):
     class Absent(Served):
         def start(self, processes):
             for process in processes:
-                self._started[process] = protocol.Side(
-                    [sys.executable, "-c", "import sys; sys.exit('no card')"], self.scratch / "log"
-                )
+                log = self.scratch / f"{len(self._started)}.log"  # one each: opening it empties it
+                self._started[process] = protocol.Side([sys.executable, "-c", "import sys; sys.exit('no card')"], log)
 
     monkeypatch.setattr(gpu, "Sides", Absent)
     monkeypatch.setattr(gpu, "_prepare", lambda size, file: None)
