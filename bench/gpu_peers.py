@@ -12,11 +12,10 @@ import sys
 import numpy as np
 import torch
 
-from bench import protocol
+from bench import peers, protocol
 
-PROMPT = [50256, 3666, 5296, 373]  # the start token and "My trip was"
 WORKS = ("generate", "static 1", "static 8", "finetune", "limits")
-NEW_TOKENS = {"124M": 197, "tiny": 8}
+NEW_TOKENS = {"124M": peers.NEW_TOKENS, "tiny": 8}
 COPIED = {"124M": 2**30, "tiny": 2**20}  # bytes
 PRODUCT = {"124M": 8192, "tiny": 64}  # rows and columns of the matrices
 COPIES, PRODUCTS = 100, 50  # in a task, which then takes tenths of a second
@@ -60,27 +59,6 @@ def make_model(size: str):
     transformers.set_seed(0)
     shape = {"n_layer": 2, "n_embd": 64, "n_head": 2} if size == "tiny" else {}
     return transformers.GPT2LMHeadModel(transformers.GPT2Config(**shape)).to(device(size))
-
-
-def generating(model, batch_size: int, new_tokens: int, static: bool) -> int:
-    """Generates a batch with top-k, k = 5. Returns the number of new tokens.
-
-    With a static cache, transformers compiles the step for a token with `torch.compile` if the model is on a GPU.
-    """
-    prompts = torch.tensor([PROMPT] * batch_size, device=model.device)
-    with torch.no_grad():
-        made = model.generate(
-            prompts,
-            attention_mask=torch.ones_like(prompts),
-            do_sample=True,
-            top_k=5,
-            min_new_tokens=new_tokens,
-            max_new_tokens=new_tokens,
-            pad_token_id=50256,
-            **({"cache_implementation": "static"} if static else {}),
-        )
-    made.cpu()
-    return batch_size * new_tokens
 
 
 def training(model, optimizer, bfloat16: bool, token_ids, labels) -> int:
@@ -160,7 +138,7 @@ def main(work: str, precision: str, size: str, file: str) -> None:
             model = model.bfloat16()
         batches = {"static 1": (1,), "static 8": (8,)}.get(work, (1, 8))
         tasks = {
-            str(batch): functools.partial(generating, model, batch, NEW_TOKENS[size], work.startswith("static"))
+            str(batch): functools.partial(peers.generating, model, batch, NEW_TOKENS[size], work.startswith("static"))
             for batch in batches
         }
     protocol.serve({name: waited_for(task) for name, task in tasks.items()}, answers)

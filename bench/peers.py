@@ -21,20 +21,24 @@ BATCH_SIZE = 8
 LENGTH = 128
 
 
-def generating(model, batch_size: int) -> int:
-    """Generates a batch with top-k, k = 5. Returns the number of new tokens."""
-    prompts = torch.tensor([PROMPT] * batch_size)
+def generating(model, batch_size: int, new_tokens: int = NEW_TOKENS, static: bool = False) -> int:
+    """Generates a batch with top-k, k = 5, on the model's device. Returns the number of new tokens.
+
+    With a static cache, transformers compiles the step for a token with `torch.compile` if the model is on a GPU.
+    """
+    prompts = torch.tensor([PROMPT] * batch_size, device=model.device)
     with torch.no_grad():
         model.generate(
             prompts,
             attention_mask=torch.ones_like(prompts),
             do_sample=True,
             top_k=5,
-            min_new_tokens=NEW_TOKENS,
-            max_new_tokens=NEW_TOKENS,
+            min_new_tokens=new_tokens,
+            max_new_tokens=new_tokens,
             pad_token_id=50256,
+            **({"cache_implementation": "static"} if static else {}),
         )
-    return batch_size * NEW_TOKENS
+    return batch_size * new_tokens
 
 
 def reading(weights: torch.Tensor) -> int:

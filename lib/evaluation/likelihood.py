@@ -62,7 +62,7 @@ def nats(causal_lm, rows: list, model=None) -> list[np.ndarray]:
     Returns:
         For each text, the nats of its tokens from the second one on.
     """
-    return [own.astype("float64") for own in _predicted(model or scorer(causal_lm), rows)]
+    return [own.astype("float64") for own in _after_the_first(model or scorer(causal_lm), rows)]
 
 
 def choices(causal_lm, rows: list, k: int, suppressed: Sequence[int] = ()) -> list[np.ndarray]:
@@ -107,25 +107,35 @@ def log_probabilities(causal_lm, rows: list, suppressed: Sequence[int] = ()) -> 
 
 def _allowed(causal_lm, rows: list, suppressed: Sequence[int]) -> Iterator[np.ndarray]:
     """Yield the logits for the tokens of each row after the first, with those of suppressed tokens at -inf."""
-    for logits in _predicted(_compiled(_Logits(causal_lm)), rows):
+    for logits in _after_the_first(_compiled(_Logits(causal_lm)), rows):
         logits = np.array(logits)  # a copy that can be written to
         logits[:, list(suppressed)] = -np.inf
         yield logits
 
 
-def _predicted(model, rows: list) -> Iterator[np.ndarray]:
-    """Yield what a model predicts for the tokens of each row after the first."""
-    length = max([2, *map(len, rows)])  # the same for all batches, so that the model is compiled once
-    at_a_time = rows_at_a_time()
+def predicted(model, rows: list) -> Iterator[np.ndarray]:
+    """Yield what a compiled model predicts for each row of token ids, with the places after the row's end.
+
+    Args:
+        model: A `keras.Model` of `token_ids` and `padding_mask`, both `(texts, tokens)`.
+        rows: The token ids of each text. All are padded to the longest, so that the model is compiled once.
+    """
+    length, at_a_time = max([2, *map(len, rows)]), rows_at_a_time()
     for start in range(0, len(rows), at_a_time):
         batch = rows[start : start + at_a_time]
         token_ids, padding_mask = (np.zeros((at_a_time, length), "int32") for _ in range(2))
         for place, row in enumerate(batch):
             token_ids[place, : len(row)] = row
             padding_mask[place, : len(row)] = 1
-        computed = model.predict_on_batch({"token_ids": token_ids, "padding_mask": padding_mask})
-        for own, row in zip(computed, batch, strict=False):
-            yield np.asarray(own[: max(0, len(row) - 1)])
+        yield from np.asarray(model.predict_on_batch({"token_ids": token_ids, "padding_mask": padding_mask}))[
+            : len(batch)
+        ]
+
+
+def _after_the_first(model, rows: list) -> Iterator[np.ndarray]:
+    """Yield what a model predicts for the tokens of each row after the first."""
+    for own, row in zip(predicted(model, rows), rows, strict=True):
+        yield own[: max(0, len(row) - 1)]
 
 
 def perplexities(causal_lm, samples) -> list[float]:

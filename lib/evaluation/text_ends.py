@@ -66,25 +66,17 @@ class EndToken:
         places = [sentence_ends(row, text, tokenizer) for row, text in zip(rows, texts, strict=True)]
         by_text: dict[str, list[float]] = {"sentence": [], "sentence_top_k": [], "text": [], "elsewhere": []}
         quarters: list[list[float]] = [[], [], [], []]
-        length = max(2, min(max_length, max(map(len, rows))))
-        at_a_time = likelihood.rows_at_a_time()
-        for start in range(0, len(rows), at_a_time):
-            batch = rows[start : start + at_a_time]
-            token_ids, padding_mask = (np.zeros((at_a_time, length), "int32") for _ in range(2))
-            for place, row in enumerate(batch):
-                token_ids[place, : len(row)] = row[:length]
-                padding_mask[place, : len(row)] = 1
-            computed = np.asarray(model.predict_on_batch({"token_ids": token_ids, "padding_mask": padding_mask}), float)
-            for row, ends, told in zip(batch, places[start : start + at_a_time], computed, strict=False):
-                told, last = told[: len(row)], len(row) - 1
-                within = [place for place in ends if place < min(last, len(told))]
-                others = [place for place in range(len(told)) if place not in ends and place != last]
-                for place in within:
-                    quarters[4 * place // max_length].append(told[place, 0])
-                by_text["sentence"].append(_mean(told[within, 0]))
-                by_text["sentence_top_k"].append(_mean(told[within, 1]))
-                by_text["elsewhere"].append(_mean(told[others, 0]))
-                by_text["text"].append(_mean(told[last:, 0]))
+        computed = likelihood.predicted(model, [row[:max_length] for row in rows])
+        for row, ends, told in zip(rows, places, computed, strict=True):
+            told, last = told[: min(len(row), max_length)].astype(float), len(row) - 1
+            within = [place for place in ends if place < min(last, len(told))]
+            others = [place for place in range(len(told)) if place not in ends and place != last]
+            for place in within:
+                quarters[4 * place // max_length].append(told[place, 0])
+            by_text["sentence"].append(_mean(told[within, 0]))
+            by_text["sentence_top_k"].append(_mean(told[within, 1]))
+            by_text["elsewhere"].append(_mean(told[others, 0]))
+            by_text["text"].append(_mean(told[last:, 0]))
         found = {name: statistics.mean(100 * np.array(values)) for name, values in by_text.items()}
         return EndProbability(
             after_sentence=found["sentence"],

@@ -1,7 +1,7 @@
 """Compute a decoding step on an NVIDIA GPU with few kernels, written in Pallas for Triton.
 
 With a single text a kernel runs for a few microseconds, hardly longer than it takes to start one. XLA makes about
-thirteen of a layer, these functions five: a product takes the normalisation before it, the activation and the residual
+sixteen of a layer, these functions five: a product takes the normalisation before it, the activation and the residual
 connection after it along, and attention over the kept keys and values is one kernel. docs/gpu.md has what was measured.
 
 Elsewhere Pallas' interpreter runs them, slowly, for the tests.
@@ -43,8 +43,9 @@ class Norm(NamedTuple):
         return (x - mean) * jax.lax.rsqrt(variance + self.epsilon) * self.scale + self.shift
 
 
-def _interpreted() -> bool:
-    return jax.default_backend() != "gpu"
+def on_gpu() -> bool:
+    """Tell whether JAX computes on a GPU."""
+    return jax.default_backend() == "gpu"
 
 
 def gelu(x):
@@ -136,7 +137,7 @@ def dense(x, matrix, bias=None, *, norm: Norm | None = None, activation=None, re
         out_shape=jax.ShapeDtypeStruct((outputs,), jnp.float32),
         grid=(pl.cdiv(outputs, block),),
         compiler_params=triton.CompilerParams(num_warps=4, num_stages=1),
-        interpret=_interpreted(),
+        interpret=not on_gpu(),
         name="row",
     )(x, matrix, *given.values())
 
@@ -232,7 +233,7 @@ def attention(query_key_value, keys, values, position, rotation=None, *, num_hea
         grid=(batch, kv_heads),
         input_output_aliases={1: 0, 2: 1},
         compiler_params=triton.CompilerParams(num_warps=8, num_stages=1),
-        interpret=_interpreted(),
+        interpret=not on_gpu(),
         name="attention",
     )(query_key_value, keys, values, jnp.reshape(position, 1), *(rotation or ()))
     return mixed, keys, values

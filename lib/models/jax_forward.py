@@ -71,12 +71,17 @@ def logits(causal_lm, inputs: dict):
         query, key = architecture.rotate(query, 0), heads_first(architecture.rotate(key, 0))
         return architecture.after_attention(layer, x, attention(query, key, heads_first(value), 0))
 
-    weights = architecture.weights()
-    weights = with_fused(weights, architecture.fused(weights))
+    weights = fused_weights(architecture)
     x = architecture.embed(weights, inputs["token_ids"], jnp.arange(inputs["token_ids"].shape[1]))
     for layer in weights["layers"]:
         x = run_layer(layer, x)
     return architecture.logits(weights, x)
+
+
+def fused_weights(architecture) -> dict:
+    """Return a model's weights with the matrices of its attention joined, for texts of several tokens."""
+    weights = architecture.weights()
+    return with_fused(weights, architecture.fused(weights))
 
 
 class Transposed(NamedTuple):
@@ -204,14 +209,14 @@ def bf16_product(x, matrix, transposed: bool, rounded: bool = False):
 def _bf16_forward(x, matrix, transposed, rounded):
     rounded_x, matrix, like = x.astype(jnp.bfloat16), matrix.astype(jnp.bfloat16), jnp.zeros((), x.dtype)
     product = _product(rounded_x, matrix, 1, int(transposed), jnp.bfloat16 if rounded else jnp.float32)
-    return product, (rounded_x if _on_gpu() else x, matrix, like)
+    return product, (rounded_x if gpu_kernels.on_gpu() else x, matrix, like)
 
 
 def _bf16_backward(transposed, rounded, kept, gradient):
     x, matrix, like = kept
     rounded_gradient = gradient.astype(jnp.bfloat16)
     of_x = _product(rounded_gradient, matrix, 1, 1 - transposed, like.dtype)
-    if _on_gpu():
+    if gpu_kernels.on_gpu():
         factors = (rounded_gradient, x) if transposed else (x, rounded_gradient)
         return of_x, _product(*factors, 0, 0)
     if transposed:  # the vocabulary's matrix, for which a transposition of the gradient costs as much as rounding saves
@@ -223,10 +228,6 @@ def _bf16_backward(transposed, rounded, kept, gradient):
 
 
 bf16_product.defvjp(_bf16_forward, _bf16_backward)
-
-
-def _on_gpu() -> bool:
-    return jax.default_backend() == "gpu"
 
 
 def _product(a, b, along_a: int, along_b: int, dtype=jnp.float32):
@@ -253,7 +254,7 @@ def _add_bias(product, bias):
 
 
 def _add_bias_backward(_, gradient):
-    of_bias = gradient.sum(axis=0) if _on_gpu() else (jnp.ones((1, len(gradient))) @ gradient)[0]
+    of_bias = gradient.sum(axis=0) if gpu_kernels.on_gpu() else (jnp.ones((1, len(gradient))) @ gradient)[0]
     return gradient, of_bias
 
 

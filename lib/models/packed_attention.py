@@ -20,6 +20,8 @@ import numpy as np
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton
 
+from lib.models import gpu_kernels
+
 MAX_LENGTH = 128  # of a text, in tokens
 HEAD_DIMS = 16, 32, 64  # those whose blocks fit into the memory and the registers of a multiprocessor
 
@@ -76,7 +78,6 @@ class _Shapes:
     head_dim: int
     size: int  # the rows of a block
     dropout: float
-    interpret: bool
 
     @property
     def group(self) -> int:
@@ -84,9 +85,7 @@ class _Shapes:
         return self.num_heads // self.num_key_value_heads
 
 
-def packed_attention(
-    query_key_value, starts, seed, *, num_heads, num_key_value_heads, head_dim, length, dropout=0.0, interpret=False
-):
+def packed_attention(query_key_value, starts, seed, *, num_heads, num_key_value_heads, head_dim, length, dropout=0.0):
     """Compute causal attention within each of several packed texts. A group of query heads shares a key-value head.
 
     Products have factors of the type of `query_key_value` (float32 ones may be rounded to TF32) and are summed in
@@ -103,7 +102,6 @@ def packed_attention(
         head_dim: The width of a head, one of `HEAD_DIMS`.
         length: The largest number of tokens of a text, at most `MAX_LENGTH`.
         dropout: The share of attention weights that are set to 0, as a fraction.
-        interpret: Whether to run without a GPU, slowly, for tests.
 
     Returns:
         `(tokens, num_heads * head_dim)`, of the type of `query_key_value`.
@@ -111,7 +109,7 @@ def packed_attention(
     if not fits(length, head_dim):
         raise ValueError(f"At most {MAX_LENGTH} tokens and a head_dim of {HEAD_DIMS} fit, not {length} and {head_dim}.")
     size = max(16, pl.next_power_of_2(length))
-    shapes = _Shapes(num_heads, num_key_value_heads, head_dim, size, dropout, interpret)
+    shapes = _Shapes(num_heads, num_key_value_heads, head_dim, size, dropout)
     return _attention(shapes, query_key_value, starts, jnp.asarray(seed, jnp.uint32))
 
 
@@ -139,7 +137,7 @@ def _call(kernel, shapes: _Shapes, heads: int, width: int, starts, seed, *arrays
         out_shape=jax.ShapeDtypeStruct((len(arrays[0]), width), arrays[0].dtype),
         grid=(len(starts), heads),
         compiler_params=params,
-        interpret=shapes.interpret,
+        interpret=not gpu_kernels.on_gpu(),
         name=f"packed_attention{kernel.__name__.removesuffix('_kernel')}",
     )(starts, seed.reshape(1), *arrays)
 

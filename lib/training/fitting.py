@@ -179,7 +179,7 @@ class StepLog(keras.callbacks.Callback):
         self._first_step = contextlib.ExitStack()
 
     def on_train_begin(self, logs=None):
-        progress.note(f"{self.label}; the first step compiles")
+        progress.note(f"{self.label}; the first step compiles" if self.compiles_anew else self.label)
         self._first_step.close()  # of a training that failed
         if self.compiles_anew:
             self._first_step.enter_context(backends.compiling_anew())

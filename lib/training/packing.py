@@ -100,8 +100,7 @@ class Packed(keras.Model):
             attended = jax_forward.attention(query, keys, values, 0, dropout).reshape(rows * self.length, -1)
             return architecture.after_attention(layer, x, _take_rows(attended, padded_index, source_index), dropout)
 
-        weights = architecture.weights()
-        weights = jax_forward.with_fused(weights, architecture.fused(weights))
+        weights = jax_forward.fused_weights(architecture)
         x = self._dropout(seeds[0])(architecture.embed(weights, inputs["token_ids"], padded_index % self.length))
         for layer, seed in zip(weights["layers"], seeds[1:], strict=True):
             x = run_layer(layer, x, padded_index, source_index, seed)
@@ -137,14 +136,12 @@ class Packed(keras.Model):
                 packed_attention.hashed(seed, 3 * number),
                 length=self.length,
                 dropout=architecture.dropout,
-                interpret=jax.default_backend() != "gpu",
                 **heads,
             )
             after = iter([dropout(3 * number + 1), dropout(3 * number + 2)])
             return architecture.after_attention(layer, x, attended, lambda x: next(after)(x))
 
-        weights = architecture.weights()
-        weights = jax_forward.with_fused(weights, architecture.fused(weights))
+        weights = jax_forward.fused_weights(architecture)
         x = dropout(0)(architecture.embed(weights, inputs["token_ids"], positions))
         for number, layer in enumerate(weights["layers"], 1):
             x = run_layer(layer, x, number)

@@ -22,7 +22,7 @@ def packed(counts, padding=0, num_heads=2, num_key_value_heads=2, dtype=jnp.floa
 def attend(query_key_value, starts, seed=0, num_heads=2, num_key_value_heads=2, **options):
     heads = {"num_heads": num_heads, "num_key_value_heads": num_key_value_heads, "head_dim": HEAD_DIM}
     options = heads | {"length": 16} | options
-    return packed_attention.packed_attention(query_key_value, starts, seed, **options, interpret=True)
+    return packed_attention.packed_attention(query_key_value, starts, seed, **options)
 
 
 def expected(query_key_value, starts, seed=0, num_heads=2, num_key_value_heads=2, dropout=0.0):
