@@ -18,6 +18,8 @@ HIDDEN := $(if $(filter-out undefined,$(origin CUDA_VISIBLE_DEVICES)),$(filter x
 DEVICE := $(if $(HIDDEN),cpu,$(if $(filter-out 0,$(REPORT_GPUS)),gpu,cpu))
 
 PYTHON ?= python3
+# One more than the cores of a small machine: tests also wait, for servers that fail and kernels that start.
+TEST_PROCESSES ?= 3
 RIGHT_PYTHON = $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
 WRONG_PYTHON = error: $(PYTHON) is not Python 3.11, 3.12 or 3.13; name one that is: make PYTHON=python3.12
 
@@ -55,7 +57,7 @@ export MALLOC_ARENA_MAX ?= 1
 endif
 
 # A notebook's parameter, or a variable that is misspelt, would do nothing, in silence.
-KNOWN := PROFILE NOTEBOOK ARGS LIMIT A B PYTEST PYTHON VENV BENCH_VENV BIN PIP LOCK SHELL \
+KNOWN := PROFILE NOTEBOOK ARGS LIMIT A B PYTEST TEST_PROCESSES PYTHON VENV BENCH_VENV BIN PIP LOCK SHELL \
 	BUNDLE BUNDLE_PYTHON BUNDLE_PLATFORM BUNDLE_LOCK HAVE PART \
 	REPORT_OUTPUTS REPORT_CACHE REPORT_GPUS GPU_SECONDS CUDA_VISIBLE_DEVICES MALLOC_%
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
@@ -178,7 +180,7 @@ bench: $(INSTALLED) $(BENCH_VENV)/.installed ## measure how much faster or slowe
 	$(BIN)/python -m lib.runner bench --profile $$($(BIN)/python -m bench.where)
 
 test: $(VENV)/.installed-dev ## make the environment and run the tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 browser: $(VENV)/.installed-dev ## fetch a Chromium for the tests of the pages, where the system has none
 	$(BIN)/playwright install chromium

@@ -26,3 +26,7 @@ except (KeyError, RuntimeError):
 # jsonschema, which reading notebooks needs, would import this to check addresses in other alphabets. Nothing here has
 # any, and its grammar takes most of a second to build: half of what `make render` and `--help` take.
 sys.modules.setdefault("rfc3987_syntax", None)
+
+# pypinyin reads a dictionary of 47,000 phrases when it is imported, for a third of a second. Here it is asked for the
+# reading of one character at a time.
+os.environ.setdefault("PYPINYIN_NO_PHRASES", "true")

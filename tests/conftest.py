@@ -13,14 +13,21 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 
-# The longest files come first, so that no process is left alone with one; `make test` keeps a file in one process.
-LONGEST = ["test_gpu_profile.py", "test_notebooks.py", "test_browser.py", "test_bench.py", "test_packing.py"]
+# The longest files come first, so that no process is left alone with one; `make test` keeps a file in one process. The
+# first one makes the reports of the profile smoke, for which another file would have to wait.
+LONGEST = ["test_notebooks.py", "test_gpu_profile.py", "test_runner.py", "test_reddit_tifu.py", "test_browser.py"]
 LONGEST += [
+    "test_bench.py",
+    "test_backends.py",
     "test_decoding.py",
     "test_new_notebook.py",
     "test_fitting.py",
-    "test_learning_curve.py",
+    "test_packing.py",
+    "test_make.py",
+    "test_bench_gpu.py",
+    "test_hubs.py",
     "test_samplers.py",
+    "test_checkpoints.py",
     "test_closed_network.py",
 ]
 
@@ -30,7 +37,10 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
-QUICKLY = "--xla_backend_optimization_level=0"  # XLA compiles in two thirds of the time; what it computes is the same
+# XLA compiles in two thirds of the time, and in one thread, since tests run side by side; what it computes is the same.
+QUICKLY = (
+    "--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1 --xla_cpu_multi_thread_eigen=false"
+)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from lib.core import environment, programs, progress
+from lib.core import environment, imports, programs, progress
 from lib.core.errors import UserError
 
 BACKENDS = ("tensorflow", "jax")
@@ -114,12 +114,13 @@ def select(backend: str = "auto", precision: str = "auto", deterministic: bool =
     os.environ["KERAS_BACKEND"] = backend
     if backend == "jax":
         _prepare_jax(deterministic)
-    import keras
+    with imports.many_objects_kept():
+        import keras
 
+        on_gpu = _set_up_jax() if backend == "jax" else _set_up_tensorflow(deterministic)
     keras.config.set_floatx("float32")  # whatever the user's keras.json says
     keras.config.set_epsilon(1e-7)
     keras.config.set_image_data_format("channels_last")
-    on_gpu = _set_up_jax() if backend == "jax" else _set_up_tensorflow(deterministic)
     capability = compute_capability() if on_gpu else 0.0
     bf16_training = False
     if precision == "auto":
@@ -136,7 +137,8 @@ def _best_backend(deterministic: bool) -> str:
     """Return the backend for `"auto"`, see `select`."""
     if not has_gpu() or jax_finds_gpu(deterministic):
         return "jax"
-    import tensorflow as tf
+    with imports.many_objects_kept():
+        import tensorflow as tf
 
     if tf.config.list_physical_devices("GPU"):
         progress.note(f"JAX cannot use the GPU and TensorFlow can, so TensorFlow computes.{_other_cuda()}")

@@ -44,13 +44,30 @@ def folder(cpuinfo: str = "/proc/cpuinfo") -> Path | None:
 
 
 def drop_damaged(kept: Path) -> None:
-    """Remove files that a killed process or a full disk has left incomplete. JAX would warn of them in every run."""
-    for file in kept.glob(f"*{SUFFIX}"):
-        with contextlib.suppress(OSError):
-            try:
-                zlib.decompress(file.read_bytes())
-            except zlib.error:
-                file.unlink()
+    """Remove files that a killed process or a full disk has left incomplete. JAX would warn of them in every run.
+
+    Only files are read that were written since the last time.
+    """
+    checked, now = kept / "checked", kept / f"checked.{os.getpid()}"
+    with contextlib.suppress(OSError):  # on a full disk, and where nothing can be written
+        try:
+            now.touch()  # so both times are by the clock of the file system
+            since = checked.stat().st_mtime_ns if checked.exists() else 0
+            for file in kept.glob(f"*{SUFFIX}"):
+                with contextlib.suppress(FileNotFoundError):  # another process has removed it
+                    if file.stat().st_mtime_ns >= since and not _is_whole(file):
+                        file.unlink()
+            now.replace(checked)
+        finally:
+            now.unlink(missing_ok=True)
+
+
+def _is_whole(file: Path) -> bool:
+    try:
+        zlib.decompress(file.read_bytes())
+    except zlib.error:
+        return False
+    return True
 
 
 def adopt(new: Path, kept: Path) -> None:

@@ -4,6 +4,8 @@ PyYAML keeps the last of two equal names, reads 010 as 8 and 12:30 as 750, and l
 """
 
 import codecs
+import copy
+import functools
 import re
 import reprlib
 from pathlib import Path
@@ -36,7 +38,13 @@ def read(file: Path):
         raise UserError(
             f"{where} cannot be read: {error.strerror}. Check that it is there, and its permissions."
         ) from None
-    return parse(_decoded(content, where), where)
+    return copy.deepcopy(parsed(_decoded(content, where), where))
+
+
+@functools.lru_cache(maxsize=100)
+def parsed(text: str, where: str):
+    """Parse the content of a file once: pages ask for the same rules and figures again and again."""
+    return parse(text, where)
 
 
 def parse(text: str, where: str):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import tensorflow_datasets as tfds
 
-from lib.core import command_line, paths, progress, redaction, watchdog
+from lib.core import command_line, imports, paths, progress, redaction, watchdog
 from lib.core.errors import UserError
 from lib.data import checksums, downloads, hubs
 
@@ -246,6 +246,7 @@ def main(arguments: list[str]) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if arguments[:1] == ["prepare"]:
         watchdog.end_with_parent()
+        imports.leave_at_once()
         try:
             _prepare_here(arguments[1])
         except Exception as error:  # TFDS and its HTTP client raise many kinds

@@ -6,6 +6,7 @@ Usage: `python -m lib.report.site --profile cpu` (`make render`) makes all pages
 import argparse
 import contextlib
 import copy
+import functools
 import itertools
 import re
 import sys
@@ -146,12 +147,18 @@ def _page(notebook, page: views.Page) -> str:
     }
     _split_title(notebook)
     _without_answer(notebook)
+    text, _ = _exporter().from_notebook_node(notebook, resources={"report": report})
+    return _finished(numbering.number(text, language))
+
+
+@functools.cache
+def _exporter() -> nbconvert.HTMLExporter:
+    """Make what turns notebooks into pages, once: it compiles its templates at the first page."""
     # nbconvert's own templates are named too; otherwise a reader's template of the same name would come first.
     own = [str(html.TEMPLATE.parent), str(Path(sys.prefix) / "share" / "jupyter" / "nbconvert" / "templates")]
     exporter = nbconvert.HTMLExporter(template_name=html.TEMPLATE.name, extra_template_basedirs=own)
     exporter.register_filter("visible", escaping.visible)
-    text, _ = exporter.from_notebook_node(notebook, resources={"report": report})
-    return _finished(numbering.number(text, language))
+    return exporter
 
 
 def _finished(page: str) -> str:

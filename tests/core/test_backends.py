@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import time
@@ -286,3 +287,15 @@ def test_on_tensorflow_nothing_is_turned_off():
         "with backends.compiling_anew(): print('went on')"
     )
     assert done.stdout.split() == ["went", "on"]
+
+
+def test_a_program_is_looked_at_once(monkeypatch, tmp_path):
+    looked_at = []
+    monkeypatch.setattr(programs, "_is_whole", lambda file: looked_at.append(file.name) or True)
+    for name in ("one", "two"):
+        (tmp_path / f"{name}-cache").touch()
+        programs.drop_damaged(tmp_path)
+        os.utime(tmp_path / f"{name}-cache", (1, 1))  # long ago
+    programs.drop_damaged(tmp_path)
+    assert looked_at == ["one-cache", "two-cache"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["checked", "one-cache", "two-cache"]

@@ -151,7 +151,7 @@ def test_the_files_of_the_project_are_read_so(monkeypatch):
         read.append(where)
         return {"holtzman": {"rows": []}} if where.startswith("experiments/") else {}
 
-    monkeypatch.setattr(yaml_files, "parse", parse)
+    monkeypatch.setattr(yaml_files, "parsed", parse)
     post.blog_post()
     post_texts.published([])
     wording.templates.__wrapped__()
@@ -159,3 +159,12 @@ def test_the_files_of_the_project_are_read_so(monkeypatch):
         f"lib/report/sentences/{file.name}" for file in sorted((paths.ROOT / "lib/report/sentences").iterdir())
     ]
     assert read == ["experiments/blog_post.yaml", "experiments/published.yaml", *sentences]
+
+
+def test_what_is_read_is_the_reader_s_own_and_what_was_edited_is_read_again(tmp_path):
+    file = tmp_path / "a.yaml"
+    file.write_text("steps: [1, 2]")
+    yaml_files.read(file)["steps"].append(3)
+    assert yaml_files.read(file) == {"steps": [1, 2]}
+    file.write_text("steps: [4]")
+    assert yaml_files.read(file) == {"steps": [4]}
