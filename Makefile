@@ -43,6 +43,8 @@ LIMITED := $(if $(LIMIT),--limit $(LIMIT))
 VENV ?= .venv
 BIN := $(VENV)/bin
 BENCH_VENV ?= .venv-bench
+SWEEP_VENV ?= .venv-sweep
+PROFILE_RUN ?= local
 BUNDLE_LOCK ?= $(if $(filter gpu%,$(PROFILE)),gpu,cpu)
 BUNDLE_PLATFORM ?= linux_x86_64
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -57,7 +59,7 @@ export MALLOC_ARENA_MAX ?= 1
 endif
 
 # A notebook's parameter, or a variable that is misspelt, would do nothing, in silence.
-KNOWN := PROFILE NOTEBOOK ARGS LIMIT A B PYTEST TEST_PROCESSES PYTHON VENV BENCH_VENV BIN PIP LOCK SHELL \
+KNOWN := PROFILE NOTEBOOK ARGS LIMIT A B PYTEST TEST_PROCESSES SWEEP PROFILE_RUN CORES CHECK PYTHON VENV BENCH_VENV SWEEP_VENV BIN PIP LOCK SHELL \
 	BUNDLE BUNDLE_PYTHON BUNDLE_PLATFORM BUNDLE_LOCK HAVE PART \
 	REPORT_OUTPUTS REPORT_CACHE REPORT_GPUS GPU_SECONDS CUDA_VISIBLE_DEVICES MALLOC_%
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
@@ -67,7 +69,7 @@ $(error error: make has no variable $(UNKNOWN:%='%'); a notebook's parameters go
 NOTEBOOK=$(NOTEBOOK) ARGS="$(UNKNOWN:%=%=...)", and what programs read from the environment goes before make)
 endif
 
-WITHOUT_REPORTS := help lab bench test browser lint readme lock data bundle cache clean-cache
+WITHOUT_REPORTS := help lab sweep bench test browser lint readme lock data bundle cache clean-cache
 
 # The notebooks and what each needs, from lib/notebooks.py, as name=need,need. It also marks in .make/ when the code of a
 # notebook last changed: prose is no reason to run it again.
@@ -117,7 +119,7 @@ RAN := outputs/* $(if $(ELSEWHERE),$(PROFILES:%=$(FOLDER)/%))
 .PRECIOUS: $(REPORTS)
 # One notebook at a time, whatever -j says: two would spoil each other's timings.
 .NOTPARALLEL:
-.PHONY: help all report reports render lab compare smoke bench test browser lint readme lock data bundle cache clean-cache clean
+.PHONY: help all report reports render lab compare smoke sweep bench test browser lint readme lock data bundle cache clean-cache clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -175,12 +177,17 @@ compare: $(INSTALLED) ## set two reports side by side: make compare A=03_greedy_
 smoke: ## run all notebooks on a tiny random model, in minutes
 	@$(MAKE) --no-print-directory all PROFILE=smoke
 
+sweep: $(INSTALLED) $(SWEEP_VENV)/.installed ## run a notebook over a grid of values and seeds: make sweep SWEEP=poem_seeds
+	@test -n "$(SWEEP)" || { echo "error: name a file of experiments/sweeps/: make sweep SWEEP=poem_seeds" >&2; exit 2; }
+	@$(BIN)/python -m lib.sweeps start "$(SWEEP)" --on "$(PROFILE_RUN)" --snakemake "$(SWEEP_VENV)/bin/snakemake" \
+		$(if $(CORES),--cores "$(CORES)") $(if $(CHECK),--only-check)
+
 bench: $(INSTALLED) $(BENCH_VENV)/.installed ## measure how much faster or slower this is than the post's KerasHub and transformers
 	$(BIN)/python -m bench --peers $(BENCH_VENV)/bin/python
 	$(BIN)/python -m lib.runner bench --profile $$($(BIN)/python -m bench.where)
 
-test: $(VENV)/.installed-dev ## make the environment and run the tests
-	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(PYTEST)
+test: $(VENV)/.installed-dev $(SWEEP_VENV)/.installed ## make the environment and run the tests
+	SWEEP_VENV=$(abspath $(SWEEP_VENV)) $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 browser: $(VENV)/.installed-dev ## fetch a Chromium for the tests of the pages, where the system has none
 	$(BIN)/playwright install chromium
@@ -220,11 +227,17 @@ $(BENCH_VENV)/.installed: requirements/bench.txt requirements/bench-torch.txt
 	@$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/bench-torch.txt
 	@touch $@
 
+$(SWEEP_VENV)/.installed: requirements/sweep.txt
+	@test -x $(SWEEP_VENV)/bin/python || $(PYTHON) -m venv $(SWEEP_VENV)
+	@echo "Installing Snakemake, which runs sweeps, into $(SWEEP_VENV)"
+	@$(SWEEP_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 readme: $(INSTALLED) ## write the figures of outputs/cpu into the READMEs and docs/, and draw their picture
 	$(BIN)/python -m lib.report.readme
 
 lock: $(VENV)/.installed-dev ## resolve requirements/*.in anew and write the locks
-	cd requirements && for name in cpu gpu dev bench; do \
+	cd requirements && for name in cpu gpu dev bench sweep; do \
 		../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --upgrade $$name.in -o $$name.txt || exit 1; done
 
@@ -243,7 +256,7 @@ clean-cache: ## remove all downloads, and say how much that frees
 	@$(PYTHON) -m lib.data.cache --clean
 
 clean: ## remove the environment and what runs left behind, but no report and no download
-	rm -rf $(VENV) $(BENCH_VENV) $(sort outputs/smoke $(FOLDER)/smoke)
+	rm -rf $(VENV) $(BENCH_VENV) $(SWEEP_VENV) $(sort outputs/smoke $(FOLDER)/smoke)
 	rm -rf $(RAN:%=%/failed) $(RAN:%=%/*/model) $(RAN:%=%/.run-*)
 	rm -rf .make
 	find $(wildcard outputs $(FOLDER)) -name ".*.part" -delete

@@ -45,14 +45,16 @@ from lib.report import recorder, site
 KERNEL_LOG = "kernel.log"
 
 
-def run(notebook: str, profile: str, changes: list[str] | None = None, limit_minutes: float | None = None) -> Path:
+def run(
+    notebook: str, profile: str, changes: list[str] | dict | None = None, limit_minutes: float | None = None
+) -> Path:
     """Run a notebook and publish its report.
 
     Args:
         notebook: The notebook's stem.
         profile: The folder in `experiments/` that holds the YAML file, and the folder in `outputs/` for the report.
-        changes: Parameters, as `"name=value"`, that differ from the YAML file. The report is then a variant: it does
-            not replace the notebook's own report but goes to `<notebook>@<hash of the changes>`.
+        changes: Parameters that differ from the YAML file: as `"name=value"`, or values by name. The report is then a
+            variant: it does not replace the notebook's own report but goes to `<notebook>@<hash of the changes>`.
         limit_minutes: The longest time that the notebook may take; None sets no limit.
 
     Returns:
@@ -142,7 +144,7 @@ def _check_code_unchanged(began_ns: int) -> None:
             raise UserError(f"{paths.shown(file)} was changed while this run waited for another one. Run it again.")
 
 
-def _planned(notebook: str, profile: str, changes: list[str] | None) -> tuple[dict, dict, dict]:
+def _planned(notebook: str, profile: str, changes: list[str] | dict | None) -> tuple[dict, dict, dict]:
     """Read and check the parameters of a run.
 
     Returns:
@@ -184,7 +186,10 @@ def _scratch(outputs: Path):
 
 
 def _experiment(notebook: str, profile: str, declared: dict) -> dict:
-    profiles = sorted(folder.name for folder in paths.EXPERIMENTS.iterdir() if folder.is_dir())
+    if profile.startswith(paths.SWEEP):  # the report of a sweep, which has a folder and no YAML file of values
+        return parameters.validate({"sweep": profile.removeprefix(paths.SWEEP)}, declared, f"the profile {profile}")
+    folders = [folder.name for folder in paths.EXPERIMENTS.iterdir() if folder.is_dir()]
+    profiles = sorted(name for name in folders if name != paths.SWEEPS)
     experiments = (
         site.BENCH if profile.startswith(f"{site.BENCH}-") else profile
     )  # the bench on a GPU has its own folder
@@ -198,15 +203,18 @@ def _experiment(notebook: str, profile: str, declared: dict) -> dict:
     return given
 
 
-def _changed(changes: list[str], given: dict, declared: dict) -> dict:
-    """Return the parameters of the command line whose values differ from those of the YAML file."""
+def _changed(changes: list[str] | dict, given: dict, declared: dict) -> dict:
+    """Return the parameters of the command line, or of a sweep, whose values differ from those of the YAML file."""
     values = {name: parameter.default for name, parameter in declared.items()} | given
-    wanted = parameters.from_command_line(changes, declared)
+    if isinstance(changes, dict):
+        wanted = parameters.validate(changes, declared, "the sweep")
+    else:
+        wanted = parameters.from_command_line(changes, declared)
     for name, value in wanted.items():
         if any(secret in str(value) for secret in redaction.secrets()):
             raise UserError(f"the command line: {name} holds a password or token of this machine. Take it out.")
     changed = {name: value for name, value in wanted.items() if value != values[name]}
-    if changes and not changed:
+    if changes and not changed and not isinstance(changes, dict):
         raise UserError(f"the command line: {shown(', '.join(changes))} is what the report itself has. Change a value.")
     return changed
 

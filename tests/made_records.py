@@ -14,6 +14,7 @@ from lib.core import records
 from lib.core.records import CallState, Estimate
 from lib.evaluation import curve, metrics, parallelism, poem_runs, statistics
 from lib.evaluation.poem_form import SHARES
+from lib.sweeps import gather, plan
 
 POEM = "春眠不覺曉，處處聞啼鳥。夜來風雨聲，花落知多少。"
 
@@ -817,6 +818,58 @@ def gpu_estimate(preset, gpu, **changes):
     return records.GpuEstimate(preset=preset, gpu=gpu, **(fields | changes))
 
 
+def sweep_runs(found, half=2.0):
+    """Runs of a sweep with two figures: by setting (learning rate and k), the first figure for each seed."""
+    return [
+        records.SweepRun(
+            id=f"{rate}-{k}-{seed}",
+            point={"learning_rate": rate, "k": k, "seed": seed},
+            report="report.html",
+            minutes=2.0,
+            values=[estimate(value, value - half, value + half), estimate(value / 10)],
+        )
+        for (rate, k), values in found.items()
+        for seed, value in enumerate(values, 1)
+    ]
+
+
+def _each_once(values):
+    found = []
+    for value in values:
+        found += [] if value in found else [value]
+    return found
+
+
+def sweep(runs=None, seeds=("seed",), **changes):
+    """A sweep over two parameters and two seeds. A rate of 0.01 is clearly the best, with either k."""
+    found = {(0.001, 5): (10, 14), (0.001, 40): (11, 12), (0.01, 5): (40, 44), (0.01, 40): (41, 42)}
+    runs = sweep_runs(found) if runs is None else runs
+    figures = [
+        plan.Figure("form.rhyme", "%", "higher", "pairs that rhyme", "押韵的句对"),
+        plan.Figure("bits", "bits", "", "bits per character", "每字符比特数"),
+    ]
+    settings = gather.settings(runs, list(seeds), 2)
+    fields = {
+        "name": "made_up",
+        "question": {"en": "Does it matter?", "zh": "有影响吗？"},
+        "notebook": "04_tang_poetry",
+        "run_profile": "cpu",
+        "fixed": {"num_runs": 1},
+        "grid": {name: _each_once(run.point[name] for run in runs) for name in runs[0].point},
+        "seeds": list(seeds),
+        "at_once": 1,
+        "sweep_figures": [
+            records.SweepFigure(path=one.path, name={"en": one.en, "zh": one.zh}, unit=one.unit, better=one.better)
+            for one in figures
+        ],
+        "runs": runs,
+        "settings": settings,
+        "spreads": [gather.spread(runs, settings, index, list(seeds)) for index in range(2)],
+        "differences": gather.differences(runs, settings, figures, list(seeds)),
+    }
+    return records.Sweep(**(fields | changes))
+
+
 # Results of notebooks, and of all experiments.
 
 _MEASURED = {
@@ -827,6 +880,7 @@ _MEASURED = {
     "04_tang_poetry": tang,
     "05_from_scratch": scratch,
     "bench": bench,
+    "06_sweep": sweep,
 }
 _PARAMETERS = {
     "01_baseline": {"prompt": "My trip was", "chinese_prompt": "我爱中国!", "max_length": 200},

@@ -11,6 +11,8 @@ from lib.core.errors import UserError
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 EXPERIMENTS = ROOT / "experiments"
+SWEEPS = "sweeps"  # the folder in experiments/ that is no profile
+SWEEP = "sweep-"  # begins the name of a sweep's folder in outputs/
 CACHE_NAME = "gpt2-text-generation"
 CACHE_MARK = ".made-by-gpt2-text-generation"  # in a cache that was empty before; only such a one is ever cleared
 _written: set[Path] = set()  # the caches that this process has tried to write to

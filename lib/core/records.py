@@ -1286,6 +1286,105 @@ class Bench(Record):
     """None on a CPU."""
 
 
+class SweepFigure(Record):
+    """A figure that a sweep gathers from each run."""
+
+    path: str
+    """Its place in `measured` of a run's `results.json`."""
+    name: dict[str, str]
+    """What it is called, by language."""
+    unit: str
+    better: str
+    """`higher`, `lower`, or nothing if neither is better."""
+
+
+class SweepRun(Record):
+    """A run of a sweep."""
+
+    id: str
+    point: dict[str, Json]
+    """The values of the parameters that differ between the runs, seeds included."""
+    report: str = ""
+    """The report's page, relative to the folder of the sweep's report; empty if the run is not done."""
+    minutes: float | None = None
+    values: list[Estimate] = []
+    """A value for each figure, with the interval within the run if it has one. Empty if the run is not done."""
+    failed: str = ""
+    """Why it failed; empty if it did not."""
+
+
+class SweepSetting(Record):
+    """The runs of one setting, which differ in their seeds alone."""
+
+    point: dict[str, Json]
+    """The values of the parameters that are no seeds."""
+    runs: int
+    over_seeds: list[Estimate]
+    """For each figure the mean over the seeds, with Student's interval over them."""
+    between_seeds: list[Maybe]
+    """For each figure the standard deviation between the seeds, in its unit."""
+
+
+class SweepSpread(Record):
+    """What makes a figure differ from run to run, as standard deviations in its unit."""
+
+    between_settings: Maybe
+    """Of the means of the settings."""
+    between_seeds: Maybe
+    """Between runs of one setting, pooled over the settings."""
+    within_run: Maybe
+    """The standard error in a run, from its interval: from the choice of texts that it was measured on."""
+    seeds_alone: Maybe
+    """`between_seeds` without what `within_run` explains: what the seed itself does. 0 if nothing is left."""
+
+
+class SweepDifference(Record):
+    """The setting with the best mean of a figure, beside another one."""
+
+    figure: int
+    """Its number, from 0."""
+    best: dict[str, Json]
+    other: dict[str, Json]
+    pairs: int
+    """The seeds that both ran with."""
+    difference: Estimate
+    """The best minus the other, over pairs of runs with the same seeds, with Student's interval."""
+
+
+class Sweep(Record):
+    """06_sweep: the same notebook over a grid of parameters and training seeds."""
+
+    name: str
+    question: dict[str, str]
+    """By language."""
+    notebook: str
+    run_profile: str
+    """The profile whose values hold for all that the grid does not name."""
+    fixed: dict[str, Json]
+    """The values that differ from those in every run."""
+    grid: dict[str, list[Json]]
+    seeds: list[str]
+    """The parameters of the grid that are chance, not a setting."""
+    at_once: int
+    """The most runs that shared this machine; 0 if a scheduler placed them."""
+    sweep_figures: list[SweepFigure]
+    runs: list[SweepRun]
+    settings: list[SweepSetting]
+    spreads: list[SweepSpread]
+    """For each figure."""
+    differences: list[SweepDifference]
+
+    @property
+    def axes(self) -> list[str]:
+        """The parameters of the grid that are no seeds."""
+        return [name for name in self.grid if name not in self.seeds]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all runs are done."""
+        return all(run.report for run in self.runs)
+
+
 MEASURED: dict[str, type[Record]] = {
     "00_summary": Summary,
     "01_baseline": Baseline,
@@ -1293,6 +1392,7 @@ MEASURED: dict[str, type[Record]] = {
     "03_greedy_vs_top_k": GreedyVsTopK,
     "04_tang_poetry": TangPoetry,
     "05_from_scratch": FromScratch,
+    "06_sweep": Sweep,
     "bench": Bench,
 }
 

@@ -11,7 +11,16 @@ from lib.core.records import (
     Estimate,
     Results,
 )
-from lib.report import baseline_words, bench_words, claims_words, poems_words, samplers_words, stories_words, words
+from lib.report import (
+    baseline_words,
+    bench_words,
+    claims_words,
+    poems_words,
+    samplers_words,
+    stories_words,
+    sweep_words,
+    words,
+)
 from lib.report.numbers import percent_range
 from lib.report.wording import say
 
@@ -109,6 +118,10 @@ def _answer_bench(results: Results, language: str) -> dict:
     return {"sentences": bench_words.answer(results.measured, language)}
 
 
+def _answer_sweep(results: Results, language: str) -> dict:
+    return {"found": sweep_words.answer(results.measured, language)}
+
+
 ANSWERS: dict[str, Callable[[Results, str], dict]] = {
     "00_summary": _answer_summary,
     "01_baseline": _answer_baseline,
@@ -116,5 +129,6 @@ ANSWERS: dict[str, Callable[[Results, str], dict]] = {
     "03_greedy_vs_top_k": _answer_samplers,
     "04_tang_poetry": _answer_tang,
     "05_from_scratch": _answer_scratch,
+    "06_sweep": _answer_sweep,
     "bench": _answer_bench,
 }

@@ -92,6 +92,11 @@ def paragraph(text: str, kind: str = "") -> str:
     return str(_macros().paragraph(text, kind))
 
 
+def links(targets: list[tuple[str, str]]) -> str:
+    """Make a list of links: the text of each, and the file that it leads to."""
+    return str(_macros().links(targets))
+
+
 def beside(table: str, text: str) -> str:
     """Set a small table and what is said about it side by side on a wide screen, and below each other elsewhere.
 

@@ -41,6 +41,7 @@ from lib.report.page import index_name, report_name
 RESULTS = "results.json"
 CLAIMS = "claims.json"
 BENCH = "bench"  # the notebook on speed, and its profile
+SWEEP = "06_sweep"  # the notebook that tells what a sweep found
 PERCENT = re.compile(r"(?<=[\d)]) %(?=[\s.,;:)<，。；：）、])")  # no line ends between a number and its sign
 LINKS = re.compile("<!-- links -->.*?<!-- end of links -->", re.DOTALL)
 
@@ -144,6 +145,7 @@ def _page(notebook, page: views.Page) -> str:
         else "",
         "notebook": results.notebook,
         "profile": results.profile,
+        "experiment": _experiment(results),
     }
     _split_title(notebook)
     _without_answer(notebook)
@@ -174,9 +176,17 @@ def _languages(language: str, file: Callable[[str], str]) -> list[dict]:
     ]
 
 
+def _experiment(results: Results) -> str:
+    """Return the YAML file that a report was made from, for its foot."""
+    if results.profile.startswith(paths.SWEEP):
+        return f"experiments/sweeps/{results.profile.removeprefix(paths.SWEEP)}.yaml"
+    return f"experiments/{results.profile}/{results.notebook}.yaml"
+
+
 def _index_of(profile: str, language: str) -> str:
-    """Return the link from a report to the index of all reports; the bench's page is linked from that of `cpu`."""
-    if profile == BENCH and (paths.outputs() / "cpu" / index_name(language)).is_file():
+    """Return the link from a report to the index that links to it: for the bench and the sweeps it is that of `cpu`."""
+    is_linked_from_cpu = profile == BENCH or profile.startswith(paths.SWEEP)
+    if is_linked_from_cpu and (paths.outputs() / "cpu" / index_name(language)).is_file():
         return f"../../cpu/{index_name(language)}"
     return f"../{index_name(language)}"
 
@@ -267,6 +277,7 @@ def render_index(profile: str) -> Path:
             summary=next((card for card in cards if card["folder"] == notebooks.SUMMARY), None),
             cards=[card for card in cards if card["folder"] != notebooks.SUMMARY],
             bench=_bench_card(profile, language),
+            sweeps=_sweep_cards(profile, language),
         )
         paths.write(folder / index_name(language), _finished(page))
     published.list_pages(folder)
@@ -363,6 +374,26 @@ def _bench_card(profile: str, language: str) -> dict | None:
         "title": words.title(BENCH, language),
         "answer": wording.say("sentence_space", language).join([first, words.headline(more)[0]]).strip(),
     }
+
+
+def _sweep_cards(profile: str, language: str) -> list[dict]:
+    """Return what an index shows of the sweeps whose runs have the values of its profile."""
+    cards = []
+    for folder in sorted(paths.outputs().glob(f"{paths.SWEEP}*/{SWEEP}")):
+        try:
+            results = records.load(folder / RESULTS)
+        except (UserError, FileNotFoundError) as error:
+            print(f"The index leaves a sweep out: {error}", flush=True)
+            continue
+        if results.measured.run_profile == profile:
+            cards.append(
+                {
+                    "link": f"../{folder.parent.name}/{SWEEP}/{report_name(language)}",
+                    "title": results.measured.question[language],
+                    "answer": answers.answer(results, language),
+                }
+            )
+    return cards
 
 
 def _claim(judged: Claim, language: str) -> dict:

@@ -21,6 +21,7 @@ from lib.report import (  # the pages register their views
     samplers_page,  # noqa: F401
     stories_page,  # noqa: F401
     summary_page,  # noqa: F401
+    sweep_page,  # noqa: F401
     tables,
     timing_page,  # noqa: F401
     wording,

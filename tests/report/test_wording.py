@@ -95,7 +95,7 @@ FOUND, POST, RULES = made_records.experiments(), post.blog_post(), post.rules()
 CLAIMS = [claim.name for claim in post_claims.judge(FOUND, POST, made_records.post_texts())]
 ROWS = {row.name for row in beside_post.rows(FOUND, POST)}
 CONTESTS = [contest.measure for contest in head_to_head.contests(FOUND.scratch.measured)]
-NOTEBOOKS = [*(one.name for one in notebooks.ALL), "bench"]
+NOTEBOOKS = [*(one.name for one in notebooks.ALL), *notebooks.ASIDE]
 PACES = ["faster", "slower", "undecided"]
 # By the names that the code puts together: those that they can be.
 FAMILIES = {
@@ -140,6 +140,8 @@ FAMILIES = {
     "bench_against_{}": family(["bench_against_"], PACES),
     "bench_bound_{}": family(["bench_bound_"], ["memory", "arithmetic"]),
     "bench_axis_{}": family(["bench_axis_"], ["tokens", "batch", "parameters"]),
+    "sweep_at_once_{}": family(["sweep_at_once_"], ["0", "1", "2"]),
+    "sweep_{}_clear": {f"sweep_{name}_clear" for name in ("none", "some", "all")},
     "explorer_{}": family(["explorer_"], [*explorer.LABELS, *explorer.SCRIPT, "without_script"]),
 }
 # By the variables that hold such a name: those that it can be.

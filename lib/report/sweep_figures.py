@@ -1,0 +1,151 @@
+"""Draw the figures of a sweep's report: each run, and what the runs of a setting have in common."""
+
+import json
+
+from matplotlib.figure import Figure
+
+from lib.core.records import Sweep, SweepRun, SweepSetting
+from lib.report import sweep_words
+from lib.report.figures import BLUE, GREY, LINES, WIDTH, fit
+from lib.report.numbers import number, parameter
+from lib.report.wording import say
+
+ROW = 0.34  # inches of a setting
+SPREAD = 0.5  # of the distance between two settings, over which their runs are spread
+MARKS = "os^Dv"
+
+
+def over_grid(measured: Sweep, language: str = "en") -> tuple[Figure, str]:
+    """A panel for each figure. A dot is a run; the line is the mean over the seeds with its 95 % interval.
+
+    A parameter with numbers makes a horizontal axis and lines, one for each value of a second parameter. Other settings
+    stand one below the other.
+    """
+    axis = _numeric_axis(measured)
+    height = 2.5 if axis else 0.8 + ROW * len(measured.settings)
+    figure = Figure(figsize=(WIDTH, height * len(measured.sweep_figures)))
+    panels = figure.subplots(len(measured.sweep_figures), squeeze=False)[:, 0]
+    for index, axes in enumerate(panels):
+        (_lines if axis else _rows)(axes, measured, index, axis, language)
+        one = measured.sweep_figures[index]
+        name = sweep_words.figure_name(measured, index, language)
+        title = say("sweep_title", language, figure=name, unit=one.unit) if one.unit else name
+        axes.set_title(title, loc="left", fontsize="medium")
+    fit(figure)
+    told = say("between", language).join(_described(measured, index, language) for index in range(len(panels)))
+    return figure, say("alt_sweep_over_grid", language, told=told)
+
+
+def _numeric_axis(measured: Sweep) -> str:
+    """Return the parameter for the horizontal axis: the first with at least two numbers; `""` if there is none."""
+    if len(measured.axes) > 2:
+        return ""
+    for name in measured.axes:
+        values = measured.grid[name]
+        if len(values) > 1 and all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+            return name
+    return ""
+
+
+def _lines(axes, measured: Sweep, index: int, axis: str, language: str) -> None:
+    groups = {}
+    for one in measured.settings:
+        groups.setdefault(_key(one.point, [axis]), []).append(one)
+    places = sorted(measured.grid[axis])
+    evenly = len(places) < 3 or places[-1] / max(places[0], 1e-30) < 4
+    for number_of, (rest, settings) in enumerate(groups.items()):
+        colour, dash = LINES[(number_of + 1) % len(LINES)]
+        settings = sorted(settings, key=lambda one: one.point[axis])
+        known = [one for one in settings if one.over_seeds[index].value is not None]
+        xs = [one.point[axis] for one in known]
+        means = [one.over_seeds[index] for one in known]
+        label = sweep_words.setting(json.loads(rest), language) if len(groups) > 1 else None
+        axes.plot(
+            xs, [one.value for one in means], dash, color=colour, marker=MARKS[number_of % len(MARKS)], label=label
+        )
+        if all(one.has_interval for one in means):
+            axes.fill_between(
+                xs, [one.low for one in means], [one.high for one in means], color=colour, alpha=0.15, lw=0
+            )
+        for one in known:
+            dots = [run.values[index].value for run in _of(measured, one)]
+            axes.plot([one.point[axis]] * len(dots), dots, ".", color=colour, alpha=0.6)
+    axes.set_xscale("linear" if evenly else "log")
+    axes.set_xticks(places, [f"{place:g}" for place in places])
+    axes.minorticks_off()
+    axes.set_xlabel(axis)
+    if len(groups) > 1:
+        axes.legend(fontsize="small")
+
+
+def _rows(axes, measured: Sweep, index: int, axis: str, language: str) -> None:
+    for place, one in enumerate(measured.settings):
+        runs, mean = [run.values[index].value for run in _of(measured, one)], one.over_seeds[index]
+        steps = [place + SPREAD * ((number_of + 0.5) / len(runs) - 0.5) for number_of in range(len(runs))]
+        known = [(value, step) for value, step in zip(runs, steps, strict=True) if value is not None]
+        axes.plot([value for value, _ in known], [step for _, step in known], ".", color=GREY)
+        if mean.value is not None:
+            axes.plot([mean.value], [place], "|", color=BLUE, markersize=14, markeredgewidth=2)
+        if mean.has_interval:
+            axes.plot([mean.low, mean.high], [place, place], color=BLUE, linewidth=2)
+    names = [_short(one, measured) for one in measured.settings]
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+
+
+def _short(one: SweepSetting, measured: Sweep) -> str:
+    return ", ".join(parameter(one.point[name]) for name in measured.axes) or "—"
+
+
+def _key(point: dict, without: list[str]) -> str:
+    return json.dumps({name: value for name, value in point.items() if name not in without}, ensure_ascii=False)
+
+
+def _of(measured: Sweep, setting: SweepSetting) -> list[SweepRun]:
+    """Return the runs of a setting that are done."""
+    key = _key(setting.point, [])
+    return [run for run in measured.runs if run.values and _key(run.point, measured.seeds) == key]
+
+
+def _described(measured: Sweep, index: int, language: str) -> str:
+    means = [
+        say(
+            "alt_sweep_setting",
+            language,
+            setting=sweep_words.setting(one.point, language),
+            value=sweep_words.interval(measured, index, one.over_seeds[index], language),
+        )
+        for one in measured.settings
+    ]
+    listed = say("comma", language).join(means)
+    return say("alt_sweep_figure", language, figure=sweep_words.figure_name(measured, index, language), means=listed)
+
+
+def heat(measured: Sweep, language: str = "en") -> tuple[Figure, str]:
+    """A map for each figure over two parameters of the grid: the mean over the seeds."""
+    across, down = measured.axes[:2]
+    columns, rows = measured.grid[across], measured.grid[down]
+    figure = Figure(figsize=(WIDTH, (0.9 + ROW * len(rows)) * len(measured.sweep_figures)))
+    panels = figure.subplots(len(measured.sweep_figures), squeeze=False)[:, 0]
+    for index, axes in enumerate(panels):
+        found = {
+            (str(one.point[across]), str(one.point[down])): one.over_seeds[index].value for one in measured.settings
+        }
+        values = [[found.get((str(column), str(row))) for column in columns] for row in rows]
+        known = [value for line in values for value in line if value is not None]
+        low, high = (min(known), max(known)) if known else (0.0, 1.0)
+        for place, line in enumerate(values):
+            for step, value in enumerate(line):
+                share = 0.0 if value is None or high == low else (value - low) / (high - low)
+                axes.barh([place], [1], 1, left=step - 0.5, color=BLUE, alpha=0.08 + 0.5 * share, linewidth=0)
+                axes.text(step, place, "—" if value is None else number(value), ha="center", va="center")
+        axes.set_xticks(range(len(columns)), [parameter(one) for one in columns])
+        axes.set_yticks(range(len(rows)), [parameter(one) for one in rows])
+        axes.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(rows) - 0.5, -0.5), xlabel=across, ylabel=down)
+        axes.grid(visible=False)
+        one, name = measured.sweep_figures[index], sweep_words.figure_name(measured, index, language)
+        title = say("sweep_title", language, figure=name, unit=one.unit) if one.unit else name
+        axes.set_title(title, loc="left", fontsize="medium")
+    fit(figure)
+    told = say("between", language).join(_described(measured, index, language) for index in range(len(panels)))
+    return figure, say("alt_sweep_heat", language, told=told)

@@ -1,0 +1,110 @@
+"""Say what a sweep found. No sentence is made elsewhere than in `sentences/`."""
+
+from lib.core.records import Estimate, Json, Sweep, SweepDifference, SweepRun
+from lib.report import words
+from lib.report.numbers import number, parameter, with_interval
+from lib.report.wording import say
+
+
+def figure_name(measured: Sweep, index: int, language: str = "en") -> str:
+    """What a figure is called."""
+    return measured.sweep_figures[index].name[language]
+
+
+def quantity(measured: Sweep, index: int, value: float | None, language: str = "en") -> str:
+    """A standard deviation of a figure with its unit; a dash where there is none."""
+    unit = measured.sweep_figures[index].unit
+    unit = say("sweep_points", language) if unit == "%" else unit  # it is a standard deviation
+    told = words.number_or_dash(value, 2)
+    return say("sweep_quantity", language, value=told, unit=unit) if unit else told
+
+
+def interval(measured: Sweep, index: int, value: Estimate, language: str = "en", is_difference: bool = False) -> str:
+    """A figure, or a difference of two, with its interval and its unit."""
+    unit = measured.sweep_figures[index].unit
+    if is_difference and unit == "%":
+        unit = say("sweep_points", language)
+    told = with_interval(value, language)
+    return say("sweep_quantity", language, value=told, unit=unit) if unit else told
+
+
+def setting(point: dict[str, Json], language: str = "en") -> str:
+    """The values of a setting, such as `"learning_rate 0.0005"`."""
+    parts = [say("sweep_parameter", language, name=name, value=parameter(value)) for name, value in point.items()]
+    return say("comma", language).join(parts) if parts else say("sweep_only_setting", language)
+
+
+def status(measured: Sweep, language: str = "en") -> str:
+    """How many runs there are, and how many of them are missing."""
+    done, failed = (sum(bool(text) for text in texts) for texts in _states(measured.runs))
+    values = {"runs": len(measured.runs), "done": done, "failed": failed, "left": len(measured.runs) - done - failed}
+    told = [say("sweep_all_done" if measured.is_done else "sweep_some_done", language, **values)]
+    told.append(say(f"sweep_at_once_{min(measured.at_once, 2)}", language, count=measured.at_once))
+    return say("sentence_space", language).join(told)
+
+
+def _states(runs: list[SweepRun]) -> tuple[list[str], list[str]]:
+    return [run.report for run in runs], ["" if run.report else run.failed for run in runs]
+
+
+def answer(measured: Sweep, language: str = "en") -> str:
+    """What the sweep found on its first figure."""
+    told = [found(measured, 0, language)] + ([] if measured.is_done else [status(measured, language)])
+    return say("sentence_space", language).join(told)
+
+
+def found(measured: Sweep, index: int, language: str = "en") -> str:
+    """What the sweep found on a figure: what the seeds do, and whether the best setting can be told from others."""
+    told = [luck(measured, index, language), verdict(measured, index, language)]
+    return say("sentence_space", language).join(sentence for sentence in told if sentence)
+
+
+def luck(measured: Sweep, index: int, language: str = "en") -> str:
+    """How much of a figure's spread is the seed, and how much the choice of texts within a run."""
+    spread = measured.spreads[index]
+    values = {"figure": words.capital(figure_name(measured, index, language))}
+    if spread.between_seeds is None:
+        return say("sweep_luck_unknown", language, **values)
+    values["seeds"] = quantity(measured, index, spread.between_seeds, language)
+    if spread.within_run is None:
+        return say("sweep_luck_alone", language, **values)
+    values |= {
+        "within": quantity(measured, index, spread.within_run, language),
+        "alone": quantity(measured, index, spread.seeds_alone, language),
+    }
+    return say("sweep_luck" if spread.seeds_alone else "sweep_luck_none", language, **values)
+
+
+def of_figure(measured: Sweep, index: int) -> list[SweepDifference]:
+    """The differences of a figure, the runner-up first."""
+    return [one for one in measured.differences if one.figure == index]
+
+
+def verdict(measured: Sweep, index: int, language: str = "en") -> str:
+    """Which setting has the best mean, and whether it can be told from the others; `""` if there is one setting."""
+    others = of_figure(measured, index)
+    if not others:
+        return ""
+    told_apart = [one for one in others if is_clear(one.difference)]
+    values = {
+        "figure": figure_name(measured, index, language),
+        "best": setting(others[0].best, language),
+        "next": setting(others[0].other, language),
+        "difference": interval(measured, index, others[0].difference, language, is_difference=True),
+        "count": len(others),
+        "clear": len(told_apart),
+    }
+    if len(others) == 1:
+        return say("sweep_other_clear" if told_apart else "sweep_other_not_clear", language, **values)
+    name = "none" if not told_apart else "all" if len(told_apart) == len(others) else "some"
+    return say(f"sweep_{name}_clear", language, **values)
+
+
+def is_clear(difference: Estimate) -> bool:
+    """Whether the interval of a difference lies clear of 0."""
+    return difference.has_interval and (difference.low > 0 or difference.high < 0)
+
+
+def minutes(measured: Sweep) -> str:
+    """The minutes of all runs together."""
+    return number(sum(run.minutes or 0 for run in measured.runs))

@@ -1,0 +1,1 @@
+"""Run a notebook over a grid of parameters and training seeds, with Snakemake, and gather what the runs measured."""

@@ -1,0 +1,181 @@
+"""Gather the figures of a sweep's runs, and tell what the seeds and what the settings did to them."""
+
+import itertools
+import json
+import math
+import statistics
+from pathlib import Path
+
+import pandas as pd
+
+from lib.core import records
+from lib.core.errors import UserError
+from lib.core.records import Estimate, SweepDifference, SweepFigure, SweepRun, SweepSetting, SweepSpread
+from lib.evaluation import statistics as intervals
+from lib.report.page import report_name
+from lib.sweeps import one, plan
+from lib.sweeps.plan import Figure, Run, Sweep
+
+TO_STANDARD_ERROR = 2 * statistics.NormalDist().inv_cdf(0.975)  # a 95 % interval is this many standard errors wide
+
+
+def fill(measured: records.Sweep, name: str) -> None:
+    """Set the fields of a sweep's record from its runs.
+
+    Args:
+        measured: The record.
+        name: The sweep.
+
+    Raises:
+        UserError: If the sweep has a mistake, no run is done, or a figure is in no run's results.
+    """
+    sweep = plan.read(name)
+    runs = [gathered(sweep, run) for run in sweep.runs if run.point]
+    if not any(run.report for run in runs):
+        raise UserError(f"No run of {name} is done. Run `make sweep SWEEP={name}` first.")
+    for index, figure in enumerate(sweep.figures):
+        if all(not run.values or run.values[index].value is None for run in runs):
+            raise UserError(f"{name}: figures: no run has measured {figure.path!r}. Correct its path.")
+    at_once = sweep.folder / "at_once.json"
+    measured.name, measured.question, measured.notebook = sweep.name, sweep.question, sweep.notebook
+    measured.run_profile, measured.fixed = sweep.profile, sweep.fixed
+    measured.grid, measured.seeds = sweep.grid, sweep.seeds
+    measured.at_once = json.loads(at_once.read_text(encoding="utf-8")) if at_once.is_file() else 0
+    measured.sweep_figures = [
+        SweepFigure(path=one.path, name={"en": one.en, "zh": one.zh}, unit=one.unit, better=one.better)
+        for one in sweep.figures
+    ]
+    measured.runs, measured.settings = runs, settings(runs, sweep.seeds, len(sweep.figures))
+    measured.spreads = [spread(runs, measured.settings, index, sweep.seeds) for index in range(len(sweep.figures))]
+    measured.differences = differences(runs, measured.settings, sweep.figures, sweep.seeds)
+
+
+def gathered(sweep: Sweep, run: Run) -> SweepRun:
+    """Read the figures of a run. If it is not done, the reason why it failed."""
+    place, told = sweep.place(run), {"id": run.id, "point": run.point}
+    folder = one.report_of(place)
+    if folder is None:
+        reason = place / one.FAILED
+        return SweepRun(**told, failed=reason.read_text(encoding="utf-8").strip() if reason.is_file() else "")
+    results = records.load(folder / "results.json")
+    measured = json.loads(results.measured.model_dump_json())
+    page = Path("..") / folder.relative_to(sweep.folder) / report_name("en")
+    values = [value_at(measured, figure.path) for figure in sweep.figures]
+    return SweepRun(**told, report=page.as_posix(), minutes=results.minutes, values=values)
+
+
+def value_at(measured, path: str) -> Estimate:
+    """Return the figure at a path, such as `form.after.shares.rhyme` or `others.0.loops`, with its interval if any.
+
+    A figure that a run could not measure has no value.
+    """
+    found = measured
+    for step in path.split("."):
+        if isinstance(found, dict):
+            found = found.get(step)
+        elif isinstance(found, list) and step.isdecimal() and int(step) < len(found):
+            found = found[int(step)]
+        else:
+            found = None
+    if isinstance(found, dict) and set(found) >= {"value", "low", "high"}:
+        return Estimate(**{end: found[end] for end in ("value", "low", "high")})
+    return Estimate(value=found if isinstance(found, int | float) and not isinstance(found, bool) else None)
+
+
+def _setting(run: SweepRun, seeds: list[str]) -> str:
+    """Return the point of a run without its seeds, as a text that can be a key."""
+    return json.dumps({name: value for name, value in run.point.items() if name not in seeds}, ensure_ascii=False)
+
+
+def _seed(run: SweepRun, seeds: list[str]) -> str:
+    return json.dumps([run.point[name] for name in seeds])
+
+
+def _by_setting(runs: list[SweepRun], seeds: list[str]) -> dict[str, list[SweepRun]]:
+    """Return the runs that are done by their setting, in the order of the grid."""
+    found = {}
+    for run in runs:
+        found.setdefault(_setting(run, seeds), []).extend([run] if run.values else [])
+    return found
+
+
+def settings(runs: list[SweepRun], seeds: list[str], count: int) -> list[SweepSetting]:
+    """Return the mean and the spread over the seeds of each setting, for so many figures."""
+    made = []
+    for point, same in _by_setting(runs, seeds).items():
+        columns = [[run.values[index].value for run in same] for index in range(count)]
+        made.append(
+            SweepSetting(
+                point=json.loads(point),
+                runs=len(same),
+                over_seeds=[intervals.over_runs(column) for column in columns],
+                between_seeds=[_deviation(column) for column in columns],
+            )
+        )
+    return made
+
+
+def _deviation(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.stdev(known) if len(known) > 1 else None
+
+
+def spread(runs: list[SweepRun], made: list[SweepSetting], index: int, seeds: list[str]) -> SweepSpread:
+    """Split up what makes a figure differ between runs.
+
+    The variance between runs of one setting is the sum of the variance that the seed makes and of the sampling variance
+    within a run (the law of total variance, as in a one-way analysis of variance with known error).
+
+    Args:
+        runs: The runs.
+        made: Their settings.
+        index: The figure's number.
+        seeds: The parameters that are chance.
+    """
+    means = [one.over_seeds[index].value for one in made]
+    groups = [[run.values[index].value for run in same] for same in _by_setting(runs, seeds).values()]
+    groups = [[value for value in group if value is not None] for group in groups]
+    squares = [statistics.variance(group) * (len(group) - 1) for group in groups if len(group) > 1]
+    freedom = sum(len(group) - 1 for group in groups if len(group) > 1)
+    between = math.sqrt(sum(squares) / freedom) if freedom else None
+    errors = [
+        (run.values[index].high - run.values[index].low) / TO_STANDARD_ERROR
+        for run in runs
+        if run.values and run.values[index].has_interval
+    ]
+    within = math.sqrt(statistics.fmean(error**2 for error in errors)) if errors else None
+    alone = None if between is None or within is None else math.sqrt(max(0.0, between**2 - within**2))
+    return SweepSpread(between_settings=_deviation(means), between_seeds=between, within_run=within, seeds_alone=alone)
+
+
+def differences(
+    runs: list[SweepRun], made: list[SweepSetting], figures: list[Figure], seeds: list[str]
+) -> list[SweepDifference]:
+    """Set the best setting of each figure beside all others, over pairs of runs with the same seeds."""
+    found, by_setting = [], {key: same for key, same in _by_setting(runs, seeds).items()}
+    for index, figure in enumerate(figures):
+        known = [one for one in made if one.over_seeds[index].value is not None]
+        if not figure.better or len(known) < 2:
+            continue
+        ranked = sorted(known, key=lambda one: one.over_seeds[index].value, reverse=figure.better == "higher")
+        values = {key: {_seed(run, seeds): run.values[index].value for run in same} for key, same in by_setting.items()}
+        best = values[json.dumps(ranked[0].point, ensure_ascii=False)]
+        for other in ranked[1:]:
+            theirs = values[json.dumps(other.point, ensure_ascii=False)]
+            shared = [seed for seed in best if best[seed] is not None and theirs.get(seed) is not None]
+            pairs = [best[seed] - theirs[seed] for seed in shared]
+            told = {"figure": index, "best": ranked[0].point, "other": other.point, "pairs": len(pairs)}
+            found.append(SweepDifference(**told, difference=intervals.over_runs(pairs)))
+    return found
+
+
+def table(measured: records.Sweep) -> pd.DataFrame:
+    """Return a row for each run and figure: id, the parameters of the grid, `figure`, `value`, `low` and `high`."""
+    rows = [
+        {"run": run.id} | run.point | {"figure": figure.path} | value.model_dump()
+        for run in measured.runs
+        for figure, value in zip(
+            measured.sweep_figures, run.values or itertools.repeat(Estimate(value=None)), strict=False
+        )
+    ]
+    return pd.DataFrame(rows)

@@ -1,0 +1,101 @@
+import made_records
+import pytest
+
+from lib.report import answers, sweep_words, views
+from lib.report.page import Page
+
+
+def page_of(tmp_path, language="en", **changes):
+    results = made_records.results("06_sweep", measured=made_records.sweep(**changes), profile="sweep-made_up")
+    return Page(results, tmp_path, language)
+
+
+def runs_of(found, half=2.0):
+    return made_records.sweep_runs(found, half)
+
+
+CLEAR = {(0.001, 5): (10, 11, 12), (0.01, 5): (40, 41, 42)}
+NOISY = {(0.001, 5): (10, 30, 50), (0.01, 5): (40, 20, 45)}
+
+
+def test_the_answer_tells_the_seed_s_part_and_whether_the_best_can_be_told(tmp_path):
+    told = answers.answer(page_of(tmp_path, runs=runs_of(CLEAR)).results)
+    assert told == (
+        "Pairs that rhyme: runs of one setting differ by 1.0 percentage points (standard deviation) from seed to seed. "
+        "That is no more than the choice of texts within a run explains (1.0 percentage points). The better setting, "
+        "learning_rate 0.01, k 5, can be told from the other one, learning_rate 0.001, k 5: they differ by 30.0 (30.0–30.0) "
+        "percentage points."
+    )
+    told = answers.answer(page_of(tmp_path, runs=runs_of(NOISY)).results)
+    assert "explains 1.0 percentage points of it; 17 percentage points remain for the seed itself." in told
+    assert "cannot be told from the other one" in told
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        ({(0.001, 5): (10, 11), (0.01, 5): (10, 12), (0.1, 5): (12, 11)}, "cannot be told from any of the 2 others"),
+        ({(0.001, 5): (10, 11), (0.01, 5): (30, 31), (0.1, 5): (50, 52)}, "can be told from every other one"),
+        ({(0.001, 5): (10, 11), (0.01, 5): (40, 60), (0.1, 5): (60, 61)}, "can be told from 1 of the 2 others"),
+    ],
+)
+def test_the_best_of_several_is_told_from_all_some_or_none(tmp_path, found, told):
+    assert told in sweep_words.verdict(made_records.sweep(runs=runs_of(found)), 0)
+
+
+def test_a_figure_of_which_neither_end_is_better_has_no_best_setting():
+    assert sweep_words.verdict(made_records.sweep(), 1) == ""
+
+
+def test_one_seed_tells_nothing_of_the_seed():
+    told = sweep_words.luck(made_records.sweep(runs=runs_of({(0.001, 5): (10,), (0.01, 5): (20,)})), 0)
+    assert told == "Pairs that rhyme: no setting was run with two seeds, so nothing tells what the seed does."
+
+
+def test_runs_that_failed_or_are_missing_are_told(tmp_path):
+    runs = runs_of(CLEAR)
+    runs[0] = runs[0].model_copy(update={"report": "", "values": [], "failed": "no such luck"})
+    runs[1] = runs[1].model_copy(update={"report": "", "values": []})
+    page = page_of(tmp_path, runs=runs)
+    assert "Of 6 runs, 4 succeeded and 1 failed; 1 were not made." in answers.answer(page.results)
+    shown = page.show("sweep_runs")
+    assert "Runs that failed" in shown and "no such luck" in shown
+    assert shown.count('<a href="report.html">') == 4
+
+
+def test_times_of_runs_that_shared_the_machine_are_not_for_comparison(tmp_path):
+    told = page_of(tmp_path, at_once=8).show("sweep_question")
+    assert "Up to 8 ran on this machine at a time, so their times are not for comparison." in told
+    assert "one after another" in page_of(tmp_path, at_once=1).show("sweep_question")
+    assert "A scheduler chose" in page_of(tmp_path, at_once=0).show("sweep_question")
+    assert "num_runs 1" in told and "learning_rate (0.001, 0.01)" in told
+
+
+def test_the_picture_has_a_line_for_each_value_of_the_second_parameter_and_a_dot_for_each_run(tmp_path):
+    figure, alt = views.FIGURES["sweep_over_grid"](page_of(tmp_path))
+    lines = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 2 and line.get_linestyle() != "None"]
+    assert [list(line.get_ydata()) for line in lines] == [[12, 42], [11.5, 41.5]]
+    dots = [list(line.get_ydata()) for line in figure.axes[0].lines if line.get_linestyle() == "None"]
+    assert sorted(dots) == [[10, 14], [11, 12], [40, 44], [41, 42]]
+    assert "learning_rate 0.01, k 5: 42 " in alt
+
+
+def test_settings_without_numbers_stand_in_rows(tmp_path):
+    runs = [
+        run.model_copy(update={"point": {"samplers": [f"top_k k={run.point['k']}"], "seed": run.point["seed"]}})
+        for run in runs_of({(0.001, 5): (10, 14), (0.001, 40): (11, 13)})
+    ]
+    figure, alt = views.FIGURES["sweep_over_grid"](page_of(tmp_path, runs=runs))
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["top_k k=5", "top_k k=40"]
+    assert "samplers top_k k=5: 12 " in alt
+
+
+def test_a_map_has_a_field_for_each_pair_of_values(tmp_path):
+    figure, _ = views.FIGURES["sweep_heat"](page_of(tmp_path))
+    assert [text.get_text() for text in figure.axes[0].texts] == ["12.0", "42.0", "11.5", "41.5"]
+
+
+def test_the_page_is_in_chinese_too(tmp_path):
+    page = page_of(tmp_path, "zh")
+    assert "有影响吗？" in page.show("sweep_question") and "押韵的句对" in page.show("sweep_found")
+    assert "种子之间" in page.show("sweep_spreads")

@@ -1,0 +1,144 @@
+import json
+import math
+
+import made_records
+import pytest
+
+from lib.core import paths, records
+from lib.core.errors import UserError
+from lib.core.records import Estimate, SweepRun
+from lib.sweeps import gather, one, plan
+from lib.sweeps.plan import Figure
+
+RHYME = Figure("form.rhyme", "%", "higher", "rhyme", "押韵")
+BITS = Figure("bits", "bits", "lower", "bits", "比特")
+FOUND = {0.1: (10.0, 14.0, 12.0), 0.2: (20.0, 25.0, 24.0), 0.3: (11.0, 13.0, 15.0)}  # by learning rate, for each seed
+
+
+def estimate(value, half=1.96):
+    return Estimate(value=value, low=value - half, high=value + half)
+
+
+def runs(found=FOUND, half=1.96):
+    return [
+        SweepRun(
+            id=f"{rate}-{seed}",
+            point={"learning_rate": rate, "seed": seed},
+            report="report.html",
+            values=[estimate(value, half), Estimate(value=value / 10)],
+        )
+        for rate, values in found.items()
+        for seed, value in enumerate(values)
+    ]
+
+
+def test_a_figure_is_found_by_its_path():
+    measured = {"form": {"rhyme": {"value": 5.0, "low": 1.0, "high": None}}, "runs": [{"bits": 3}, {"bits": None}]}
+    assert gather.value_at(measured, "form.rhyme") == Estimate(value=5.0, low=1.0, high=None)
+    assert gather.value_at(measured, "runs.0.bits") == Estimate(value=3)
+    for path in ("runs.1.bits", "runs.2.bits", "runs.bits", "form", "form.rhyme.value.more", "nothing"):
+        assert gather.value_at(measured, path).value is None
+
+
+def test_a_setting_is_the_mean_over_its_seeds_with_student_s_interval():
+    first, *_ = gather.settings(runs(), ["seed"], 2)
+    assert first.point == {"learning_rate": 0.1} and first.runs == 3
+    assert first.over_seeds[0].value == pytest.approx(12)
+    assert first.between_seeds[0] == pytest.approx(2)
+    half = 4.302653 * 2 / math.sqrt(3)  # the quantile of Student's distribution with 2 degrees of freedom
+    assert first.over_seeds[0].low == pytest.approx(12 - half) and first.over_seeds[0].high == pytest.approx(12 + half)
+
+
+def test_the_spread_is_split_into_what_the_seed_does_and_what_the_choice_of_texts_does():
+    made = runs()
+    told = gather.spread(made, gather.settings(made, ["seed"], 2), 0, ["seed"])
+    assert told.between_seeds == pytest.approx(math.sqrt((4 + 7 + 4) / 3))  # the three variances, pooled
+    assert told.within_run == pytest.approx(1, rel=1e-4)
+    assert told.seeds_alone == pytest.approx(2, rel=1e-4)  # 5 = 4 + 1
+    assert told.between_settings == pytest.approx(math.sqrt(37))  # of 12, 23 and 13
+    without = gather.spread(made, gather.settings(made, ["seed"], 2), 1, ["seed"])
+    assert without.within_run is None and without.seeds_alone is None
+
+
+def test_a_spread_within_the_error_of_a_run_leaves_nothing_for_the_seed():
+    made = runs(half=19.6)
+    assert gather.spread(made, gather.settings(made, ["seed"], 2), 0, ["seed"]).seeds_alone == 0
+
+
+def test_the_best_setting_is_set_beside_the_others_in_pairs_of_the_same_seed():
+    made = runs()
+    told = gather.differences(made, gather.settings(made, ["seed"], 2), [RHYME, BITS], ["seed"])
+    rhyme, bits = ([one for one in told if one.figure == index] for index in (0, 1))
+    assert [one.best["learning_rate"] for one in rhyme] == [0.2, 0.2]
+    assert [one.other["learning_rate"] for one in rhyme] == [0.3, 0.1]
+    assert rhyme[0].difference.value == pytest.approx(10)  # of 9, 12 and 9
+    assert rhyme[0].pairs == 3
+    assert bits[0].best["learning_rate"] == 0.1 and bits[0].difference.value == pytest.approx(-0.1)
+
+
+def test_a_seed_that_one_of_the_two_lacks_makes_no_pair():
+    made = runs({0.1: (1.0, 2.0, 3.0), 0.2: (5.0, 6.0)})
+    (told,) = gather.differences(made, gather.settings(made, ["seed"], 1), [RHYME], ["seed"])
+    assert told.pairs == 2 and told.difference.value == pytest.approx(4)
+
+
+SWEEP = """
+question: {en: "Does it?", zh: 行吗？}
+notebook: 04_tang_poetry
+profile: smoke
+grid: {learning_rate: [0.001, 0.01], seed: [1, 2]}
+seeds: [seed]
+figures:
+  - {path: form.after.shares.rhyme, unit: "%", better: higher, en: rhyme, zh: 押韵}
+"""
+
+
+@pytest.fixture
+def sweep(monkeypatch, tmp_path):
+    """A sweep, of whose four runs two are done, one failed and one was not made."""
+    experiments = tmp_path / "experiments"
+    experiments.mkdir()
+    (experiments / "smoke").symlink_to(paths.EXPERIMENTS / "smoke")
+    (experiments / paths.SWEEPS).mkdir()
+    (experiments / paths.SWEEPS / "one.yaml").write_text(SWEEP, encoding="utf-8")
+    monkeypatch.setattr(paths, "EXPERIMENTS", experiments)
+    monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path / "outputs"))
+    made = plan.read("one")
+    for run in made.runs:
+        made.place(run).mkdir(parents=True)
+    for run in made.runs[:2]:
+        folder = made.place(run) / "smoke" / "04_tang_poetry@1"
+        folder.mkdir(parents=True)
+        text = records.dump(made_records.results("04_tang_poetry", made_records.tang()))
+        (folder / "results.json").write_text(text, encoding="utf-8")
+        (made.place(run) / one.DONE).write_text("smoke/04_tang_poetry@1\n")
+    (made.place(made.runs[2]) / one.FAILED).write_text("no such luck\n")
+    return made
+
+
+def test_the_runs_of_a_sweep_are_gathered(sweep):
+    measured = records.Sweep.model_construct()
+    gather.fill(measured, "one")
+    measured = records.Sweep.model_validate(measured.__dict__)
+    assert [bool(run.report) for run in measured.runs] == [True, True, False, False]
+    assert [run.failed for run in measured.runs] == ["", "", "no such luck", ""]
+    assert measured.runs[0].report == f"../runs/{sweep.runs[0].id}/smoke/04_tang_poetry@1/report.html"
+    assert measured.runs[0].values[0].value == made_records.tang().form.after.shares["rhyme"].value
+    assert not measured.is_done and measured.axes == ["learning_rate"]
+    table = gather.table(measured)
+    assert list(table["value"].notna()) == [True, True, False, False]
+    assert json.loads(table.to_json(orient="records"))[0]["seed"] == 1
+
+
+def test_a_path_that_no_run_has_measured_is_told(sweep):
+    file = paths.EXPERIMENTS / paths.SWEEPS / "one.yaml"
+    file.write_text(SWEEP.replace("shares.rhyme", "shares.rhymes"), encoding="utf-8")
+    with pytest.raises(UserError, match=r"no run has measured 'form\.after\.shares\.rhymes'"):
+        gather.fill(records.Sweep.model_construct(), "one")
+
+
+def test_without_a_run_there_is_nothing_to_gather(sweep):
+    for run in sweep.runs:
+        (sweep.place(run) / one.DONE).unlink(missing_ok=True)
+    with pytest.raises(UserError, match=r"No run of one is done\. Run `make sweep SWEEP=one` first"):
+        gather.fill(records.Sweep.model_construct(), "one")

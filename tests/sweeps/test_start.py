@@ -1,0 +1,182 @@
+"""Sweeps on the real Snakemake. In place of a notebook, a run is a script that takes no time."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lib import runner
+from lib.core import paths
+from lib.core.errors import UserError
+from lib.sweeps import one, plan, start
+
+SNAKEMAKE = Path(os.environ.get("SWEEP_VENV") or paths.ROOT / ".venv-sweep") / "bin" / "snakemake"
+needs_snakemake = pytest.mark.skipif(not SNAKEMAKE.is_file(), reason="no Snakemake: `make test` installs it")
+# What Snakemake starts in place of Python: its arguments are -m lib.sweeps run PLAN ID --threads N.
+STUB = """#!/bin/sh
+folder=$(dirname "$4")
+echo "$5" >> "$folder/made"
+[ -f "$folder/slow" ] && sleep 60
+if [ -f "$folder/fails-$5" ]; then echo "no such luck" > "$folder/runs/$5/failed.txt"; exit 1; fi
+rm -f "$folder/runs/$5/failed.txt"
+echo "a report" > "$folder/runs/$5/done"
+"""
+SWEEP = """
+question: {en: "Does it?", zh: 行吗？}
+notebook: 04_tang_poetry
+profile: smoke
+grid: {learning_rate: [0.001, 0.01], seed: [1, 2]}
+seeds: [seed]
+figures: [{path: tokens_per_character, en: tokens, zh: 词元}]
+threads: 1
+"""
+
+
+@pytest.fixture
+def sweep(monkeypatch, tmp_path):
+    """A sweep of four runs, each of which is the stub."""
+    experiments = tmp_path / "experiments"
+    experiments.mkdir()
+    for folder in paths.EXPERIMENTS.iterdir():
+        (experiments / folder.name).symlink_to(folder)
+    (experiments / paths.SWEEPS).unlink()
+    (experiments / paths.SWEEPS).mkdir()
+    (experiments / paths.SWEEPS / "one.yaml").write_text(SWEEP, encoding="utf-8")
+    (tmp_path / "stub").write_text(STUB)
+    (tmp_path / "stub").chmod(0o755)
+    monkeypatch.setattr(paths, "EXPERIMENTS", experiments)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "stub"))
+    monkeypatch.setattr(start, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(runner, "run", lambda notebook, profile: paths.of_profile(profile) / notebook)
+    monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path / "outputs"))
+    return plan.read("one")
+
+
+def made(sweep):
+    """Which runs were started since the last time this was asked."""
+    file = sweep.folder / "made"
+    found = file.read_text().split() if file.is_file() else []
+    file.unlink(missing_ok=True)
+    return sorted(found)
+
+
+@needs_snakemake
+def test_all_runs_are_made_once_and_only_what_is_missing_or_changed_again(sweep, monkeypatch, capsys):
+    ids = sorted(run.id for run in sweep.runs)
+    assert start.start("one", snakemake=str(SNAKEMAKE)) == 0
+    assert made(sweep) == ids
+    told = capsys.readouterr().out
+    assert "one: 4 runs, 4 of them to be made" in told and "one: 4 of 4 runs done, 0 failed." in told
+    shutil.rmtree(sweep.place(sweep.runs[2]))
+    assert start.start("one", snakemake=str(SNAKEMAKE)) == 0
+    assert made(sweep) == [sweep.runs[2].id]
+    code = plan._code(sweep)
+    monkeypatch.setattr(plan, "_code", lambda sweep: {name: "other" for name in code})
+    assert start.start("one", snakemake=str(SNAKEMAKE)) == 0
+    assert made(sweep) == ids
+
+
+@needs_snakemake
+def test_a_run_that_fails_is_tried_twice_and_the_others_go_on(sweep, capsys):
+    sweep.folder.mkdir(parents=True)
+    mark = sweep.folder / f"fails-{sweep.runs[0].id}"
+    mark.touch()
+    assert start.start("one", snakemake=str(SNAKEMAKE)) == 1
+    assert made(sweep) == sorted([run.id for run in sweep.runs] + [sweep.runs[0].id])
+    assert "one: 3 of 4 runs done, 1 failed." in capsys.readouterr().out
+    mark.unlink()
+    assert start.start("one", snakemake=str(SNAKEMAKE)) == 0
+    assert made(sweep) == [sweep.runs[0].id]
+
+
+@needs_snakemake
+def test_where_all_runs_fail_the_reason_of_the_first_is_told(sweep):
+    sweep.folder.mkdir(parents=True)
+    for run in sweep.runs:
+        (sweep.folder / f"fails-{run.id}").touch()
+    with pytest.raises(UserError, match=r"No run of one succeeded, so there is no report\. The first .*: no such luck"):
+        start.start("one", snakemake=str(SNAKEMAKE))
+
+
+@needs_snakemake
+def test_a_sweep_that_was_killed_goes_on_where_it_was(sweep):
+    """Snakemake is killed while one run is made and one is done: it is made again, and that one alone."""
+    first, *rest = sorted(run.id for run in sweep.runs)
+    file = plan.write(sweep)
+    for number in rest[1:]:
+        sweep.folder.joinpath("runs", number).mkdir(parents=True)
+        sweep.folder.joinpath("runs", number, "done").write_text("a report")
+    (sweep.folder / "slow").touch()
+    command = [str(SNAKEMAKE), *start._options(file, "local", 1, 0)]
+    killed = subprocess.Popen(command, cwd=paths.ROOT, stderr=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 60
+    while not (sweep.folder / "made").is_file() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    assert len(made(sweep)) == 1
+    (sweep.folder / "slow").unlink()
+    assert start.start("one", snakemake=str(SNAKEMAKE)) == 0
+    assert made(sweep) == [first, rest[0]]
+
+
+@needs_snakemake
+def test_a_scheduler_that_takes_scripts_can_run_them(sweep, monkeypatch, tmp_path):
+    """As sbatch does, it is handed a script for each run and runs it elsewhere."""
+    submit = tmp_path / "submit"
+    submit.write_text(
+        f'#!/bin/sh\nfor script; do :; done\necho "$script" >> {tmp_path}/submitted\nsh "$script" >&2 &\n'
+    )
+    submit.chmod(0o755)
+    profile = tmp_path / "profiles" / "cluster"
+    profile.mkdir(parents=True)
+    settings = {
+        "executor": "cluster-generic",
+        "cluster-generic-submit-cmd": str(submit),
+        "jobs": 2,
+        "keep-going": True,
+        "latency-wait": 20,
+        "seconds-between-status-checks": 1,
+    }
+    (profile / "config.yaml").write_text(json.dumps(settings))
+    monkeypatch.setattr(start, "PROFILES", tmp_path / "profiles")
+    assert start.start("one", on="cluster", snakemake=str(SNAKEMAKE)) == 0
+    assert made(sweep) == sorted(run.id for run in sweep.runs)
+    assert len((tmp_path / "submitted").read_text().split()) == 4
+
+
+def test_what_cannot_start_is_told_before_anything_runs(sweep, monkeypatch):
+    with pytest.raises(UserError, match="There is no folder 'moon' in workflow/profiles; there are kubernetes, local"):
+        start.start("one", on="moon")
+    with pytest.raises(UserError, match="There is no program '/nowhere/snakemake'"):
+        start.start("one", snakemake="/nowhere/snakemake")
+    assert start.start("one", snakemake="/nowhere/snakemake", only_check=True) == 0
+    file = paths.EXPERIMENTS / paths.SWEEPS / "one.yaml"
+    file.write_text(f"{SWEEP}gpus: 1\n", encoding="utf-8")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    with pytest.raises(UserError, match="one needs 1 GPUs a run, and this machine has 0"):
+        start.start("one", snakemake=str(SNAKEMAKE))
+
+
+def test_each_run_claims_cores_and_gpus_of_its_own(own_cache):
+    with one._claimed("core", ["0", "1", "2"], 2) as first, one._claimed("core", ["0", "1", "2"], 1) as second:
+        assert (first, second) == (["0", "1"], ["2"])
+        with pytest.raises(UserError, match="1 of the 3 cores were to be claimed, but only 0 are free"):
+            one._claimed("core", ["0", "1", "2"], 1).__enter__()
+    with one._claimed("core", ["0", "1", "2"], 3) as again:
+        assert again == ["0", "1", "2"]
+
+
+def test_on_a_machine_with_gpus_a_run_sees_the_ones_it_claimed(own_cache, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b")
+    with one._gpus(1):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-a"
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b")
+        with one._gpus(1):
+            assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-b"
