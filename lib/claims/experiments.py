@@ -1,5 +1,6 @@
 """Read the results of the five experiments on which the claims are judged."""
 
+import contextlib
 from dataclasses import dataclass
 
 from lib import notebooks
@@ -14,6 +15,9 @@ NOTEBOOKS = {
     "tang": "04_tang_poetry",
     "scratch": "05_from_scratch",
 }
+
+
+SWEEP = "06_sweep"  # the notebook that tells what a sweep found
 
 
 @dataclass(frozen=True)
@@ -57,3 +61,14 @@ def load(profile: str) -> Experiments:
                 f"Run `make report NOTEBOOK={notebook} PROFILE={profile}` first."
             ) from None
     return Experiments(**found)
+
+
+def sweeps(profile: str) -> dict[str, Results]:
+    """Load the results of the sweeps whose runs have the values of a profile, by name. A damaged one is left out."""
+    found = {}
+    for file in sorted(paths.outputs().glob(f"{paths.SWEEP}*/{SWEEP}/results.json")):
+        with contextlib.suppress(UserError):
+            results = records.load(file)
+            if results.measured.run_profile == profile:
+                found[results.measured.name] = results
+    return found

@@ -123,7 +123,8 @@ def claims(cards: list[dict], language: str = "en") -> str:
     Args:
         cards: For each claim the texts `name`, `kind`, `quote` (in Chinese), `says` (its translation), `heading`,
             `verdict`, `short`, `evidence`, `because`; `effects`, a table as HTML; `rule`, texts by heading; `report`,
-            the address and the title of the report that it rests on, or None.
+            the address and the title of the report that it rests on, or None; `sweeps`, what runs with other seeds
+            found: address, question and finding.
         language: The language of the page.
     """
     safe = [card | {"effects": markupsafe.Markup(card["effects"])} for card in cards]

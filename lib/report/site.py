@@ -18,7 +18,7 @@ import nbconvert
 import nbformat
 
 from lib import notebooks
-from lib.claims import judgement
+from lib.claims import experiments, judgement
 from lib.core import command_line, locks, notebook_files, paths, published, records
 from lib.core.errors import UserError
 from lib.core.records import Claim, Corpus, Judgement, Model, Results
@@ -41,7 +41,6 @@ from lib.report.page import index_name, report_name
 RESULTS = "results.json"
 CLAIMS = "claims.json"
 BENCH = "bench"  # the notebook on speed, and its profile
-SWEEP = "06_sweep"  # the notebook that tells what a sweep found
 PERCENT = re.compile(r"(?<=[\d)]) %(?=[\s.,;:)<，。；：）、])")  # no line ends between a number and its sign
 LINKS = re.compile("<!-- links -->.*?<!-- end of links -->", re.DOTALL)
 
@@ -378,22 +377,14 @@ def _bench_card(profile: str, language: str) -> dict | None:
 
 def _sweep_cards(profile: str, language: str) -> list[dict]:
     """Return what an index shows of the sweeps whose runs have the values of its profile."""
-    cards = []
-    for folder in sorted(paths.outputs().glob(f"{paths.SWEEP}*/{SWEEP}")):
-        try:
-            results = records.load(folder / RESULTS)
-        except (UserError, FileNotFoundError) as error:
-            print(f"The index leaves a sweep out: {error}", flush=True)
-            continue
-        if results.measured.run_profile == profile:
-            cards.append(
-                {
-                    "link": f"../{folder.parent.name}/{SWEEP}/{report_name(language)}",
-                    "title": results.measured.question[language],
-                    "answer": answers.answer(results, language),
-                }
-            )
-    return cards
+    return [
+        {
+            "link": f"../{results.profile}/{results.notebook}/{report_name(language)}",
+            "title": results.measured.question[language],
+            "answer": answers.answer(results, language),
+        }
+        for results in experiments.sweeps(profile).values()
+    ]
 
 
 def _claim(judged: Claim, language: str) -> dict:

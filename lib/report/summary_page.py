@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 
 from lib.claims import beside_post, experiments, judgement, post, rules
 from lib.core.records import CallState, ClaimKind, Timing
-from lib.report import claims_words, figures, html, samplers_page, tables, words
+from lib.report import claims_words, figures, html, samplers_page, sweep_words, tables, words
 from lib.report.page import Page, drawing, report_name, view
 
 
@@ -38,11 +38,25 @@ def claims(page: Page, opinions: bool = False) -> str:
                 "file": f"../{post.rules()[claim.name]['report']}/{report_name(page.language)}",
                 "title": words.title(post.rules()[claim.name]["report"], page.language),
             },
+            "sweeps": _sweeps(page, post.rules()[claim.name]["report"]),
         }
         for claim in shown
     ]
     rule = html.folded(page.say("rule_heading"), html.paragraph(page.say("rule_words")))
     return ("" if opinions else rule) + html.claims(cards, page.language)
+
+
+def _sweeps(page: Page, notebook: str) -> list[dict[str, str]]:
+    """Return what sweeps of a report found about other settings and seeds."""
+    return [
+        {
+            "file": f"../../{results.profile}/{results.notebook}/{report_name(page.language)}",
+            "question": results.measured.question[page.language],
+            "found": sweep_words.found(results.measured, 0, page.language),
+        }
+        for results in experiments.sweeps(_profile(page)).values()
+        if results.measured.notebook == notebook
+    ]
 
 
 @view

@@ -1,7 +1,8 @@
 import made_records
 import pytest
 
-from lib.report import answers, sweep_words, views
+from lib.claims import post
+from lib.report import answers, site, sweep_words, views
 from lib.report.page import Page
 
 
@@ -23,8 +24,8 @@ def test_the_answer_tells_the_seed_s_part_and_whether_the_best_can_be_told(tmp_p
     assert told == (
         "Pairs that rhyme: runs of one setting differ by 1.0 percentage points (standard deviation) from seed to seed. "
         "That is no more than the choice of texts within a run explains (1.0 percentage points). The better setting, "
-        "learning_rate 0.01, k 5, can be told from the other one, learning_rate 0.001, k 5: they differ by 30.0 (30.0–30.0) "
-        "percentage points."
+        "learning_rate 0.01, k 5, can be told from the other one, learning_rate 0.001, k 5: they differ by 30.0 "
+        "(30.0–30.0) percentage points."
     )
     told = answers.answer(page_of(tmp_path, runs=runs_of(NOISY)).results)
     assert "explains 1.0 percentage points of it; 17 percentage points remain for the seed itself." in told
@@ -99,3 +100,24 @@ def test_the_page_is_in_chinese_too(tmp_path):
     page = page_of(tmp_path, "zh")
     assert "有影响吗？" in page.show("sweep_question") and "押韵的句对" in page.show("sweep_found")
     assert "种子之间" in page.show("sweep_spreads")
+
+
+def test_a_claim_and_the_index_lead_to_the_sweeps_of_its_report_in_the_profile(monkeypatch, tmp_path):
+    monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path))
+    for result in made_records.experiments().all():
+        made_records.write(result, tmp_path)
+    summary = made_records.results("00_summary")
+    made_records.write(summary, tmp_path)
+    sweep = made_records.results("06_sweep", profile="sweep-made_up")
+    made_records.write(sweep, tmp_path)
+    other = made_records.sweep(run_profile="gpu", question={"en": "Elsewhere?", "zh": "别处？"})
+    made_records.write(made_records.results("06_sweep", measured=other, profile="sweep-other"), tmp_path)
+    page = Page(summary, tmp_path / "cpu" / "00_summary").show("claims")
+    cards = page.split('<section class="claim" id="claim-')
+    told = [card.partition('"')[0] for card in cards[1:] if "Does it matter?" in card]
+    assert told and {post.rules()[name]["report"] for name in told} == {"04_tang_poetry"}
+    assert '<a href="../../sweep-made_up/06_sweep/report.html">Does it matter?</a>' in page and "Elsewhere" not in page
+    site.render_index("cpu")
+    index = (tmp_path / "cpu" / "index.html").read_text(encoding="utf-8")
+    assert '<h3><a href="../sweep-made_up/06_sweep/report.html">Does it matter?</a></h3>' in index
+    assert "Elsewhere" not in index
