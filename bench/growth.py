@@ -23,7 +23,7 @@ def main(size: str) -> None:
     if largest or size == "tiny":
         points += [("new tokens", count, 1) for count in NEW_TOKENS] + [("batch", AT, count) for count in BATCHES]
     if size == "tiny":
-        points = [(by, min(new, 96), min(batch, 4)) for by, new, batch in points]
+        points = list(dict.fromkeys((by, min(new, 96), min(batch, 4)) for by, new, batch in points))
     print(json.dumps([_measured(causal_lm, *point) for point in points]))
 
 

@@ -1,6 +1,7 @@
 """What the tests share: a cache of their own, and a GPT-2 small enough to run in a moment."""
 
 import contextlib
+import gc
 import json
 import os
 import shutil
@@ -30,6 +31,16 @@ LONGEST += [
     "test_checkpoints.py",
     "test_closed_network.py",
 ]
+
+
+def pytest_configure():
+    gc.disable()
+
+
+def pytest_collection_finish():
+    """Nothing that was imported is garbage: without this, it is looked through again and again, for each test."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items):
@@ -138,7 +149,8 @@ def run_on_jax():
 
     def run(script, *arguments):
         environment = {**os.environ, "KERAS_BACKEND": "jax", "CUDA_VISIBLE_DEVICES": "-1", "XLA_FLAGS": QUICKLY}
-        command = [sys.executable, paths.ROOT / "tests" / script, *arguments]
+        tests = paths.ROOT / "tests"
+        command = [sys.executable, tests / "quick_start.py", tests / script, *arguments]
         done = subprocess.run(command, env=environment, cwd=paths.ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-3000:]
         return json.loads(done.stdout.splitlines()[-1])

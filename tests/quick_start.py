@@ -1,0 +1,13 @@
+"""Runs a script of the tests, its arguments after it, with Keras imported in less time, see `lib.core.imports`."""
+
+import runpy
+import sys
+
+from lib.core import imports
+
+with imports.many_objects_kept():
+    import keras_nlp  # noqa: F401
+
+if __name__ == "__main__":
+    sys.argv = sys.argv[1:]
+    runpy.run_path(sys.argv[0], run_name="__main__")
