@@ -46,7 +46,11 @@ KERNEL_LOG = "kernel.log"
 
 
 def run(
-    notebook: str, profile: str, changes: list[str] | dict | None = None, limit_minutes: float | None = None
+    notebook: str,
+    profile: str,
+    changes: list[str] | dict | None = None,
+    limit_minutes: float | None = None,
+    keep_as: str = "",
 ) -> Path:
     """Run a notebook and publish its report.
 
@@ -56,6 +60,8 @@ def run(
         changes: Parameters that differ from the YAML file: as `"name=value"`, or values by name. The report is then a
             variant: it does not replace the notebook's own report but goes to `<notebook>@<hash of the changes>`.
         limit_minutes: The longest time that the notebook may take; None sets no limit.
+        keep_as: The name in the cache under which its trainings are kept, for the case that the run is interrupted; by
+            default that of the profile and the report.
 
     Returns:
         The published folder.
@@ -79,7 +85,7 @@ def run(
         folder = Path(scratch) / variant_name(notebook, changed)
         folder.mkdir()
         given |= {"profile": profile, "output_dir": str(folder)}
-        trainings = paths.cache() / cache.TRAININGS / f"{profile}-{folder.name}"
+        trainings = paths.cache() / cache.TRAININGS / (keep_as or f"{profile}-{folder.name}")
         executed = folder / executed_notebooks.NAME
         try:
             start = time.monotonic()

@@ -848,7 +848,7 @@ def sweep(runs=None, seeds=("seed",), **changes):
         plan.Figure("form.rhyme", "%", "higher", "pairs that rhyme", "押韵的句对"),
         plan.Figure("bits", "bits", "", "bits per character", "每字符比特数"),
     ]
-    settings = gather.settings(runs, list(seeds), 2)
+    settings = gather.settings(runs, list(seeds), figures)
     fields = {
         "name": "made_up",
         "question": {"en": "Does it matter?", "zh": "有影响吗？"},

@@ -10,7 +10,7 @@ from lib.core.errors import UserError
 
 @contextlib.contextmanager
 def only_one(outputs: Path):
-    """Hold the lock of a profile's outputs; wait for it if a notebook runs or pages are being made.
+    """Hold the lock of a profile's outputs; wait for it if a notebook runs or pages are being made. Yield its file.
 
     Args:
         outputs: The profile's folder.
@@ -22,11 +22,11 @@ def only_one(outputs: Path):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("Another notebook of this profile is running; waiting for it.", flush=True)
+            print(f"Something else works on {paths.on_terminal(outputs)}; waiting for it.", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
         except OSError as error:
             raise UserError(
                 f"{paths.on_terminal(outputs)} is on a file system that has no locks ({error.strerror}), which keep "
                 "two runs from spoiling each other. Name a folder on another one in REPORT_OUTPUTS."
             ) from None
-        yield
+        yield lock

@@ -1321,8 +1321,6 @@ class SweepSetting(Record):
     runs: int
     over_seeds: list[Estimate]
     """For each figure the mean over the seeds, with Student's interval over them."""
-    between_seeds: list[Maybe]
-    """For each figure the standard deviation between the seeds, in its unit."""
 
 
 class SweepSpread(Record):
@@ -1330,12 +1328,10 @@ class SweepSpread(Record):
 
     between_settings: Maybe
     """Of the means of the settings."""
-    between_seeds: Maybe
-    """Between runs of one setting, pooled over the settings."""
+    between_seeds: Estimate
+    """Between runs of one setting, pooled over the settings, with the chi-square interval."""
     within_run: Maybe
     """The standard error in a run, from its interval: from the choice of texts that it was measured on."""
-    seeds_alone: Maybe
-    """`between_seeds` without what `within_run` explains: what the seed itself does. 0 if nothing is left."""
 
 
 class SweepDifference(Record):
@@ -1346,9 +1342,10 @@ class SweepDifference(Record):
     best: dict[str, Json]
     other: dict[str, Json]
     pairs: int
-    """The seeds that both ran with."""
+    """The seeds that all settings ran with."""
     difference: Estimate
-    """The best minus the other, over pairs of runs with the same seeds, with Student's interval."""
+    """The best minus the other, over pairs of runs with the same seeds. Student's intervals, which hold together with
+    95 % for all pairs of settings (Bonferroni)."""
 
 
 class Sweep(Record):

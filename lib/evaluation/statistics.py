@@ -138,11 +138,12 @@ def paired_share_difference(first: Sequence[bool], second: Sequence[bool]) -> Es
     return Estimate(value=100 * value, low=100 * low, high=100 * high)
 
 
-def over_runs(values: Sequence[float | None]) -> Estimate:
-    """Return the mean of a figure over training runs, with Student's 95 % interval.
+def over_runs(values: Sequence[float | None], level: float = 0.95) -> Estimate:
+    """Return the mean of a figure over training runs, with Student's interval.
 
     Args:
         values: The figure of each run; None is left out. From fewer than two there is no interval.
+        level: The probability that the interval holds the true mean, as a fraction.
     """
     found = np.array([value for value in values if value is not None], float)
     if not len(found):
@@ -150,8 +151,21 @@ def over_runs(values: Sequence[float | None]) -> Estimate:
     value = float(found.mean())
     if len(found) < 2:
         return Estimate(value=value)
-    half = float(stats.t.ppf(0.975, len(found) - 1) * found.std(ddof=1) / math.sqrt(len(found)))
+    half = float(stats.t.ppf((1 + level) / 2, len(found) - 1) * found.std(ddof=1) / math.sqrt(len(found)))
     return Estimate(value=value, low=value - half, high=value + half)
+
+
+def deviation(squares: float, freedom: int) -> Estimate:
+    """Return a standard deviation with its 95 % interval, which assumes normal values (the chi-square interval).
+
+    Args:
+        squares: The sum of the squared distances from the mean, or from the means of several groups.
+        freedom: The degrees of freedom: the number of values minus that of the means.
+    """
+    if not freedom:
+        return Estimate(value=None)
+    low, high = (math.sqrt(squares / float(stats.chi2.ppf(end, freedom))) for end in (0.975, 0.025))
+    return Estimate(value=math.sqrt(squares / freedom), low=low, high=high)
 
 
 def difference_over_runs(first: Sequence[float | None], second: Sequence[float | None]) -> Estimate:

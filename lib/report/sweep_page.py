@@ -44,9 +44,8 @@ def sweep_spreads(page: Page) -> str:
         {
             page.say("sweep_head_figure"): _named(page, index),
             page.say("sweep_head_settings"): words.number_or_dash(one.between_settings, 3),
-            page.say("sweep_head_seeds"): words.number_or_dash(one.between_seeds, 3),
+            page.say("sweep_head_seeds"): with_interval(one.between_seeds, page.language),
             page.say("sweep_head_within"): words.number_or_dash(one.within_run, 3),
-            page.say("sweep_head_alone"): words.number_or_dash(one.seeds_alone, 3),
         }
         for index, one in enumerate(measured.spreads)
     ]
@@ -91,7 +90,7 @@ def sweep_differences(page: Page) -> str:
             page.say("sweep_head_other"): sweep_words.setting(one.other, page.language),
             page.say("sweep_head_pairs"): one.pairs,
             page.say("sweep_head_difference"): with_interval(one.difference, page.language),
-            page.say("sweep_head_clear"): sweep_words.is_clear(one.difference),
+            page.say("sweep_head_clear"): sweep_words.is_clear(measured, one),
         }
         for one in measured.differences
     ]

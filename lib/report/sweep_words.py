@@ -60,19 +60,16 @@ def found(measured: Sweep, index: int, language: str = "en") -> str:
 
 
 def luck(measured: Sweep, index: int, language: str = "en") -> str:
-    """How much of a figure's spread is the seed, and how much the choice of texts within a run."""
-    spread = measured.spreads[index]
+    """How much runs differ that differ in the seed alone, and whether the choice of texts within a run explains it."""
+    between, within = measured.spreads[index].between_seeds, measured.spreads[index].within_run
     values = {"figure": words.capital(figure_name(measured, index, language))}
-    if spread.between_seeds is None:
+    if between.value is None:
         return say("sweep_luck_unknown", language, **values)
-    values["seeds"] = quantity(measured, index, spread.between_seeds, language)
-    if spread.within_run is None:
+    values["seeds"] = interval(measured, index, between, language, is_difference=True)
+    if within is None:
         return say("sweep_luck_alone", language, **values)
-    values |= {
-        "within": quantity(measured, index, spread.within_run, language),
-        "alone": quantity(measured, index, spread.seeds_alone, language),
-    }
-    return say("sweep_luck" if spread.seeds_alone else "sweep_luck_none", language, **values)
+    values["within"] = quantity(measured, index, within, language)
+    return say("sweep_luck_more" if between.low > within else "sweep_luck_open", language, **values)
 
 
 def of_figure(measured: Sweep, index: int) -> list[SweepDifference]:
@@ -85,7 +82,7 @@ def verdict(measured: Sweep, index: int, language: str = "en") -> str:
     others = of_figure(measured, index)
     if not others:
         return ""
-    told_apart = [one for one in others if is_clear(one.difference)]
+    told_apart = [one for one in others if is_clear(measured, one)]
     values = {
         "figure": figure_name(measured, index, language),
         "best": setting(others[0].best, language),
@@ -100,9 +97,12 @@ def verdict(measured: Sweep, index: int, language: str = "en") -> str:
     return say(f"sweep_{name}_clear", language, **values)
 
 
-def is_clear(difference: Estimate) -> bool:
-    """Whether the interval of a difference lies clear of 0."""
-    return difference.has_interval and (difference.low > 0 or difference.high < 0)
+def is_clear(measured: Sweep, one: SweepDifference) -> bool:
+    """Whether the best setting is better than another one: the interval of their difference lies on its side of 0."""
+    if not one.difference.has_interval:
+        return False
+    is_higher = measured.sweep_figures[one.figure].better == "higher"
+    return one.difference.low > 0 if is_higher else one.difference.high < 0
 
 
 def minutes(measured: Sweep) -> str:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from lib.core import command_line
+from lib.kernels import NotebookFailed
 from lib.sweeps import one, start
 
 
@@ -26,10 +27,14 @@ def _main(arguments: list[str] | None) -> int:
     made.add_argument("plan", type=Path)
     made.add_argument("number")
     made.add_argument("--threads", type=int, default=0)
+    made.add_argument("--claim", action="store_true", help="claim cores and GPUs of this machine")
     options = parser.parse_args(arguments)
     if options.command == "run":
-        return 0 if one.make(options.plan, options.number, options.threads) else 1
-    return start.start(options.sweep, options.on, options.cores, options.snakemake, options.only_check)
+        return 0 if one.make(options.plan, options.number, options.threads, options.claim) else 1
+    try:
+        return start.start(options.sweep, options.on, options.cores, options.snakemake, options.only_check)
+    except NotebookFailed as error:
+        return command_line.fail(str(error), status=1)
 
 
 if __name__ == "__main__":

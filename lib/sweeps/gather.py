@@ -45,7 +45,7 @@ def fill(measured: records.Sweep, name: str) -> None:
         SweepFigure(path=one.path, name={"en": one.en, "zh": one.zh}, unit=one.unit, better=one.better)
         for one in sweep.figures
     ]
-    measured.runs, measured.settings = runs, settings(runs, sweep.seeds, len(sweep.figures))
+    measured.runs, measured.settings = runs, settings(runs, sweep.seeds, sweep.figures)
     measured.spreads = [spread(runs, measured.settings, index, sweep.seeds) for index in range(len(sweep.figures))]
     measured.differences = differences(runs, measured.settings, sweep.figures, sweep.seeds)
 
@@ -55,13 +55,22 @@ def gathered(sweep: Sweep, run: Run) -> SweepRun:
     place, told = sweep.place(run), {"id": run.id, "point": run.point}
     folder = one.report_of(place)
     if folder is None:
-        reason = place / one.FAILED
-        return SweepRun(**told, failed=reason.read_text(encoding="utf-8").strip() if reason.is_file() else "")
+        return SweepRun(**told, failed=_reason(sweep, run))
     results = records.load(folder / "results.json")
     measured = json.loads(results.measured.model_dump_json())
     page = Path("..") / folder.relative_to(sweep.folder) / report_name("en")
     values = [value_at(measured, figure.path) for figure in sweep.figures]
     return SweepRun(**told, report=page.as_posix(), minutes=results.minutes, values=values)
+
+
+def _reason(sweep: Sweep, run: Run) -> str:
+    """Return why a run failed, or a run that it needs; `""` if it has not failed."""
+    for notebook, number in run.needs.items():
+        needed = sweep.run(number)
+        if one.report_of(sweep.place(needed)) is None and (reason := _reason(sweep, needed)):
+            return f"{notebook}: {reason}"
+    file = sweep.place(run) / one.FAILED
+    return file.read_text(encoding="utf-8").strip() if file.is_file() else ""
 
 
 def value_at(measured, path: str) -> Estimate:
@@ -99,32 +108,39 @@ def _by_setting(runs: list[SweepRun], seeds: list[str]) -> dict[str, list[SweepR
     return found
 
 
-def settings(runs: list[SweepRun], seeds: list[str], count: int) -> list[SweepSetting]:
-    """Return the mean and the spread over the seeds of each setting, for so many figures."""
+def settings(runs: list[SweepRun], seeds: list[str], figures: list[Figure]) -> list[SweepSetting]:
+    """Return the mean over the seeds of each setting, for each figure."""
     made = []
     for point, same in _by_setting(runs, seeds).items():
-        columns = [[run.values[index].value for run in same] for index in range(count)]
+        columns = [[run.values[index].value for run in same] for index in range(len(figures))]
         made.append(
             SweepSetting(
                 point=json.loads(point),
                 runs=len(same),
-                over_seeds=[intervals.over_runs(column) for column in columns],
-                between_seeds=[_deviation(column) for column in columns],
+                over_seeds=[over_seeds(column, figure) for column, figure in zip(columns, figures, strict=True)],
             )
         )
     return made
 
 
-def _deviation(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return statistics.stdev(known) if len(known) > 1 else None
+def over_seeds(values: list[float | None], figure: Figure, level: float = 0.95) -> Estimate:
+    """Return the mean over seeds with Student's interval, a percentage within 0 and 100.
+
+    Equal values have no interval: that a handful of seeds agree does not make the mean certain.
+    """
+    found = intervals.over_runs(values, level)
+    if len({value for value in values if value is not None}) < 2:
+        return Estimate(value=found.value)
+    if figure.unit == "%" and all(value is None or 0 <= value <= 100 for value in values):
+        return Estimate(value=found.value, low=max(0.0, found.low), high=min(100.0, found.high))
+    return found
 
 
 def spread(runs: list[SweepRun], made: list[SweepSetting], index: int, seeds: list[str]) -> SweepSpread:
-    """Split up what makes a figure differ between runs.
+    """Tell what makes a figure differ between runs.
 
     The variance between runs of one setting is the sum of the variance that the seed makes and of the sampling variance
-    within a run (the law of total variance, as in a one-way analysis of variance with known error).
+    within a run, if the texts of two runs are drawn independently (the law of total variance).
 
     Args:
         runs: The runs.
@@ -132,40 +148,51 @@ def spread(runs: list[SweepRun], made: list[SweepSetting], index: int, seeds: li
         index: The figure's number.
         seeds: The parameters that are chance.
     """
-    means = [one.over_seeds[index].value for one in made]
+    means = [one.over_seeds[index].value for one in made if one.over_seeds[index].value is not None]
     groups = [[run.values[index].value for run in same] for same in _by_setting(runs, seeds).values()]
     groups = [[value for value in group if value is not None] for group in groups]
-    squares = [statistics.variance(group) * (len(group) - 1) for group in groups if len(group) > 1]
-    freedom = sum(len(group) - 1 for group in groups if len(group) > 1)
-    between = math.sqrt(sum(squares) / freedom) if freedom else None
+    squares = sum(statistics.variance(group) * (len(group) - 1) for group in groups if len(group) > 1)
+    between = intervals.deviation(squares, sum(len(group) - 1 for group in groups if len(group) > 1))
     errors = [
         (run.values[index].high - run.values[index].low) / TO_STANDARD_ERROR
         for run in runs
         if run.values and run.values[index].has_interval
     ]
     within = math.sqrt(statistics.fmean(error**2 for error in errors)) if errors else None
-    alone = None if between is None or within is None else math.sqrt(max(0.0, between**2 - within**2))
-    return SweepSpread(between_settings=_deviation(means), between_seeds=between, within_run=within, seeds_alone=alone)
+    return SweepSpread(
+        between_settings=statistics.stdev(means) if len(means) > 1 else None, between_seeds=between, within_run=within
+    )
 
 
 def differences(
     runs: list[SweepRun], made: list[SweepSetting], figures: list[Figure], seeds: list[str]
 ) -> list[SweepDifference]:
-    """Set the best setting of each figure beside all others, over pairs of runs with the same seeds."""
-    found, by_setting = [], {key: same for key, same in _by_setting(runs, seeds).items()}
+    """Set the best setting of each figure beside all others, over pairs of runs with the same seeds.
+
+    Only seeds that all settings have count. The intervals hold together for all pairs of settings, with 95 %
+    (Bonferroni): the best setting is chosen by the same runs, so it may be any of them.
+    """
+    found, by_setting = [], _by_setting(runs, seeds)
+    pairs_of_settings = max(1, len(by_setting) * (len(by_setting) - 1) // 2)
+    level = 1 - 0.05 / pairs_of_settings
     for index, figure in enumerate(figures):
-        known = [one for one in made if one.over_seeds[index].value is not None]
-        if not figure.better or len(known) < 2:
+        values = {
+            key: {_seed(run, seeds): run.values[index].value for run in same if run.values[index].value is not None}
+            for key, same in by_setting.items()
+        }
+        values = {key: of_seed for key, of_seed in values.items() if of_seed}
+        if not figure.better or len(values) < 2:
             continue
-        ranked = sorted(known, key=lambda one: one.over_seeds[index].value, reverse=figure.better == "higher")
-        values = {key: {_seed(run, seeds): run.values[index].value for run in same} for key, same in by_setting.items()}
-        best = values[json.dumps(ranked[0].point, ensure_ascii=False)]
-        for other in ranked[1:]:
-            theirs = values[json.dumps(other.point, ensure_ascii=False)]
-            shared = [seed for seed in best if best[seed] is not None and theirs.get(seed) is not None]
-            pairs = [best[seed] - theirs[seed] for seed in shared]
-            told = {"figure": index, "best": ranked[0].point, "other": other.point, "pairs": len(pairs)}
-            found.append(SweepDifference(**told, difference=intervals.over_runs(pairs)))
+        shared = [seed for seed in next(iter(values.values())) if all(seed in of_seed for of_seed in values.values())]
+        if not shared:
+            continue
+        means = {key: statistics.fmean(of_seed[seed] for seed in shared) for key, of_seed in values.items()}
+        best, *others = sorted(means, key=means.get, reverse=figure.better == "higher")
+        for other in others:
+            pairs = [values[best][seed] - values[other][seed] for seed in shared]
+            told = {"figure": index, "best": json.loads(best), "other": json.loads(other), "pairs": len(pairs)}
+            difference = over_seeds(pairs, Figure(path=figure.path), level)
+            found.append(SweepDifference(**told, difference=difference))
     return found
 
 

@@ -21,6 +21,7 @@ A notebook that reads another one's results (`lib/notebooks.py`) gets those of a
 named with the notebook before a dot, `02_reddit_finetune.num_steps`.
 """
 
+import functools
 import hashlib
 import itertools
 import json
@@ -48,7 +49,7 @@ class Run:
         id: A hash of everything that makes it this run: notebook, profile, all given values, and the runs it needs.
         notebook: The notebook's stem.
         profile: The folder of its YAML file.
-        changed: The values that differ from that file.
+        values: All values that it is given: those of that file, and the sweep's in their place.
         point: Its place in the grid: a value for each parameter of the grid. Empty for a run that others need.
         needs: The ids of the runs whose results it reads, by notebook.
     """
@@ -56,7 +57,7 @@ class Run:
     id: str
     notebook: str
     profile: str
-    changed: dict
+    values: dict
     point: dict
     needs: dict[str, str]
 
@@ -148,7 +149,10 @@ def read(name: str) -> Sweep:
     if notebook not in (one.name for one in notebooks.EXPERIMENTS):
         known = ", ".join(one.name for one in notebooks.EXPERIMENTS)
         raise UserError(f"{where}: notebook is {shown(notebook)}; it must be one of {known}.")
-    grid, fixed = _checked_grid(given["grid"], where), given.get("fixed", {})
+    grid = {name: _checked_values(notebook, name, values, where) for name, values in given["grid"].items()}
+    if not grid:
+        raise UserError(f"{where}: grid is empty. Name at least one parameter with its values.")
+    fixed = {name: _checked_value(notebook, name, value, where) for name, value in given.get("fixed", {}).items()}
     if twice := [name for name in grid if name in fixed]:
         raise UserError(f"{where}: {twice[0]} is both in grid and in fixed. Keep one of the two.")
     count = math.prod(map(len, grid.values()))
@@ -161,6 +165,8 @@ def read(name: str) -> Sweep:
     seeds = given.get("seeds", [])
     if strange := [name for name in seeds if name not in grid]:
         raise UserError(f"{where}: seeds names {shown(strange[0])}, which is not in grid. Add its values there.")
+    if not given["figures"]:
+        raise UserError(f"{where}: figures is empty. Name at least one, with its path in results.json.")
     figures = [_figure(one, notebook, where) for one in given["figures"]]
     sizes = {name: given[name] for name in ("threads", "gpus", "hours", "memory_gb") if name in given}
     return Sweep(name, given["question"], notebook, profile, fixed, grid, seeds, figures, runs, **sizes)
@@ -188,16 +194,34 @@ def _checked_keys(given, where: str) -> dict:
     return given
 
 
-def _checked_grid(grid: dict, where: str) -> dict[str, list]:
-    if not grid:
-        raise UserError(f"{where}: grid is empty. Name at least one parameter with its values.")
-    for name, values in grid.items():
-        if not isinstance(values, list) or not values:
-            raise UserError(f"{where}: grid: {name} is {shown(values)}; it must be a list of values, not empty.")
-        for value in values:
-            if values.count(value) > 1:
-                raise UserError(f"{where}: grid: {name} holds {shown(value)} twice; give each once.")
-    return grid
+def _checked_values(notebook: str, name: str, values, where: str) -> list:
+    """Return the values of a parameter in the grid, converted to its type."""
+    if not isinstance(values, list) or not values:
+        raise UserError(f"{where}: grid: {name} is {shown(values)}; it must be a list of values, not empty.")
+    checked = [_checked_value(notebook, name, value, where) for value in values]
+    for value in checked:
+        if checked.count(value) > 1:
+            raise UserError(f"{where}: grid: {name} holds {shown(value)} twice; give each once.")
+    return checked
+
+
+def _checked_value(notebook: str, name: str, value, where: str):
+    """Return the value of a parameter, of the notebook or of one that it needs, converted to its type."""
+    of, _, own = str(name).partition(".")
+    if not own:
+        of, own = notebook, name
+    elif of not in _needs(notebook):
+        raise UserError(f"{where}: {name} names a parameter of {shown(of)}, whose results {notebook} does not read.")
+    return parameters.validate({own: value}, _declared(of), where)[own]
+
+
+def _needs(notebook: str) -> tuple[str, ...]:
+    return next(one.needs for one in notebooks.EXPERIMENTS if one.name == notebook)
+
+
+@functools.cache
+def _declared(notebook: str) -> dict[str, parameters.Parameter]:
+    return parameters.declared(paths.NOTEBOOKS / f"{notebook}.ipynb")
 
 
 def _figure(given, notebook: str, where: str) -> Figure:
@@ -206,6 +230,8 @@ def _figure(given, notebook: str, where: str) -> Figure:
         raise UserError(f"{where}: figures: {shown(given)} must have path, en and zh, and may have unit and better.")
     if not all(isinstance(given.get(name), str) for name in ("path", "en", "zh")):
         raise UserError(f"{where}: figures: {shown(given)} must have a text for each of path, en and zh.")
+    if not isinstance(given.get("unit", ""), str):
+        raise UserError(f"{where}: figures: unit is {shown(given['unit'])}; it must be a text, or be left out.")
     if given.get("better", "higher") not in BETTER:
         raise UserError(f"{where}: figures: better is {shown(given['better'])}; it must be one of {', '.join(BETTER)}.")
     first, known = given["path"].split(".")[0], records.MEASURED[notebook].model_fields
@@ -242,26 +268,21 @@ def _runs(notebook: str, profile: str, grid: dict, fixed: dict, where: str) -> l
 
 def _run(notebook: str, profile: str, wanted: dict, point: dict, where: str, runs: dict[str, Run]) -> str:
     """Add a run, after those that it needs, and return its id."""
-    needed = next(one.needs for one in notebooks.EXPERIMENTS if one.name == notebook)
-    of_needed = {name: value for name, value in wanted.items() if name.partition(".")[0] in needed}
-    own = {name: value for name, value in wanted.items() if name not in of_needed}
     needs = {}
-    for one in needed:
-        theirs = {name.partition(".")[2]: value for name, value in of_needed.items() if name.startswith(f"{one}.")}
+    for one in _needs(notebook):
+        theirs = {name.partition(".")[2]: value for name, value in wanted.items() if name.startswith(f"{one}.")}
         needs[one] = _run(one, profile, theirs, {}, where, runs)
-    declared = parameters.declared(paths.NOTEBOOKS / f"{notebook}.ipynb")
+    declared = _declared(notebook)
     experiment = paths.EXPERIMENTS / profile / f"{notebook}.yaml"
     if not experiment.is_file():
         raise UserError(f"{where}: profile is {shown(profile)}, which has no {paths.shown(experiment)}.")
-    base = parameters.validate(parameters.read_experiment(experiment), declared, paths.shown(experiment))
-    changed = parameters.validate(own, declared, where)
-    stands = {name: parameter.default for name, parameter in declared.items()} | base
-    parameters.check_together(stands | changed, where)
-    told = {"notebook": notebook, "profile": profile, "values": base | changed, "needs": needs}
+    values = parameters.validate(parameters.read_experiment(experiment), declared, paths.shown(experiment))
+    values |= {name: value for name, value in wanted.items() if "." not in name}
+    defaults = {name: parameter.default for name, parameter in declared.items()}
+    parameters.check_together(defaults | values, where)
+    told = {"notebook": notebook, "profile": profile, "values": values, "needs": needs}
     number = hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:12]
-    if number not in runs:
-        differing = {name: value for name, value in changed.items() if value != stands[name]}
-        runs[number] = Run(number, notebook, profile, differing, point, needs)
+    runs.setdefault(number, Run(number, notebook, profile, values, point, needs))
     return number
 
 
@@ -269,15 +290,16 @@ def write(sweep: Sweep) -> Path:
     """Write the list of runs for Snakemake. Return its file."""
     sweep.folder.mkdir(parents=True, exist_ok=True)
     sizes = {"threads": sweep.threads, "gpus": sweep.gpus, "hours": sweep.hours, "memory_gb": sweep.memory_gb}
-    told = {"name": sweep.name, "code": _code(sweep), "runs": [asdict(run) for run in sweep.runs], **sizes}
+    told = {"name": sweep.name, "code": code(sweep), "runs": [asdict(run) for run in sweep.runs], **sizes}
     paths.write(sweep.folder / PLAN, json.dumps(told, ensure_ascii=False, indent=1))
     return sweep.folder / PLAN
 
 
-def _code(sweep: Sweep) -> dict[str, str]:
+def code(sweep: Sweep) -> dict[str, str]:
     """Return a hash of the code that each notebook's figures depend on; a run is made again if it changed."""
     rooms = ("core", "data", "models", "training", "evaluation")
     files = [file for room in rooms for file in sorted((paths.ROOT / "lib" / room).glob("*.py"))]
+    files += [paths.ROOT / "lib" / name for name in ("runner.py", "kernels.py", "report/recorder.py")]
     common = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
     used = {run.notebook for run in sweep.runs}
     return {

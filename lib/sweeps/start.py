@@ -1,22 +1,28 @@
 """Start a sweep: hand its runs to Snakemake, say how far it is, and make its report."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from lib import runner
-from lib.core import backends, locks, paths, watchdog
+from lib.core import locks, paths, watchdog
 from lib.core.errors import UserError
 from lib.sweeps import one, plan
-from lib.sweeps.plan import Sweep
+from lib.sweeps.plan import Run, Sweep
 
 NOTEBOOK = "06_sweep"
 PROFILES = paths.ROOT / "workflow" / "profiles"
 LOG = "snakemake.log"
 LOOK_SECONDS = 1.0
+END_SECONDS = 30.0  # that Snakemake has to end, before it is killed
 
 
 def start(
@@ -36,36 +42,67 @@ def start(
 
     Raises:
         UserError: If the sweep has a mistake, or no run succeeded.
+        NotebookFailed: If the notebook of the report failed.
     """
     watchdog.end_with_make()
     sweep = plan.read(name)
     if not (PROFILES / on / "config.yaml").is_file():
         known = ", ".join(sorted(folder.name for folder in PROFILES.iterdir()))
         raise UserError(f"There is no folder {on!r} in workflow/profiles; there are {known}.")
-    left = [run for run in sweep.runs if not (sweep.place(run) / one.DONE).is_file()]
+    code = plan.code(sweep)
+    left = [run for run in sweep.runs if not _is_made(sweep, run, code)]
     print(
         f"{sweep.name}: {len(sweep.runs)} runs, {len(left)} of them to be made{_about(sweep, len(left))}.", flush=True
     )
     if only_check:
         return 0
-    cores = cores or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores or os.cpu_count()
-    gpus = backends.nvidia_smi("-L").count("GPU ") if backends.has_gpu() else 0
-    if on == "local" and sweep.gpus > gpus:
+    machine = Machine.here(cores)
+    if on == "local" and sweep.gpus > machine.gpus:
         raise UserError(
-            f"{sweep.name} needs {sweep.gpus} GPUs a run, and this machine has {gpus}. Set gpus in its YAML."
+            f"{sweep.name} needs {sweep.gpus} GPUs a run, and this machine has {machine.gpus}. Set gpus in its YAML."
         )
     (sweep.folder / "runs").mkdir(parents=True, exist_ok=True)
-    with locks.only_one(sweep.folder / "runs"):
-        at_once = max(1, min(cores // min(sweep.threads, cores), gpus // sweep.gpus if sweep.gpus else cores))
-        _remember(sweep, at_once if on == "local" else 0)
-        _run_all(sweep, [snakemake, *_options(plan.write(sweep), on, cores, gpus)])
+    with locks.only_one(sweep.folder / "runs") as lock:
+        for run in left:  # a report that is gone is no run that is done
+            if one.report_of(sweep.place(run)) is None:
+                (sweep.place(run) / one.DONE).unlink(missing_ok=True)
+        if left:
+            _remember(sweep, min(machine.at_once(sweep), len(left)) if on == "local" else 0)
+        _run_all(sweep, [snakemake, *_options(plan.write(sweep), on, machine)], lock.fileno())
     done, failed = _count(sweep)
     print(f"{sweep.name}: {done} of {len(sweep.runs)} runs done, {failed} failed.", flush=True)
-    if not done:
+    if not any(run.point and one.report_of(sweep.place(run)) for run in sweep.runs):
         raise UserError(f"No run of {sweep.name} succeeded, so there is no report. {_first_reason(sweep)}")
     report = runner.run(NOTEBOOK, sweep.folder.name)
     print(f"{paths.on_terminal(report / 'report.html')} is ready.", flush=True)
+    if (paths.of_profile(sweep.profile) / "index.html").is_file():
+        print(f"Run `make render PROFILE={sweep.profile}` to have its index and its claims tell this too.", flush=True)
     return 0 if done == len(sweep.runs) else 1
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What this machine can give to the runs of a sweep."""
+
+    cores: int
+    gpus: int
+    memory_mb: int
+
+    @classmethod
+    def here(cls, cores: int | None = None) -> "Machine":
+        """Return this machine, with at most so many cores."""
+        usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return cls(min(cores or usable, usable), len(one.gpus()), psutil.virtual_memory().total // 10**6)
+
+    def at_once(self, sweep: Sweep) -> int:
+        """Return how many runs of a sweep have room at a time."""
+        room = [self.cores // sweep.threads, int(self.memory_mb // (1000 * sweep.memory_gb))]
+        return max(1, min(room + ([self.gpus // sweep.gpus] if sweep.gpus else [])))
+
+
+def _is_made(sweep: Sweep, run: Run, code: dict[str, str]) -> bool:
+    place = sweep.place(run)
+    return one.report_of(place) is not None and one.code_of(place) in ("", code[run.notebook])
 
 
 def _about(sweep: Sweep, runs: int) -> str:
@@ -73,32 +110,47 @@ def _about(sweep: Sweep, runs: int) -> str:
     return f", about {minutes * runs:.0f} minutes one after another" if minutes and runs else ""
 
 
-def _options(file: Path, on: str, cores: int, gpus: int) -> list[str]:
+def _options(file: Path, on: str, machine: Machine) -> list[str]:
     """Return the arguments of Snakemake."""
-    folder = str(file.parent)
+    folder, is_here = str(file.parent), on == "local"
     where = ["--snakefile", str(paths.ROOT / "workflow" / "Snakefile"), "--directory", folder, "--nolock"]
     where += ["--workflow-profile", str(PROFILES / on), "--config", f"plan={file}", f"python={sys.executable}"]
-    if on == "local":
-        where += ["--cores", str(cores), "--resources", f"gpu={gpus}"]
+    if is_here:
+        where += [f"memory_mb={machine.memory_mb}", "claim=--claim", "--cores", str(machine.cores)]
+        where += ["--resources", f"gpu={machine.gpus}", f"mem_mb={machine.memory_mb}"]
     return where
 
 
 def _remember(sweep: Sweep, at_once: int) -> None:
-    """Keep the largest number of runs that shared a machine: their times are then not for comparison."""
+    """Keep the most runs that shared this machine, or 0 if a scheduler placed any: their times are then no measure."""
     file = sweep.folder / "at_once.json"
-    before = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else 0
-    paths.write(file, json.dumps(max(before, at_once)))
+    before = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else at_once
+    paths.write(file, json.dumps(max(before, at_once) if before and at_once else 0))
 
 
-def _run_all(sweep: Sweep, command: list[str]) -> None:
-    """Run Snakemake to its end, and print a line whenever a run is done or has failed."""
+def _run_all(sweep: Sweep, command: list[str], lock: int) -> None:
+    """Run Snakemake to its end, and print a line whenever a run is done or has failed.
+
+    Args:
+        sweep: The sweep.
+        command: Snakemake with its arguments.
+        lock: The descriptor of the sweep's lock. Snakemake holds it too: if this process is killed, Snakemake goes on,
+            and the next start waits for it.
+    """
     log, began, told = sweep.folder / LOG, time.monotonic(), _count(sweep)
     first = told[0]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment |= {"PYTHONPATH": str(paths.ROOT)}
+    environment = os.environ | {"PYTHONPATH": str(paths.ROOT)}
     with open(log, "w", encoding="utf-8") as file:
         try:
-            process = subprocess.Popen(command, cwd=paths.ROOT, stdout=file, stderr=subprocess.STDOUT, env=environment)
+            process = subprocess.Popen(
+                command,
+                cwd=paths.ROOT,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                pass_fds=[lock],
+                start_new_session=True,
+            )
         except FileNotFoundError:
             raise UserError(f"There is no program {command[0]!r}. `make sweep` installs Snakemake; use it.") from None
         try:
@@ -108,18 +160,29 @@ def _run_all(sweep: Sweep, command: list[str]) -> None:
                     told = now
                     _tell(sweep, now, now[0] - first, time.monotonic() - began)
         finally:
-            if process.poll() is None:
-                process.terminate()
-                process.wait()
-    if process.returncode and _count(sweep) == (0, 0):
+            _end(process)
+    done, failed = _count(sweep)
+    if process.returncode and done + failed < len(sweep.runs):
+        print(f"Some runs were not made. All that Snakemake wrote: {paths.on_terminal(log)}", flush=True)
+    if process.returncode and not done and not failed:
         last = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()][-1:]
         raise UserError(f"Snakemake failed: {''.join(last)[:300]} All that it wrote: {paths.on_terminal(log)}")
+
+
+def _end(process: subprocess.Popen) -> None:
+    """End Snakemake and the runs that it has started here; on a cluster it cancels its jobs. It has `END_SECONDS`."""
+    for number, seconds in ((signal.SIGINT, END_SECONDS), (signal.SIGKILL, None)):
+        if process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(seconds)
 
 
 def _tell(sweep: Sweep, count: tuple[int, int], made: int, seconds: float) -> None:
     done, failed = count
     left = len(sweep.runs) - done - failed
-    time_left = f", about {seconds / made * left / 60:.0f} min left" if made and left else ""
+    time_left = f", about {seconds / made * left / 60:.0f} min left" if made > 0 and left else ""
     print(f"{sweep.name}: {done} runs done, {failed} failed, {left} left{time_left}", flush=True)
 
 

@@ -41,45 +41,57 @@ def test_a_figure_is_found_by_its_path():
 
 
 def test_a_setting_is_the_mean_over_its_seeds_with_student_s_interval():
-    first, *_ = gather.settings(runs(), ["seed"], 2)
+    first, *_ = gather.settings(runs(), ["seed"], [RHYME, BITS])
     assert first.point == {"learning_rate": 0.1} and first.runs == 3
     assert first.over_seeds[0].value == pytest.approx(12)
-    assert first.between_seeds[0] == pytest.approx(2)
     half = 4.302653 * 2 / math.sqrt(3)  # the quantile of Student's distribution with 2 degrees of freedom
     assert first.over_seeds[0].low == pytest.approx(12 - half) and first.over_seeds[0].high == pytest.approx(12 + half)
 
 
-def test_the_spread_is_split_into_what_the_seed_does_and_what_the_choice_of_texts_does():
+def test_the_spread_between_seeds_stands_beside_the_error_within_a_run():
     made = runs()
-    told = gather.spread(made, gather.settings(made, ["seed"], 2), 0, ["seed"])
-    assert told.between_seeds == pytest.approx(math.sqrt((4 + 7 + 4) / 3))  # the three variances, pooled
+    told = gather.spread(made, gather.settings(made, ["seed"], [RHYME, BITS]), 0, ["seed"])
+    assert told.between_seeds.value == pytest.approx(math.sqrt((4 + 7 + 4) / 3))  # the three variances, pooled
+    # The quantiles of the chi-square distribution with 6 degrees of freedom; 30 is the sum of the squares.
+    assert told.between_seeds.low == pytest.approx(math.sqrt(30 / 14.449375), rel=1e-6)
+    assert told.between_seeds.high == pytest.approx(math.sqrt(30 / 1.237344), rel=1e-5)
     assert told.within_run == pytest.approx(1, rel=1e-4)
-    assert told.seeds_alone == pytest.approx(2, rel=1e-4)  # 5 = 4 + 1
     assert told.between_settings == pytest.approx(math.sqrt(37))  # of 12, 23 and 13
-    without = gather.spread(made, gather.settings(made, ["seed"], 2), 1, ["seed"])
-    assert without.within_run is None and without.seeds_alone is None
+    assert gather.spread(made, gather.settings(made, ["seed"], [RHYME, BITS]), 1, ["seed"]).within_run is None
 
 
-def test_a_spread_within_the_error_of_a_run_leaves_nothing_for_the_seed():
-    made = runs(half=19.6)
-    assert gather.spread(made, gather.settings(made, ["seed"], 2), 0, ["seed"]).seeds_alone == 0
+def test_equal_values_have_no_interval_and_a_percentage_stays_within_its_limits():
+    assert gather.over_seeds([12.5, 12.5, None], RHYME) == Estimate(value=12.5)
+    told = gather.over_seeds([0.0, 2.0, 4.0], RHYME)
+    assert told.low == 0 and told.high == pytest.approx(2 + 4.302653 * 2 / math.sqrt(3))
+    assert gather.over_seeds([0.0, 2.0, 4.0], BITS).low < 0
 
 
 def test_the_best_setting_is_set_beside_the_others_in_pairs_of_the_same_seed():
     made = runs()
-    told = gather.differences(made, gather.settings(made, ["seed"], 2), [RHYME, BITS], ["seed"])
+    told = gather.differences(made, gather.settings(made, ["seed"], [RHYME, BITS]), [RHYME, BITS], ["seed"])
     rhyme, bits = ([one for one in told if one.figure == index] for index in (0, 1))
     assert [one.best["learning_rate"] for one in rhyme] == [0.2, 0.2]
     assert [one.other["learning_rate"] for one in rhyme] == [0.3, 0.1]
     assert rhyme[0].difference.value == pytest.approx(10)  # of 9, 12 and 9
     assert rhyme[0].pairs == 3
+    # The quantile of Student's distribution with 2 degrees of freedom at 1 - 0.05 / 3 / 2, for three pairs of settings.
+    half = 7.6488 * math.sqrt(3) / math.sqrt(3)
+    assert rhyme[0].difference.low == pytest.approx(10 - half, abs=1e-3)
     assert bits[0].best["learning_rate"] == 0.1 and bits[0].difference.value == pytest.approx(-0.1)
+
+
+def test_settings_are_ranked_by_the_seeds_that_all_of_them_have():
+    made = runs({0.1: (90.0, 1.0, 2.0), 0.2: (2.0, 3.0, 4.0)})
+    del made[3]  # of 0.2, the first seed; without it, 0.1 has the better mean and is worse on both others
+    (told,) = gather.differences(made, gather.settings(made, ["seed"], [RHYME]), [RHYME], ["seed"])
+    assert told.best["learning_rate"] == 0.2 and told.pairs == 2
 
 
 def test_a_seed_that_one_of_the_two_lacks_makes_no_pair():
     made = runs({0.1: (1.0, 2.0, 3.0), 0.2: (5.0, 6.0)})
-    (told,) = gather.differences(made, gather.settings(made, ["seed"], 1), [RHYME], ["seed"])
-    assert told.pairs == 2 and told.difference.value == pytest.approx(4)
+    (told,) = gather.differences(made, gather.settings(made, ["seed"], [RHYME]), [RHYME], ["seed"])
+    assert told.pairs == 2 and told.difference == Estimate(value=4)
 
 
 SWEEP = """

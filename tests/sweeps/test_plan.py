@@ -37,14 +37,18 @@ def read(monkeypatch, tmp_path):
 @pytest.mark.parametrize("name", plan.names())
 def test_every_sweep_of_the_project_is_whole(name):
     sweep = plan.read(name)
-    assert len(sweep.runs) >= 6 and sweep.seeds
+    assert len(sweep.runs) >= 3 and sweep.seeds
 
 
 def test_the_grid_makes_a_run_of_each_combination(read):
     sweep = read(fixed={"num_runs": 3})
     points = [(run.point["learning_rate"], run.point["seed"]) for run in sweep.runs]
     assert points == [(rate, seed) for rate in (0.001, 0.01) for seed in (1, 2, 3)]
-    assert all(run.changed["num_runs"] == 3 for run in sweep.runs)
+    assert all(run.values["num_runs"] == 3 for run in sweep.runs)
+
+
+def test_a_number_that_yaml_reads_as_text_is_a_number_in_the_grid(read):
+    assert read(grid={"learning_rate": ["5e-5"], "seed": [1]}).grid["learning_rate"] == [5e-5]
 
 
 def test_the_id_is_of_the_values_and_of_nothing_else(read):
@@ -60,11 +64,11 @@ def test_a_notebook_that_needs_another_gets_a_run_of_it_with_its_values(read):
     grid = {"02_reddit_finetune.learning_rate": [0.002, 0.02], "seed": [1, 2]}
     sweep = read(notebook="03_greedy_vs_top_k", grid=grid, figures=[FIGURES[0] | {"path": "top_k.loops"}])
     needed, own = ([run for run in sweep.runs if bool(run.point) is own] for own in (False, True))
-    assert [run.changed["learning_rate"] for run in needed] == [0.002, 0.02]
+    assert [run.values["learning_rate"] for run in needed] == [0.002, 0.02]
     assert len(own) == 4
     for run in own:
         (number,) = run.needs.values()
-        assert sweep.run(number).changed["learning_rate"] == run.point["02_reddit_finetune.learning_rate"]
+        assert sweep.run(number).values["learning_rate"] == run.point["02_reddit_finetune.learning_rate"]
     assert sweep.runs.index(needed[0]) < sweep.runs.index(own[0])
 
 
@@ -75,6 +79,10 @@ def test_a_notebook_that_needs_another_gets_a_run_of_it_with_its_values(read):
         ({"grid": {"seed": []}}, "grid: seed is []; it must be a list of values"),
         ({"grid": {"seed": 3}}, "grid: seed is 3; it must be a list of values"),
         ({"grid": {"seed": [1, 1]}}, "grid: seed holds 1 twice"),
+        ({"grid": {"learning_rate": ["1e-3", 0.001]}}, "grid: learning_rate holds 0.001 twice"),
+        ({"grid": {"02_reddit_finetune.seed": [1]}}, "names a parameter of '02_reddit_finetune', whose results"),
+        ({"figures": []}, "figures is empty"),
+        ({"figures": [FIGURES[0] | {"unit": 5}]}, "figures: unit is 5; it must be a text"),
         ({"grid": {"sead": [1, 2]}}, "Did you mean 'seed'?"),
         ({"grid": {"seed": [1, "two"]}}, "seed is 'two'; it must be a whole number"),
         ({"grid": {"learning_rate": [2.0], "seed": [1]}}, "learning_rate is 2.0; it must be a number from 0 to 1"),

@@ -1,5 +1,6 @@
 """Sweeps on the real Snakemake. In place of a notebook, a run is a script that takes no time."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -18,14 +19,16 @@ from lib.sweeps import one, plan, start
 
 SNAKEMAKE = Path(os.environ.get("SWEEP_VENV") or paths.ROOT / ".venv-sweep") / "bin" / "snakemake"
 needs_snakemake = pytest.mark.skipif(not SNAKEMAKE.is_file(), reason="no Snakemake: `make test` installs it")
-# What Snakemake starts in place of Python: its arguments are -m lib.sweeps run PLAN ID --threads N.
+# What Snakemake starts in place of Python: its arguments are -m lib.sweeps run PLAN ID --threads N --claim.
 STUB = """#!/bin/sh
 folder=$(dirname "$4")
 echo "$5" >> "$folder/made"
 [ -f "$folder/slow" ] && sleep 60
 if [ -f "$folder/fails-$5" ]; then echo "no such luck" > "$folder/runs/$5/failed.txt"; exit 1; fi
+mkdir -p "$folder/runs/$5/report"
+touch "$folder/runs/$5/report/results.json"
 rm -f "$folder/runs/$5/failed.txt"
-echo "a report" > "$folder/runs/$5/done"
+echo report > "$folder/runs/$5/done"
 """
 SWEEP = """
 question: {en: "Does it?", zh: 行吗？}
@@ -76,8 +79,8 @@ def test_all_runs_are_made_once_and_only_what_is_missing_or_changed_again(sweep,
     shutil.rmtree(sweep.place(sweep.runs[2]))
     assert start.start("one", snakemake=str(SNAKEMAKE)) == 0
     assert made(sweep) == [sweep.runs[2].id]
-    code = plan._code(sweep)
-    monkeypatch.setattr(plan, "_code", lambda sweep: {name: "other" for name in code})
+    code = plan.code(sweep)
+    monkeypatch.setattr(plan, "code", lambda sweep: {name: "other" for name in code})
     assert start.start("one", snakemake=str(SNAKEMAKE)) == 0
     assert made(sweep) == ids
 
@@ -111,9 +114,11 @@ def test_a_sweep_that_was_killed_goes_on_where_it_was(sweep):
     file = plan.write(sweep)
     for number in rest[1:]:
         sweep.folder.joinpath("runs", number).mkdir(parents=True)
-        sweep.folder.joinpath("runs", number, "done").write_text("a report")
+        sweep.folder.joinpath("runs", number, "done").write_text("report")
+        sweep.folder.joinpath("runs", number, "report").mkdir()
+        sweep.folder.joinpath("runs", number, "report", "results.json").touch()
     (sweep.folder / "slow").touch()
-    command = [str(SNAKEMAKE), *start._options(file, "local", 1, 0)]
+    command = [str(SNAKEMAKE), *start._options(file, "local", start.Machine(1, 0, 10**6))]
     killed = subprocess.Popen(command, cwd=paths.ROOT, stderr=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + 60
     while not (sweep.folder / "made").is_file() and time.monotonic() < deadline:
@@ -167,16 +172,55 @@ def test_what_cannot_start_is_told_before_anything_runs(sweep, monkeypatch):
 def test_each_run_claims_cores_and_gpus_of_its_own(own_cache):
     with one._claimed("core", ["0", "1", "2"], 2) as first, one._claimed("core", ["0", "1", "2"], 1) as second:
         assert (first, second) == (["0", "1"], ["2"])
-        with pytest.raises(UserError, match="1 of the 3 cores were to be claimed, but only 0 are free"):
-            one._claimed("core", ["0", "1", "2"], 1).__enter__()
     with one._claimed("core", ["0", "1", "2"], 3) as again:
         assert again == ["0", "1", "2"]
+    with pytest.raises(UserError, match="A run needs 4 cores, and this process may use 3"):
+        one._claimed("core", ["0", "1", "2"], 4).__enter__()
+
+
+def test_a_run_waits_until_what_another_sweep_has_claimed_is_free(own_cache, monkeypatch):
+    held = one._claimed("core", ["0", "1"], 2)
+    held.__enter__()
+    monkeypatch.setattr(one.time, "sleep", lambda seconds: held.__exit__(None, None, None))
+    with one._claimed("core", ["0", "1"], 1) as mine:
+        assert mine == ["0"]
 
 
 def test_on_a_machine_with_gpus_a_run_sees_the_ones_it_claimed(own_cache, monkeypatch):
+    monkeypatch.setattr(one.backends, "has_gpu", lambda: True)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b")
     with one._gpus(1):
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-a"
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b")
         with one._gpus(1):
             assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-b"
+
+
+def test_the_gpus_are_counted_by_their_lines(monkeypatch):
+    lines = "GPU 0: NVIDIA GeForce RTX 4090 Laptop GPU (UUID: GPU-0)\nGPU 1: NVIDIA A100 (UUID: GPU-1)\n"
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(one.backends, "has_gpu", lambda: True)
+    monkeypatch.setattr(one.backends, "nvidia_smi", lambda *arguments: lines)
+    assert one.gpus() == ["0", "1"]
+
+
+@pytest.mark.parametrize(
+    ("machine", "sizes", "expected"),
+    [
+        ((16, 0, 64_000), {"threads": 2, "memory_gb": 8.0}, 8),
+        ((16, 0, 20_000), {"threads": 2, "memory_gb": 8.0}, 2),
+        ((16, 2, 640_000), {"threads": 2, "memory_gb": 8.0, "gpus": 1}, 2),
+        ((2, 0, 4_000), {"threads": 4, "memory_gb": 8.0}, 1),
+    ],
+)
+def test_cores_gpus_and_memory_limit_how_many_run_at_a_time(sweep, machine, sizes, expected):
+    assert start.Machine(*machine).at_once(dataclasses.replace(sweep, **sizes)) == expected
+
+
+def test_once_runs_shared_the_machine_or_a_scheduler_placed_them_it_stays_so(sweep):
+    sweep.folder.mkdir(parents=True)
+    told = []
+    for at_once in (1, 3, 1, 0, 3):
+        start._remember(sweep, at_once)
+        told.append(json.loads((sweep.folder / "at_once.json").read_text()))
+    assert told == [1, 3, 3, 0, 0]
