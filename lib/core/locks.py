@@ -9,11 +9,12 @@ from lib.core.errors import UserError
 
 
 @contextlib.contextmanager
-def only_one(outputs: Path):
+def only_one(outputs: Path, told: str = "Another notebook of this profile is running; waiting for it."):
     """Hold the lock of a profile's outputs; wait for it if a notebook runs or pages are being made. Yield its file.
 
     Args:
         outputs: The profile's folder.
+        told: What is said if it has to wait.
 
     Raises:
         UserError: If the file system has no locks.
@@ -22,7 +23,7 @@ def only_one(outputs: Path):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(f"Something else works on {paths.on_terminal(outputs)}; waiting for it.", flush=True)
+            print(told, flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
         except OSError as error:
             raise UserError(

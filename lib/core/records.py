@@ -1330,6 +1330,8 @@ class SweepSpread(Record):
     """Of the means of the settings."""
     between_seeds: Estimate
     """Between runs of one setting, pooled over the settings, with the chi-square interval."""
+    by_setting: list[Maybe]
+    """The same for each setting."""
     within_run: Maybe
     """The standard error in a run, from its interval: from the choice of texts that it was measured on."""
 

@@ -66,6 +66,11 @@ def luck(measured: Sweep, index: int, language: str = "en") -> str:
     if between.value is None:
         return say("sweep_luck_unknown", language, **values)
     values["seeds"] = interval(measured, index, between, language, is_difference=True)
+    known = [value for value in measured.spreads[index].by_setting if value is not None]
+    values["range"] = ""
+    if len(known) > 1:
+        lowest, highest = (words.number_or_dash(end(known), 2) for end in (min, max))
+        values["range"] = say("sweep_by_setting", language, lowest=lowest, highest=highest)
     if within is None:
         return say("sweep_luck_alone", language, **values)
     values["within"] = quantity(measured, index, within, language)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from lib.core import records
 from lib.core.errors import UserError
-from lib.core.records import Estimate, SweepDifference, SweepFigure, SweepRun, SweepSetting, SweepSpread
+from lib.core.records import Estimate, Results, SweepDifference, SweepFigure, SweepRun, SweepSetting, SweepSpread
 from lib.evaluation import statistics as intervals
 from lib.report.page import report_name
 from lib.sweeps import one, plan
@@ -19,12 +19,15 @@ from lib.sweeps.plan import Figure, Run, Sweep
 TO_STANDARD_ERROR = 2 * statistics.NormalDist().inv_cdf(0.975)  # a 95 % interval is this many standard errors wide
 
 
-def fill(measured: records.Sweep, name: str) -> None:
+def fill(measured: records.Sweep, name: str) -> list[Results]:
     """Set the fields of a sweep's record from its runs.
 
     Args:
         measured: The record.
         name: The sweep.
+
+    Returns:
+        The results of the runs that are done, those that others need among them.
 
     Raises:
         UserError: If the sweep has a mistake, no run is done, or a figure is in no run's results.
@@ -48,6 +51,8 @@ def fill(measured: records.Sweep, name: str) -> None:
     measured.runs, measured.settings = runs, settings(runs, sweep.seeds, sweep.figures)
     measured.spreads = [spread(runs, measured.settings, index, sweep.seeds) for index in range(len(sweep.figures))]
     measured.differences = differences(runs, measured.settings, sweep.figures, sweep.seeds)
+    folders = [one.report_of(sweep.place(run)) for run in sweep.runs]
+    return [records.load(folder / "results.json") for folder in folders if folder]
 
 
 def gathered(sweep: Sweep, run: Run) -> SweepRun:
@@ -151,6 +156,7 @@ def spread(runs: list[SweepRun], made: list[SweepSetting], index: int, seeds: li
     means = [one.over_seeds[index].value for one in made if one.over_seeds[index].value is not None]
     groups = [[run.values[index].value for run in same] for same in _by_setting(runs, seeds).values()]
     groups = [[value for value in group if value is not None] for group in groups]
+    by_setting = [statistics.stdev(group) if len(group) > 1 else None for group in groups]
     squares = sum(statistics.variance(group) * (len(group) - 1) for group in groups if len(group) > 1)
     between = intervals.deviation(squares, sum(len(group) - 1 for group in groups if len(group) > 1))
     errors = [
@@ -160,7 +166,10 @@ def spread(runs: list[SweepRun], made: list[SweepSetting], index: int, seeds: li
     ]
     within = math.sqrt(statistics.fmean(error**2 for error in errors)) if errors else None
     return SweepSpread(
-        between_settings=statistics.stdev(means) if len(means) > 1 else None, between_seeds=between, within_run=within
+        between_settings=statistics.stdev(means) if len(means) > 1 else None,
+        between_seeds=between,
+        by_setting=by_setting,
+        within_run=within,
     )
 
 

@@ -62,7 +62,7 @@ def start(
             f"{sweep.name} needs {sweep.gpus} GPUs a run, and this machine has {machine.gpus}. Set gpus in its YAML."
         )
     (sweep.folder / "runs").mkdir(parents=True, exist_ok=True)
-    with locks.only_one(sweep.folder / "runs") as lock:
+    with locks.only_one(sweep.folder / "runs", f"{sweep.name} is running already; waiting for it.") as lock:
         for run in left:  # a report that is gone is no run that is done
             if one.report_of(sweep.place(run)) is None:
                 (sweep.place(run) / one.DONE).unlink(missing_ok=True)

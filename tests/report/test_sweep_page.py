@@ -23,9 +23,10 @@ def test_the_answer_tells_the_seed_s_part_and_whether_the_best_can_be_told(tmp_p
     told = answers.answer(page_of(tmp_path, runs=runs_of(CLEAR)).results)
     assert told == (
         "Pairs that rhyme: runs that differ in the seed alone differ by 1.0 (0.6–2.9) percentage points (standard "
-        "deviation). The choice of texts within a run alone may make that much (1.0 percentage points), so these runs "
-        "do not tell whether the seed itself matters. The better setting, learning_rate 0.01, k 5, can be told from "
-        "the other one, learning_rate 0.001, k 5: they differ by 30.0 (27.5–32.5) percentage points."
+        "deviation; by setting 1.0 to 1.0). The choice of texts within a run alone may make that much (1.0 percentage "
+        "points), so these runs do not tell whether the seed itself matters. The better setting, learning_rate 0.01, "
+        "k 5, can be told from the other one, learning_rate 0.001, k 5: they differ by 30.0 (27.5–32.5) percentage "
+        "points."
     )
     told = answers.answer(page_of(tmp_path, runs=runs_of(NOISY)).results)
     assert "That is more than the choice of texts within a run makes, 1.0 percentage points: the seed itself" in told

@@ -55,6 +55,7 @@ def test_the_spread_between_seeds_stands_beside_the_error_within_a_run():
     # The quantiles of the chi-square distribution with 6 degrees of freedom; 30 is the sum of the squares.
     assert told.between_seeds.low == pytest.approx(math.sqrt(30 / 14.449375), rel=1e-6)
     assert told.between_seeds.high == pytest.approx(math.sqrt(30 / 1.237344), rel=1e-5)
+    assert told.by_setting == pytest.approx([2, math.sqrt(7), 2])
     assert told.within_run == pytest.approx(1, rel=1e-4)
     assert told.between_settings == pytest.approx(math.sqrt(37))  # of 12, 23 and 13
     assert gather.spread(made, gather.settings(made, ["seed"], [RHYME, BITS]), 1, ["seed"]).within_run is None
@@ -121,7 +122,9 @@ def sweep(monkeypatch, tmp_path):
     for run in made.runs[:2]:
         folder = made.place(run) / "smoke" / "04_tang_poetry@1"
         folder.mkdir(parents=True)
-        text = records.dump(made_records.results("04_tang_poetry", made_records.tang()))
+        text = records.dump(
+            made_records.results("04_tang_poetry", made_records.tang(), stand_ins=[made_records.stand_in()])
+        )
         (folder / "results.json").write_text(text, encoding="utf-8")
         (made.place(run) / one.DONE).write_text("smoke/04_tang_poetry@1\n")
     (made.place(made.runs[2]) / one.FAILED).write_text("no such luck\n")
@@ -130,7 +133,8 @@ def sweep(monkeypatch, tmp_path):
 
 def test_the_runs_of_a_sweep_are_gathered(sweep):
     measured = records.Sweep.model_construct()
-    gather.fill(measured, "one")
+    results = gather.fill(measured, "one")
+    assert [(one.notebook, one.stand_ins) for one in results] == 2 * [("04_tang_poetry", [made_records.stand_in()])]
     measured = records.Sweep.model_validate(measured.__dict__)
     assert [bool(run.report) for run in measured.runs] == [True, True, False, False]
     assert [run.failed for run in measured.runs] == ["", "", "no such luck", ""]

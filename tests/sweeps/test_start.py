@@ -17,7 +17,7 @@ from lib.core import paths
 from lib.core.errors import UserError
 from lib.sweeps import one, plan, start
 
-SNAKEMAKE = Path(os.environ.get("SWEEP_VENV") or paths.ROOT / ".venv-sweep") / "bin" / "snakemake"
+SNAKEMAKE = Path(os.environ.get("SNAKEMAKE") or paths.ROOT / ".venv-sweep" / "bin" / "snakemake")
 needs_snakemake = pytest.mark.skipif(not SNAKEMAKE.is_file(), reason="no Snakemake: `make test` installs it")
 # What Snakemake starts in place of Python: its arguments are -m lib.sweeps run PLAN ID --threads N --claim.
 STUB = """#!/bin/sh
