@@ -18,8 +18,8 @@ HIDDEN := $(if $(filter-out undefined,$(origin CUDA_VISIBLE_DEVICES)),$(filter x
 DEVICE := $(if $(HIDDEN),cpu,$(if $(filter-out 0,$(REPORT_GPUS)),gpu,cpu))
 
 PYTHON ?= python3
-# Twice the cores of a small machine: tests also wait, for servers that fail and kernels that start.
-TEST_PROCESSES ?= 4
+# One more than the cores of a small machine: tests also wait, for servers that fail and kernels that start.
+TEST_PROCESSES ?= 3
 RIGHT_PYTHON = $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
 WRONG_PYTHON = error: $(PYTHON) is not Python 3.11, 3.12 or 3.13; name one that is: make PYTHON=python3.12
 
