@@ -27,13 +27,15 @@ def over_grid(measured: Sweep, language: str = "en") -> tuple[Figure, str]:
     panels = figure.subplots(len(measured.sweep_figures), squeeze=False)[:, 0]
     for index, axes in enumerate(panels):
         (_lines if axis else _rows)(axes, measured, index, axis, language)
-        one = measured.sweep_figures[index]
-        name = sweep_words.figure_name(measured, index, language)
-        title = say("sweep_title", language, figure=name, unit=one.unit) if one.unit else name
-        axes.set_title(title, loc="left", fontsize="medium")
+        axes.set_title(_title(measured, index, language), loc="left", fontsize="medium")
     fit(figure)
     told = say("between", language).join(_described(measured, index, language) for index in range(len(panels)))
     return figure, say("alt_sweep_over_grid", language, told=told)
+
+
+def _title(measured: Sweep, index: int, language: str) -> str:
+    name, unit = (told(measured, index, language) for told in (sweep_words.figure_name, sweep_words.unit_of))
+    return say("sweep_title", language, figure=name, unit=unit) if unit else name
 
 
 def _numeric_axis(measured: Sweep) -> str:
@@ -143,9 +145,7 @@ def heat(measured: Sweep, language: str = "en") -> tuple[Figure, str]:
         axes.set_yticks(range(len(rows)), [parameter(one) for one in rows])
         axes.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(rows) - 0.5, -0.5), xlabel=across, ylabel=down)
         axes.grid(visible=False)
-        one, name = measured.sweep_figures[index], sweep_words.figure_name(measured, index, language)
-        title = say("sweep_title", language, figure=name, unit=one.unit) if one.unit else name
-        axes.set_title(title, loc="left", fontsize="medium")
+        axes.set_title(_title(measured, index, language), loc="left", fontsize="medium")
     fit(figure)
     told = say("between", language).join(_described(measured, index, language) for index in range(len(panels)))
     return figure, say("alt_sweep_heat", language, told=told)

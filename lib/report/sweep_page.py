@@ -53,9 +53,9 @@ def sweep_spreads(page: Page) -> str:
 
 
 def _named(page: Page, index: int) -> str:
-    one = page.measured.sweep_figures[index]
     name = sweep_words.figure_name(page.measured, index, page.language)
-    return page.say("sweep_title", figure=name, unit=one.unit) if one.unit else name
+    unit = sweep_words.unit_of(page.measured, index, page.language)
+    return page.say("sweep_title", figure=name, unit=unit) if unit else name
 
 
 @view

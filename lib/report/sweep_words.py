@@ -1,7 +1,7 @@
 """Say what a sweep found. No sentence is made elsewhere than in `sentences/`."""
 
 from lib.core.records import Estimate, Json, Sweep, SweepDifference, SweepRun
-from lib.report import words
+from lib.report import wording, words
 from lib.report.numbers import number, parameter, with_interval
 from lib.report.wording import say
 
@@ -11,9 +11,14 @@ def figure_name(measured: Sweep, index: int, language: str = "en") -> str:
     return measured.sweep_figures[index].name[language]
 
 
+def unit_of(measured: Sweep, index: int, language: str = "en") -> str:
+    """The unit of a figure; `""` if it has none."""
+    return wording.label(measured.sweep_figures[index].unit, language)
+
+
 def quantity(measured: Sweep, index: int, value: float | None, language: str = "en") -> str:
     """A standard deviation of a figure with its unit; a dash where there is none."""
-    unit = measured.sweep_figures[index].unit
+    unit = unit_of(measured, index, language)
     unit = say("sweep_points", language) if unit == "%" else unit  # it is a standard deviation
     told = words.number_or_dash(value, 2)
     return say("sweep_quantity", language, value=told, unit=unit) if unit else told
@@ -21,7 +26,7 @@ def quantity(measured: Sweep, index: int, value: float | None, language: str = "
 
 def interval(measured: Sweep, index: int, value: Estimate, language: str = "en", is_difference: bool = False) -> str:
     """A figure, or a difference of two, with its interval and its unit."""
-    unit = measured.sweep_figures[index].unit
+    unit = unit_of(measured, index, language)
     if is_difference and unit == "%":
         unit = say("sweep_points", language)
     told = with_interval(value, language)

@@ -109,7 +109,7 @@ def test_a_map_has_a_field_for_each_pair_of_values(tmp_path):
 def test_the_page_is_in_chinese_too(tmp_path):
     page = page_of(tmp_path, "zh")
     assert "有影响吗？" in page.show("sweep_question") and "押韵的句对" in page.show("sweep_found")
-    assert "种子之间" in page.show("sweep_spreads")
+    assert "种子之间" in page.show("sweep_spreads") and "每字符比特数（比特）" in page.show("sweep_settings")
 
 
 def test_a_claim_and_the_index_lead_to_the_sweeps_of_its_report_in_the_profile(monkeypatch, tmp_path):
