@@ -258,7 +258,7 @@ clean-cache: ## remove all downloads, and say how much that frees
 clean: ## remove the environment and what runs left behind, but no report and no download
 	rm -rf $(VENV) $(BENCH_VENV) $(SWEEP_VENV) $(sort outputs/smoke $(FOLDER)/smoke)
 	rm -rf $(RAN:%=%/failed) $(RAN:%=%/*/model) $(RAN:%=%/.run-*)
-	rm -rf outputs/sweep-*/runs/*/*/*/model outputs/sweep-*/runs/*/*/failed
+	rm -rf $(foreach one,$(sort outputs $(FOLDER)),$(one)/sweep-*/runs/*/*/*/model $(one)/sweep-*/runs/*/*/failed)
 	rm -rf .make
 	find $(wildcard outputs $(FOLDER)) -name ".*.part" -delete
 	rm -f $(RAN:%=%/*/.done) $(RAN:%=%/.rendered) $(RAN:%=%/.pages) $(RAN:%=%/.lock)

@@ -39,7 +39,8 @@ EXPERIMENTS = (
     Notebook("04_tang_poetry", cover="demands"),
     Notebook("05_from_scratch", needs=("04_tang_poetry",), cover="demands"),
 )
-ASIDE = ("06_sweep", "bench")  # these read what `make sweep` and `make bench` have measured, and belong to no profile
+SWEEP = "06_sweep"  # tells what a sweep found
+ASIDE = (SWEEP, "bench")  # these read what `make sweep` and `make bench` have measured, and belong to no profile
 ALL = (Notebook(SUMMARY, needs=tuple(one.name for one in EXPERIMENTS)), *EXPERIMENTS)
 
 

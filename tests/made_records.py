@@ -14,7 +14,7 @@ from lib.core import records
 from lib.core.records import CallState, Estimate
 from lib.evaluation import curve, metrics, parallelism, poem_runs, statistics
 from lib.evaluation.poem_form import SHARES
-from lib.sweeps import gather, plan
+from lib.sweeps import gather
 
 POEM = "春眠不覺曉，處處聞啼鳥。夜來風雨聲，花落知多少。"
 
@@ -833,6 +833,11 @@ def sweep_runs(found, half=2.0):
     ]
 
 
+def sweep_figure(path, unit, better, en, zh):
+    """A figure that a sweep gathers."""
+    return records.SweepFigure(path=path, name={"en": en, "zh": zh}, unit=unit, better=better)
+
+
 def _each_once(values):
     found = []
     for value in values:
@@ -845,8 +850,8 @@ def sweep(runs=None, seeds=("seed",), **changes):
     found = {(0.001, 5): (10, 14), (0.001, 40): (11, 12), (0.01, 5): (40, 44), (0.01, 40): (41, 42)}
     runs = sweep_runs(found) if runs is None else runs
     figures = [
-        plan.Figure("form.rhyme", "%", "higher", "pairs that rhyme", "押韵的句对"),
-        plan.Figure("bits", "bits", "", "bits per character", "每字符比特数"),
+        sweep_figure("form.rhyme", "%", "higher", "pairs that rhyme", "押韵的句对"),
+        sweep_figure("bits", "bits", "", "bits per character", "每字符比特数"),
     ]
     settings = gather.settings(runs, list(seeds), figures)
     fields = {
@@ -858,14 +863,12 @@ def sweep(runs=None, seeds=("seed",), **changes):
         "grid": {name: _each_once(run.point[name] for run in runs) for name in runs[0].point},
         "seeds": list(seeds),
         "at_once": 1,
-        "sweep_figures": [
-            records.SweepFigure(path=one.path, name={"en": one.en, "zh": one.zh}, unit=one.unit, better=one.better)
-            for one in figures
-        ],
+        "machines": [records.SweepMachine(processor="A CPU", cores=2, device="CPU")],
+        "sweep_figures": figures,
         "runs": runs,
         "settings": settings,
         "spreads": [gather.spread(runs, settings, index, list(seeds)) for index in range(2)],
-        "differences": gather.differences(runs, settings, figures, list(seeds)),
+        "differences": gather.differences(runs, figures, list(seeds)),
     }
     return records.Sweep(**(fields | changes))
 

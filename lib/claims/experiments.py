@@ -17,9 +17,6 @@ NOTEBOOKS = {
 }
 
 
-SWEEP = "06_sweep"  # the notebook that tells what a sweep found
-
-
 @dataclass(frozen=True)
 class Experiments:
     """What each experiment's `results.json` holds."""
@@ -66,7 +63,7 @@ def load(profile: str) -> Experiments:
 def sweeps(profile: str) -> dict[str, Results]:
     """Load the results of the sweeps whose runs have the values of a profile, by name. A damaged one is left out."""
     found = {}
-    for file in sorted(paths.outputs().glob(f"{paths.SWEEP}*/{SWEEP}/results.json")):
+    for file in sorted(paths.outputs().glob(f"{paths.SWEEP}*/{notebooks.SWEEP}/results.json")):
         with contextlib.suppress(UserError):
             results = records.load(file)
             if results.measured.run_profile == profile:

@@ -1298,6 +1298,15 @@ class SweepFigure(Record):
     """`higher`, `lower`, or nothing if neither is better."""
 
 
+class SweepMachine(Record):
+    """A machine that runs of a sweep ran on."""
+
+    processor: str
+    cores: int
+    device: str
+    """`CPU` or a GPU."""
+
+
 class SweepRun(Record):
     """A run of a sweep."""
 
@@ -1366,6 +1375,8 @@ class Sweep(Record):
     """The parameters of the grid that are chance, not a setting."""
     at_once: int
     """The most runs that shared this machine; 0 if a scheduler placed them."""
+    machines: list[SweepMachine] = Field(default=[], exclude_if=lambda machines: not machines)
+    """Those that the runs ran on; the report may have been made on another one. Empty in older results."""
     sweep_figures: list[SweepFigure]
     runs: list[SweepRun]
     settings: list[SweepSetting]

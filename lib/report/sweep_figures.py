@@ -13,6 +13,7 @@ from lib.report.wording import say
 ROW = 0.34  # inches of a setting
 SPREAD = 0.5  # of the distance between two settings, over which their runs are spread
 MARKS = "os^Dv"
+FAR = 4  # times the smallest value; from there on an axis is logarithmic
 
 
 def over_grid(measured: Sweep, language: str = "en") -> tuple[Figure, str]:
@@ -54,7 +55,7 @@ def _lines(axes, measured: Sweep, index: int, axis: str, language: str) -> None:
     for one in measured.settings:
         groups.setdefault(_key(one.point, [axis]), []).append(one)
     places = sorted(measured.grid[axis])
-    evenly = len(places) < 3 or places[-1] / max(places[0], 1e-30) < 4
+    evenly = len(places) < 3 or places[0] <= 0 or places[-1] / places[0] < FAR
     for number_of, (rest, settings) in enumerate(groups.items()):
         colour, dash = LINES[(number_of + 1) % len(LINES)]
         settings = sorted(settings, key=lambda one: one.point[axis])

@@ -23,6 +23,9 @@ def sweep_question(page: Page) -> str:
     values = {"notebook": words.title(measured.notebook, page.language), "profile": measured.run_profile}
     ran = page.say("sweep_ran", grid=told, minutes=sweep_words.minutes(measured), **values)
     status = sweep_words.status(measured, page.language)
+    if measured.machines:
+        where = page.say("sweep_ran_on", machines=sweep_words.machines(measured, page.language))
+        status = page.say("sentence_space").join([where, status])
     return html.paragraph(measured.question[page.language]) + html.paragraph(
         f"{ran}{page.say('sentence_space')}{status}"
     )

@@ -48,6 +48,16 @@ def status(measured: Sweep, language: str = "en") -> str:
     return say("sentence_space", language).join(told)
 
 
+def machines(measured: Sweep, language: str = "en") -> str:
+    """The machines that the runs ran on."""
+    told = []
+    for one in measured.machines:
+        parts = [say("machine_cores", language, processor=one.processor, cores=one.cores)]
+        parts += [one.device] if one.device not in ("", "CPU") else []
+        told.append(say("comma", language).join(parts))
+    return words.enumerated(told, language)
+
+
 def _states(runs: list[SweepRun]) -> tuple[list[str], list[str]]:
     return [run.report for run in runs], ["" if run.report else run.failed for run in runs]
 

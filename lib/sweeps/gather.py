@@ -10,11 +10,20 @@ import pandas as pd
 
 from lib.core import records
 from lib.core.errors import UserError
-from lib.core.records import Estimate, Results, SweepDifference, SweepFigure, SweepRun, SweepSetting, SweepSpread
+from lib.core.records import (
+    Estimate,
+    Results,
+    SweepDifference,
+    SweepFigure,
+    SweepMachine,
+    SweepRun,
+    SweepSetting,
+    SweepSpread,
+)
 from lib.evaluation import statistics as intervals
 from lib.report.page import report_name
 from lib.sweeps import one, plan
-from lib.sweeps.plan import Figure, Run, Sweep
+from lib.sweeps.plan import Run, Sweep
 
 TO_STANDARD_ERROR = 2 * statistics.NormalDist().inv_cdf(0.975)  # a 95 % interval is this many standard errors wide
 
@@ -44,15 +53,17 @@ def fill(measured: records.Sweep, name: str) -> list[Results]:
     measured.run_profile, measured.fixed = sweep.profile, sweep.fixed
     measured.grid, measured.seeds = sweep.grid, sweep.seeds
     measured.at_once = json.loads(at_once.read_text(encoding="utf-8")) if at_once.is_file() else 0
-    measured.sweep_figures = [
-        SweepFigure(path=one.path, name={"en": one.en, "zh": one.zh}, unit=one.unit, better=one.better)
-        for one in sweep.figures
-    ]
+    measured.sweep_figures = sweep.figures
     measured.runs, measured.settings = runs, settings(runs, sweep.seeds, sweep.figures)
     measured.spreads = [spread(runs, measured.settings, index, sweep.seeds) for index in range(len(sweep.figures))]
-    measured.differences = differences(runs, measured.settings, sweep.figures, sweep.seeds)
+    measured.differences = differences(runs, sweep.figures, sweep.seeds)
     folders = [one.report_of(sweep.place(run)) for run in sweep.runs]
-    return [records.load(folder / "results.json") for folder in folders if folder]
+    results = [records.load(folder / "results.json") for folder in folders if folder]
+    measured.machines = []
+    for machine in (result.machine for result in results):
+        told = SweepMachine(processor=machine.processor, cores=machine.cores, device=machine.device or "")
+        measured.machines += [] if told in measured.machines else [told]
+    return results
 
 
 def gathered(sweep: Sweep, run: Run) -> SweepRun:
@@ -113,7 +124,7 @@ def _by_setting(runs: list[SweepRun], seeds: list[str]) -> dict[str, list[SweepR
     return found
 
 
-def settings(runs: list[SweepRun], seeds: list[str], figures: list[Figure]) -> list[SweepSetting]:
+def settings(runs: list[SweepRun], seeds: list[str], figures: list[SweepFigure]) -> list[SweepSetting]:
     """Return the mean over the seeds of each setting, for each figure."""
     made = []
     for point, same in _by_setting(runs, seeds).items():
@@ -128,7 +139,7 @@ def settings(runs: list[SweepRun], seeds: list[str], figures: list[Figure]) -> l
     return made
 
 
-def over_seeds(values: list[float | None], figure: Figure, level: float = 0.95) -> Estimate:
+def over_seeds(values: list[float | None], figure: SweepFigure, level: float = 0.95) -> Estimate:
     """Return the mean over seeds with Student's interval, a percentage within 0 and 100.
 
     Equal values have no interval: that a handful of seeds agree does not make the mean certain.
@@ -173,9 +184,7 @@ def spread(runs: list[SweepRun], made: list[SweepSetting], index: int, seeds: li
     )
 
 
-def differences(
-    runs: list[SweepRun], made: list[SweepSetting], figures: list[Figure], seeds: list[str]
-) -> list[SweepDifference]:
+def differences(runs: list[SweepRun], figures: list[SweepFigure], seeds: list[str]) -> list[SweepDifference]:
     """Set the best setting of each figure beside all others, over pairs of runs with the same seeds.
 
     Only seeds that all settings have count. The intervals hold together for all pairs of settings, with 95 %
@@ -200,7 +209,7 @@ def differences(
         for other in others:
             pairs = [values[best][seed] - values[other][seed] for seed in shared]
             told = {"figure": index, "best": json.loads(best), "other": json.loads(other), "pairs": len(pairs)}
-            difference = over_seeds(pairs, Figure(path=figure.path), level)
+            difference = over_seeds(pairs, figure.model_copy(update={"unit": ""}), level)
             found.append(SweepDifference(**told, difference=difference))
     return found
 

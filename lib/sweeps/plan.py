@@ -32,6 +32,7 @@ from pathlib import Path
 from lib import notebooks
 from lib.core import parameters, paths, records, yaml_files
 from lib.core.errors import UserError
+from lib.core.records import SweepFigure
 from lib.core.yaml_files import shown
 
 PLAN = "plan.json"
@@ -63,25 +64,6 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A figure that is gathered from each run.
-
-    Attributes:
-        path: Its place in `measured` of `results.json`: names and, in lists, numbers from 0, with dots between them.
-        unit: Its unit; `""` if it has none.
-        better: `"higher"`, `"lower"`, or `""` if neither is better.
-        en: What it is called, in English.
-        zh: The same in Chinese.
-    """
-
-    path: str
-    unit: str = ""
-    better: str = ""
-    en: str = ""
-    zh: str = ""
-
-
-@dataclass(frozen=True)
 class Sweep:
     """A sweep that was checked.
 
@@ -108,7 +90,7 @@ class Sweep:
     fixed: dict
     grid: dict[str, list]
     seeds: list[str]
-    figures: list[Figure]
+    figures: list[SweepFigure]
     runs: list[Run] = field(default_factory=list)
     threads: int = 2
     gpus: int = 0
@@ -224,7 +206,7 @@ def _declared(notebook: str) -> dict[str, parameters.Parameter]:
     return parameters.declared(paths.NOTEBOOKS / f"{notebook}.ipynb")
 
 
-def _figure(given, notebook: str, where: str) -> Figure:
+def _figure(given, notebook: str, where: str) -> SweepFigure:
     fields = ("path", "unit", "better", "en", "zh")
     if not isinstance(given, dict) or not set(given) <= set(fields):
         raise UserError(f"{where}: figures: {shown(given)} must have path, en and zh, and may have unit and better.")
@@ -240,7 +222,8 @@ def _figure(given, notebook: str, where: str) -> Figure:
             f"{where}: figures: path is {shown(given['path'])}, but {notebook} measures no {shown(first)}; it measures "
             f"{', '.join(known)}."
         )
-    return Figure(**given)
+    names = {language: given[language] for language in ("en", "zh")}
+    return SweepFigure(path=given["path"], name=names, unit=given.get("unit", ""), better=given.get("better", ""))
 
 
 def _about(notebook: str, profile: str, count: int) -> str:
@@ -297,14 +280,10 @@ def write(sweep: Sweep) -> Path:
 
 def code(sweep: Sweep) -> dict[str, str]:
     """Return a hash of the code that each notebook's figures depend on; a run is made again if it changed."""
+    used = {run.notebook for run in sweep.runs}
     rooms = ("core", "data", "models", "training", "evaluation")
     files = [file for room in rooms for file in sorted((paths.ROOT / "lib" / room).glob("*.py"))]
     files += [paths.ROOT / "lib" / name for name in ("runner.py", "kernels.py", "report/recorder.py")]
     common = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-    used = {run.notebook for run in sweep.runs}
-    return {
-        name: hashlib.sha256(f"{common} {notebooks.code_of(paths.NOTEBOOKS / f'{name}.ipynb')}".encode()).hexdigest()[
-            :16
-        ]
-        for name in sorted(used)
-    }
+    told = {name: f"{common} {notebooks.code_of(paths.NOTEBOOKS / f'{name}.ipynb')}" for name in used}
+    return {name: hashlib.sha256(text.encode()).hexdigest()[:16] for name, text in sorted(told.items())}

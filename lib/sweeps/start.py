@@ -12,13 +12,12 @@ from pathlib import Path
 
 import psutil
 
-from lib import runner
+from lib import notebooks, runner
 from lib.core import locks, paths, watchdog
 from lib.core.errors import UserError
 from lib.sweeps import one, plan
 from lib.sweeps.plan import Run, Sweep
 
-NOTEBOOK = "06_sweep"
 PROFILES = paths.ROOT / "workflow" / "profiles"
 LOG = "snakemake.log"
 LOOK_SECONDS = 1.0
@@ -59,7 +58,7 @@ def start(
     machine = Machine.here(cores)
     if on == "local" and sweep.gpus > machine.gpus:
         raise UserError(
-            f"{sweep.name} needs {sweep.gpus} GPUs a run, and this machine has {machine.gpus}. Set gpus in its YAML."
+            f"{sweep.name} needs GPUs, {sweep.gpus} a run, and this machine has {machine.gpus}. Set gpus in its YAML."
         )
     (sweep.folder / "runs").mkdir(parents=True, exist_ok=True)
     with locks.only_one(sweep.folder / "runs", f"{sweep.name} is running already; waiting for it.") as lock:
@@ -73,7 +72,7 @@ def start(
     print(f"{sweep.name}: {done} of {len(sweep.runs)} runs done, {failed} failed.", flush=True)
     if not any(run.point and one.report_of(sweep.place(run)) for run in sweep.runs):
         raise UserError(f"No run of {sweep.name} succeeded, so there is no report. {_first_reason(sweep)}")
-    report = runner.run(NOTEBOOK, sweep.folder.name)
+    report = runner.run(notebooks.SWEEP, sweep.folder.name)
     print(f"{paths.on_terminal(report / 'report.html')} is ready.", flush=True)
     if (paths.of_profile(sweep.profile) / "index.html").is_file():
         print(f"Run `make render PROFILE={sweep.profile}` to have its index and its claims tell this too.", flush=True)
@@ -102,7 +101,7 @@ class Machine:
 
 def _is_made(sweep: Sweep, run: Run, code: dict[str, str]) -> bool:
     place = sweep.place(run)
-    return one.report_of(place) is not None and one.code_of(place) in ("", code[run.notebook])
+    return one.report_of(place) is not None and one.code_of(place) == code[run.notebook]
 
 
 def _about(sweep: Sweep, runs: int) -> str:
@@ -114,6 +113,7 @@ def _options(file: Path, on: str, machine: Machine) -> list[str]:
     """Return the arguments of Snakemake."""
     folder, is_here = str(file.parent), on == "local"
     where = ["--snakefile", str(paths.ROOT / "workflow" / "Snakefile"), "--directory", folder, "--nolock"]
+    where += ["--keep-going", "--rerun-incomplete", "--rerun-triggers", "mtime", "params", "input"]
     where += ["--workflow-profile", str(PROFILES / on), "--config", f"plan={file}", f"python={sys.executable}"]
     if is_here:
         where += [f"memory_mb={machine.memory_mb}", "claim=--claim", "--cores", str(machine.cores)]

@@ -79,6 +79,7 @@ def test_times_of_runs_that_shared_the_machine_are_not_for_comparison(tmp_path):
     assert "Up to 8 ran on this machine at a time, so their times are not for comparison." in told
     assert "one after another" in page_of(tmp_path, at_once=1).show("sweep_question")
     assert "A scheduler chose" in page_of(tmp_path, at_once=0).show("sweep_question")
+    assert "They ran on A CPU, 2 cores." in told
     assert "num_runs 1" in told and "learning_rate (0.001, 0.01)" in told
 
 
@@ -89,6 +90,12 @@ def test_the_picture_has_a_line_for_each_value_of_the_second_parameter_and_a_dot
     dots = [list(line.get_ydata()) for line in figure.axes[0].lines if line.get_linestyle() == "None"]
     assert sorted(dots) == [[10, 14], [11, 12], [40, 44], [41, 42]]
     assert "learning_rate 0.01, k 5: 42 " in alt
+
+
+def test_an_axis_with_a_zero_is_not_logarithmic(tmp_path):
+    for rates, scale in (((0.001, 0.01, 0.1), "log"), ((0.0, 0.01, 0.1), "linear"), ((0.01, 0.02, 0.03), "linear")):
+        runs = runs_of({(rate, 5): (10, 14) for rate in rates})
+        assert views.FIGURES["sweep_over_grid"](page_of(tmp_path, runs=runs))[0].axes[0].get_xscale() == scale
 
 
 def test_settings_without_numbers_stand_in_rows(tmp_path):

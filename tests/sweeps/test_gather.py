@@ -8,10 +8,9 @@ from lib.core import paths, records
 from lib.core.errors import UserError
 from lib.core.records import Estimate, SweepRun
 from lib.sweeps import gather, one, plan
-from lib.sweeps.plan import Figure
 
-RHYME = Figure("form.rhyme", "%", "higher", "rhyme", "押韵")
-BITS = Figure("bits", "bits", "lower", "bits", "比特")
+RHYME = made_records.sweep_figure("form.rhyme", "%", "higher", "rhyme", "押韵")
+BITS = made_records.sweep_figure("bits", "bits", "lower", "bits", "比特")
 FOUND = {0.1: (10.0, 14.0, 12.0), 0.2: (20.0, 25.0, 24.0), 0.3: (11.0, 13.0, 15.0)}  # by learning rate, for each seed
 
 
@@ -70,7 +69,7 @@ def test_equal_values_have_no_interval_and_a_percentage_stays_within_its_limits(
 
 def test_the_best_setting_is_set_beside_the_others_in_pairs_of_the_same_seed():
     made = runs()
-    told = gather.differences(made, gather.settings(made, ["seed"], [RHYME, BITS]), [RHYME, BITS], ["seed"])
+    told = gather.differences(made, [RHYME, BITS], ["seed"])
     rhyme, bits = ([one for one in told if one.figure == index] for index in (0, 1))
     assert [one.best["learning_rate"] for one in rhyme] == [0.2, 0.2]
     assert [one.other["learning_rate"] for one in rhyme] == [0.3, 0.1]
@@ -85,13 +84,13 @@ def test_the_best_setting_is_set_beside_the_others_in_pairs_of_the_same_seed():
 def test_settings_are_ranked_by_the_seeds_that_all_of_them_have():
     made = runs({0.1: (90.0, 1.0, 2.0), 0.2: (2.0, 3.0, 4.0)})
     del made[3]  # of 0.2, the first seed; without it, 0.1 has the better mean and is worse on both others
-    (told,) = gather.differences(made, gather.settings(made, ["seed"], [RHYME]), [RHYME], ["seed"])
+    (told,) = gather.differences(made, [RHYME], ["seed"])
     assert told.best["learning_rate"] == 0.2 and told.pairs == 2
 
 
 def test_a_seed_that_one_of_the_two_lacks_makes_no_pair():
     made = runs({0.1: (1.0, 2.0, 3.0), 0.2: (5.0, 6.0)})
-    (told,) = gather.differences(made, gather.settings(made, ["seed"], [RHYME]), [RHYME], ["seed"])
+    (told,) = gather.differences(made, [RHYME], ["seed"])
     assert told.pairs == 2 and told.difference == Estimate(value=4)
 
 
@@ -136,6 +135,7 @@ def test_the_runs_of_a_sweep_are_gathered(sweep):
     results = gather.fill(measured, "one")
     assert [(one.notebook, one.stand_ins) for one in results] == 2 * [("04_tang_poetry", [made_records.stand_in()])]
     measured = records.Sweep.model_validate(measured.__dict__)
+    assert [one.cores for one in measured.machines] == [made_records.machine().cores]
     assert [bool(run.report) for run in measured.runs] == [True, True, False, False]
     assert [run.failed for run in measured.runs] == ["", "", "no such luck", ""]
     assert measured.runs[0].report == f"../runs/{sweep.runs[0].id}/smoke/04_tang_poetry@1/report.html"

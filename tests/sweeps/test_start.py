@@ -29,6 +29,7 @@ mkdir -p "$folder/runs/$5/report"
 touch "$folder/runs/$5/report/results.json"
 rm -f "$folder/runs/$5/failed.txt"
 echo report > "$folder/runs/$5/done"
+sed -n 's/.*"04_tang_poetry": "\\([0-9a-z]*\\)".*/\\1/p' "$folder/plan.json" >> "$folder/runs/$5/done"
 """
 SWEEP = """
 question: {en: "Does it?", zh: 行吗？}
@@ -165,7 +166,7 @@ def test_what_cannot_start_is_told_before_anything_runs(sweep, monkeypatch):
     file = paths.EXPERIMENTS / paths.SWEEPS / "one.yaml"
     file.write_text(f"{SWEEP}gpus: 1\n", encoding="utf-8")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    with pytest.raises(UserError, match="one needs 1 GPUs a run, and this machine has 0"):
+    with pytest.raises(UserError, match="one needs GPUs, 1 a run, and this machine has 0"):
         start.start("one", snakemake=str(SNAKEMAKE))
 
 
