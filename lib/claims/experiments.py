@@ -60,12 +60,12 @@ def load(profile: str) -> Experiments:
     return Experiments(**found)
 
 
-def sweeps(profile: str) -> dict[str, Results]:
-    """Load the results of the sweeps whose runs have the values of a profile, by name. A damaged one is left out."""
-    found = {}
+def sweeps(profile: str) -> list[Results]:
+    """Load the results of the sweeps whose runs have the values of a profile. A damaged one is left out."""
+    found = []
     for file in sorted(paths.outputs().glob(f"{paths.SWEEP}*/{notebooks.SWEEP}/results.json")):
         with contextlib.suppress(UserError):
             results = records.load(file)
             if results.measured.run_profile == profile:
-                found[results.measured.name] = results
+                found.append(results)
     return found

@@ -383,7 +383,7 @@ def _sweep_cards(profile: str, language: str) -> list[dict]:
             "title": results.measured.question[language],
             "answer": answers.answer(results, language),
         }
-        for results in experiments.sweeps(profile).values()
+        for results in experiments.sweeps(profile)
     ]
 
 

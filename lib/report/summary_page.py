@@ -54,7 +54,7 @@ def _sweeps(page: Page, notebook: str) -> list[dict[str, str]]:
             "question": results.measured.question[page.language],
             "found": sweep_words.found(results.measured, 0, page.language),
         }
-        for results in experiments.sweeps(_profile(page)).values()
+        for results in experiments.sweeps(_profile(page))
         if results.measured.notebook == notebook
     ]
 

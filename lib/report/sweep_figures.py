@@ -27,16 +27,14 @@ def over_grid(measured: Sweep, language: str = "en") -> tuple[Figure, str]:
     figure = Figure(figsize=(WIDTH, height * len(measured.sweep_figures)))
     panels = figure.subplots(len(measured.sweep_figures), squeeze=False)[:, 0]
     for index, axes in enumerate(panels):
-        (_lines if axis else _rows)(axes, measured, index, axis, language)
-        axes.set_title(_title(measured, index, language), loc="left", fontsize="medium")
+        if axis:
+            _lines(axes, measured, index, axis, language)
+        else:
+            _rows(axes, measured, index)
+        axes.set_title(sweep_words.title(measured, index, language), loc="left", fontsize="medium")
     fit(figure)
     told = say("between", language).join(_described(measured, index, language) for index in range(len(panels)))
     return figure, say("alt_sweep_over_grid", language, told=told)
-
-
-def _title(measured: Sweep, index: int, language: str) -> str:
-    name, unit = (told(measured, index, language) for told in (sweep_words.figure_name, sweep_words.unit_of))
-    return say("sweep_title", language, figure=name, unit=unit) if unit else name
 
 
 def _numeric_axis(measured: Sweep) -> str:
@@ -81,7 +79,7 @@ def _lines(axes, measured: Sweep, index: int, axis: str, language: str) -> None:
         axes.legend(fontsize="small")
 
 
-def _rows(axes, measured: Sweep, index: int, axis: str, language: str) -> None:
+def _rows(axes, measured: Sweep, index: int) -> None:
     for place, one in enumerate(measured.settings):
         runs, mean = [run.values[index].value for run in _of(measured, one)], one.over_seeds[index]
         steps = [place + SPREAD * ((number_of + 0.5) / len(runs) - 0.5) for number_of in range(len(runs))]
@@ -146,7 +144,7 @@ def heat(measured: Sweep, language: str = "en") -> tuple[Figure, str]:
         axes.set_yticks(range(len(rows)), [parameter(one) for one in rows])
         axes.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(rows) - 0.5, -0.5), xlabel=across, ylabel=down)
         axes.grid(visible=False)
-        axes.set_title(_title(measured, index, language), loc="left", fontsize="medium")
+        axes.set_title(sweep_words.title(measured, index, language), loc="left", fontsize="medium")
     fit(figure)
     told = say("between", language).join(_described(measured, index, language) for index in range(len(panels)))
     return figure, say("alt_sweep_heat", language, told=told)

@@ -17,9 +17,8 @@ def sweep_question(page: Page) -> str:
         page.say("sweep_axis", name=name, values=page.say("comma").join(map(parameter, values)))
         for name, values in measured.grid.items()
     )
-    fixed = sweep_words.setting(measured.fixed, page.language) if measured.fixed else ""
-    if fixed:
-        told = page.say("sweep_fixed", grid=told, fixed=fixed)
+    if measured.fixed:
+        told = page.say("sweep_fixed", grid=told, fixed=sweep_words.setting(measured.fixed, page.language))
     values = {"notebook": words.title(measured.notebook, page.language), "profile": measured.run_profile}
     ran = page.say("sweep_ran", grid=told, minutes=sweep_words.minutes(measured), **values)
     status = sweep_words.status(measured, page.language)
@@ -45,7 +44,7 @@ def sweep_spreads(page: Page) -> str:
     measured = page.measured
     rows = [
         {
-            page.say("sweep_head_figure"): _named(page, index),
+            page.say("sweep_head_figure"): sweep_words.title(measured, index, page.language),
             page.say("sweep_head_settings"): words.number_or_dash(one.between_settings, 3),
             page.say("sweep_head_seeds"): with_interval(one.between_seeds, page.language),
             page.say("sweep_head_within"): words.number_or_dash(one.within_run, 3),
@@ -55,12 +54,6 @@ def sweep_spreads(page: Page) -> str:
     return page.table(rows, page.say("sweep_table_spreads")) + html.paragraph(page.say("sweep_spreads_told"), "note")
 
 
-def _named(page: Page, index: int) -> str:
-    name = sweep_words.figure_name(page.measured, index, page.language)
-    unit = sweep_words.unit_of(page.measured, index, page.language)
-    return page.say("sweep_title", figure=name, unit=unit) if unit else name
-
-
 @view
 def sweep_settings(page: Page) -> str:
     """Each figure of each setting: the mean over the seeds."""
@@ -68,7 +61,10 @@ def sweep_settings(page: Page) -> str:
     rows = [
         _point(page, one.point)
         | {page.say("sweep_head_runs"): one.runs}
-        | {_named(page, index): with_interval(value, page.language) for index, value in enumerate(one.over_seeds)}
+        | {
+            sweep_words.title(measured, index, page.language): with_interval(value, page.language)
+            for index, value in enumerate(one.over_seeds)
+        }
         for one in measured.settings
     ]
     return _folded_if_long(page, rows, page.say("sweep_table_settings"))
@@ -88,7 +84,7 @@ def sweep_differences(page: Page) -> str:
     measured = page.measured
     rows = [
         {
-            page.say("sweep_head_figure"): _named(page, one.figure),
+            page.say("sweep_head_figure"): sweep_words.title(measured, one.figure, page.language),
             page.say("sweep_head_best"): sweep_words.setting(one.best, page.language),
             page.say("sweep_head_other"): sweep_words.setting(one.other, page.language),
             page.say("sweep_head_pairs"): one.pairs,
@@ -116,7 +112,10 @@ def sweep_runs(page: Page) -> str:
     rows = [
         {page.say("sweep_head_run"): html.Code(run.id)}
         | _point(page, run.point)
-        | {_named(page, index): with_interval(value, page.language) for index, value in enumerate(run.values)}
+        | {
+            sweep_words.title(measured, index, page.language): with_interval(value, page.language)
+            for index, value in enumerate(run.values)
+        }
         for run in measured.runs
         if run.report
     ]

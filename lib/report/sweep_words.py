@@ -16,6 +16,12 @@ def unit_of(measured: Sweep, index: int, language: str = "en") -> str:
     return wording.label(measured.sweep_figures[index].unit, language)
 
 
+def title(measured: Sweep, index: int, language: str = "en") -> str:
+    """A figure's name with its unit."""
+    name, unit = figure_name(measured, index, language), unit_of(measured, index, language)
+    return say("sweep_title", language, figure=name, unit=unit) if unit else name
+
+
 def quantity(measured: Sweep, index: int, value: float | None, language: str = "en") -> str:
     """A standard deviation of a figure with its unit; a dash where there is none."""
     unit = unit_of(measured, index, language)

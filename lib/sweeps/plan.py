@@ -37,6 +37,7 @@ from lib.core.yaml_files import shown
 
 PLAN = "plan.json"
 MOST_RUNS = 1000
+MINUTES = 180  # longer times are told in hours
 KEYS = {"question": dict, "notebook": str, "profile": str, "grid": dict, "figures": list}  # which a sweep must have
 OPTIONAL = {"fixed": dict, "seeds": list, "threads": int, "gpus": int, "hours": float, "memory_gb": float}
 BETTER = ("higher", "lower")
@@ -140,7 +141,7 @@ def read(name: str) -> Sweep:
     count = math.prod(map(len, grid.values()))
     if count > MOST_RUNS:
         raise UserError(
-            f"{where}: the grid has {count:,} runs{_about(notebook, profile, count)}; {MOST_RUNS:,} are allowed. Leave "
+            f"{where}: the grid has {count:,} runs{about(notebook, profile, count)}; {MOST_RUNS:,} are allowed. Leave "
             "values out, or split it into several sweeps."
         )
     runs = _runs(notebook, profile, grid, fixed, where)
@@ -226,19 +227,13 @@ def _figure(given, notebook: str, where: str) -> SweepFigure:
     return SweepFigure(path=given["path"], name=names, unit=given.get("unit", ""), better=given.get("better", ""))
 
 
-def _about(notebook: str, profile: str, count: int) -> str:
+def about(notebook: str, profile: str, count: int) -> str:
     """Tell about how long so many runs take, one after another, by the notebook's own last run; `""` if unknown."""
-    if (minutes := minutes_of(notebook, profile)) is None:
-        return ""
-    return f", about {minutes * count / 60:,.0f} hours"
-
-
-def minutes_of(notebook: str, profile: str) -> float | None:
-    """Return the minutes that a notebook's own last run took; None if it has not run."""
     try:
-        return records.load(paths.of_profile(profile) / notebook / "results.json").minutes
+        minutes = count * records.load(paths.of_profile(profile) / notebook / "results.json").minutes
     except (UserError, OSError):
-        return None
+        return ""
+    return f", about {minutes:.0f} minutes" if minutes < MINUTES else f", about {minutes / 60:,.0f} hours"
 
 
 def _runs(notebook: str, profile: str, grid: dict, fixed: dict, where: str) -> list[Run]:

@@ -50,9 +50,9 @@ def start(
         raise UserError(f"There is no folder {on!r} in workflow/profiles; there are {known}.")
     code = plan.code(sweep)
     left = [run for run in sweep.runs if not _is_made(sweep, run, code)]
-    print(
-        f"{sweep.name}: {len(sweep.runs)} runs, {len(left)} of them to be made{_about(sweep, len(left))}.", flush=True
-    )
+    about = plan.about(sweep.notebook, sweep.profile, len(left)) if left else ""
+    told = f"{about} one after another" if about else ""
+    print(f"{sweep.name}: {len(sweep.runs)} runs, {len(left)} of them to be made{told}.", flush=True)
     if only_check:
         return 0
     machine = Machine.here(cores)
@@ -102,11 +102,6 @@ class Machine:
 def _is_made(sweep: Sweep, run: Run, code: dict[str, str]) -> bool:
     place = sweep.place(run)
     return one.report_of(place) is not None and one.code_of(place) == code[run.notebook]
-
-
-def _about(sweep: Sweep, runs: int) -> str:
-    minutes = plan.minutes_of(sweep.notebook, sweep.profile)
-    return f", about {minutes * runs:.0f} minutes one after another" if minutes and runs else ""
 
 
 def _options(file: Path, on: str, machine: Machine) -> list[str]:
