@@ -21,6 +21,7 @@ from lib.core import environment, parameters, paths, progress, records
 from lib.core.errors import UserError
 from lib.core.records import CallState, DecodingStep
 from lib.data import corpora
+from lib.models import lora
 from lib.report import answers, claims_words, views, words
 
 ORDER = notebooks.in_order()
@@ -132,6 +133,8 @@ def test_reddit_finetune(smoke_outputs):
     steps = pd.read_csv(folder / "training.csv")
     assert len(steps) == measured.training.steps == 6
     assert list(steps["mean_token_loss"]) == pytest.approx(measured.training.curve.mean_token_loss)
+    assert measured.training.trained_parameters == read(smoke_outputs, "02_reddit_finetune").models[0].parameters
+    assert not (folder / lora.FILE).exists()
     samples = pd.read_csv(folder / "samples.csv", keep_default_na=False)
     before, after = (samples[samples["label"] == f"{when} fine-tuning"] for when in ("before", "after"))
     assert list(before["prompt"]) == list(after["prompt"])
@@ -239,6 +242,19 @@ def test_tang_poetry(smoke_outputs):
     written, tang_poem = measured.seen
     assert written.prompt + "".join(written.pieces) == samples[samples["label"] == "after fine-tuning"]["text"].iloc[0]
     assert tang_poem.pieces[0] == "，" and tang_poem.tokens[0] == 3  # a byte a token
+
+
+def test_low_rank_adapters_are_told_and_kept(monkeypatch, tmp_path, quick_kernels):
+    monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path))
+    with quick_kernels():
+        folder = runner.run("04_tang_poetry", "smoke", {"lora_rank": 2, "learning_rate": 0.3})
+    training = records.load(folder / "results.json").measured.training
+    assert training.trained_parameters == 4 * (16 * 2 + 8) * 2 == training.trained_megabytes * 1e6 / 4
+    assert training.curve.mean_token_loss[-1] < training.curve.mean_token_loss[0]
+    assert (folder / lora.FILE).stat().st_size > 4 * training.trained_parameters
+    told = "low-rank adapters of rank 2 were trained (LoRA, Hu et al., 2021): 320 numbers, 3 % as many"
+    assert told in page_of(folder / "report.html")
+    assert "秩为 2 的低秩适配器" in page_of(folder / "report.zh.html")
 
 
 def test_the_model_from_scratch_is_judged_on_the_same_poems_as_the_fine_tuned_one(smoke_outputs):

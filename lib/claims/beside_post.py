@@ -108,6 +108,7 @@ def _trainings(found: Experiments, figures: dict) -> list[Beside]:
                     "stand_ins": stand_ins,
                     "here": training.steps * training.batch_size,
                     "post": told["num_steps"] * batch,
+                    "lora_rank": results.parameters.get("lora_rank", 0),
                     "useful": training.useful_percent_if_padded,
                     "token_loss": training.final_mean_token_loss,
                 },
@@ -121,7 +122,7 @@ def _trainings(found: Experiments, figures: dict) -> list[Beside]:
                     "before": held_out.before.accuracy,
                     "after": held_out.after.accuracy,
                 },
-                why={"stand_ins": stand_ins},
+                why={"stand_ins": stand_ins, "lora_rank": results.parameters.get("lora_rank", 0)},
             ),
         ]
     return table

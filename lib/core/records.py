@@ -357,6 +357,10 @@ class Training(Record):
     """Of the positions, those that hold a token to be predicted."""
     useful_percent_if_padded: float
     peak_memory_gib: float
+    trained_parameters: int = Field(default=0, exclude_if=lambda count: not count)
+    """The weights that are trained; 0 in older results. With low-rank adapters (LoRA) they are theirs."""
+    trained_megabytes: float = Field(default=0.0, exclude_if=lambda size: not size)
+    """Their size in 10⁶ bytes: what has to be kept beside the pretrained model. 0 in older results."""
     step_seconds: list[float]
     final_mean_loss: float
     """Nats, over the whole run, padding included: what Keras prints last."""

@@ -1,5 +1,6 @@
 """Time calls of `generate` and training steps, separately for the first one, which compiles, and the later ones."""
 
+import math
 import time
 from collections.abc import Callable
 
@@ -210,10 +211,11 @@ def calls(timings: list[Timing]) -> pd.DataFrame:
     )
 
 
-def training(log, batch_size: int, length: int, positions: int, useful: float) -> Training:
+def training(trainee, log, batch_size: int, length: int, positions: int, useful: float) -> Training:
     """Summarize the steps of a training.
 
     Args:
+        trainee: The model that was trained.
         log: The `fitting.StepLog` of the training.
         batch_size: The number of texts in a step.
         length: The number of tokens to which each text is cut or, in a padded batch, padded.
@@ -249,6 +251,8 @@ def training(log, batch_size: int, length: int, positions: int, useful: float) -
         useful_percent=100 * useful,
         useful_percent_if_padded=100 * tokens / padded,
         peak_memory_gib=provenance.peak_memory()[0],
+        trained_parameters=sum(math.prod(weight.shape) for weight in trainee.trainable_variables),
+        trained_megabytes=sum(np.asarray(weight).nbytes for weight in trainee.trainable_variables) / 1e6,
         step_seconds=seconds,
         final_mean_loss=last["mean_loss"],
         final_mean_token_loss=last["mean_token_loss"],

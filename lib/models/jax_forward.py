@@ -9,6 +9,7 @@ On a GPU the product of a single row is a kernel of `gpu_kernels`, and training 
 in that type, since it waits for the memory most of the time.
 """
 
+import dataclasses
 import functools
 import math
 from typing import NamedTuple
@@ -35,14 +36,26 @@ def architecture_of(causal_lm, bf16: bool = False):
         bf16: Whether to round the factors of products with weights to bfloat16, see `bf16_product`.
 
     Returns:
-        A `GPT2` or `Llama`. None for other models, on TensorFlow, and if the model computes in float16.
+        A `GPT2` or `Llama`. None for other models, on TensorFlow, if the model computes in float16, and if it has
+        low-rank adapters elsewhere than in the attention layers.
     """
     if keras.backend.backend() != "jax" or causal_lm.dtype_policy.compute_dtype not in ("float32", "bfloat16"):
         return None
-    for backbone, architecture in ((keras_nlp.models.GPT2Backbone, GPT2), (keras_nlp.models.LlamaBackbone, Llama)):
+    for backbone, architecture, parts in (
+        (keras_nlp.models.GPT2Backbone, GPT2, kerashub_private.gpt2_parts),
+        (keras_nlp.models.LlamaBackbone, Llama, kerashub_private.llama_parts),
+    ):
         if isinstance(causal_lm.backbone, backbone):
-            return architecture(causal_lm.backbone, bf16)
+            return None if _adapted_elsewhere(causal_lm.backbone, parts) else architecture(causal_lm.backbone, bf16)
     return None
+
+
+def _adapted_elsewhere(backbone, parts) -> bool:
+    """Tell whether other layers than those of the attention have low-rank adapters, see `LowRank`."""
+    others = [backbone.token_embedding]
+    for layer in map(parts, backbone.transformer_layers):
+        others += [layer.up, layer.down, layer.gate]
+    return any(getattr(layer, "lora_enabled", False) for layer in others)
 
 
 def with_fused(weights: dict, fused: dict) -> dict:
@@ -82,6 +95,31 @@ def fused_weights(architecture) -> dict:
     """Return a model's weights with the matrices of its attention joined, for texts of several tokens."""
     weights = architecture.weights()
     return with_fused(weights, architecture.fused(weights))
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class LowRank:
+    """A matrix with a low-rank adapter (Hu et al., LoRA: Low-Rank Adaptation of Large Language Models, 2021).
+
+    Its value is `kernel + scale * a @ b`. Keras divides the last axis of the kernel, that of a head, so `a` has its
+    other axes and `b` serves all heads.
+
+    Attributes:
+        kernel: The pretrained matrix, `(..., head_dim)`, which is not trained.
+        a: `(..., rank)`.
+        b: `(rank, head_dim)`.
+        scale: The factor of their product.
+    """
+
+    kernel: jax.Array
+    a: jax.Array
+    b: jax.Array
+    scale: float = dataclasses.field(metadata={"static": True})
+
+    def reshape(self, *shape):
+        """Return the value, in another shape."""
+        return (self.kernel + self.scale * (self.a @ self.b)).reshape(*shape)
 
 
 class Transposed(NamedTuple):
@@ -409,7 +447,7 @@ def _gpt2_layer(parts: kerashub_private.LayerParts) -> dict:
     """Return the weights of a GPT-2 layer: `(gamma, beta)` or `(kernel, bias)` of each sublayer."""
     norms = {name: _values(getattr(parts, name), "gamma", "beta") for name in ("attention_norm", "feedforward_norm")}
     names = ("query", "key", "value", "output", "up", "down")
-    return norms | {name: _values(getattr(parts, name), "kernel", "bias") for name in names}
+    return norms | {name: (_kernel(getattr(parts, name)), getattr(parts, name).bias.value) for name in names}
 
 
 class Llama:
@@ -501,7 +539,7 @@ def _llama_layer(parts: kerashub_private.LayerParts) -> dict:
     """Return the weights of a Llama layer: the scale or kernel of each sublayer."""
     norms = {name: getattr(parts, name).scale.value for name in ("attention_norm", "feedforward_norm")}
     names = ("query", "key", "value", "output", "gate", "up", "down")
-    return norms | {name: getattr(parts, name).kernel.value for name in names}
+    return norms | {name: _kernel(getattr(parts, name)) for name in names}
 
 
 def _split_heads(architecture, together):
@@ -540,6 +578,16 @@ def heads_first(heads):
     """Transpose keys or values, `(batch, tokens, heads, head_dim)`, to the layout that `attention` takes."""
     batch, tokens, count, head_dim = heads.shape
     return heads.transpose(0, 2, 1, 3).reshape(batch * count, tokens, head_dim)
+
+
+def _kernel(layer) -> jax.Array | LowRank:
+    """Return the matrix of a dense Keras layer, without copies."""
+    if not layer.lora_enabled:
+        return layer.kernel.value
+    (kernel,) = (variable for variable in layer.variables if variable.name == "kernel")  # `layer.kernel` is the sum
+    return LowRank(
+        kernel.value, layer.lora_kernel_a.value, layer.lora_kernel_b.value, layer.lora_alpha / layer.lora_rank
+    )
 
 
 def _values(layer, *names):

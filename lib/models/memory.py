@@ -49,6 +49,20 @@ class Shape:
     vocabulary_size: int
     parameters: int
 
+    def trained(self, lora_rank: int) -> int:
+        """Return the number of weights that are trained.
+
+        With low-rank adapters of rank r, it is 2 L (h a r + r h / a) for L layers of width h with a heads: Keras adapts
+        the matrices of queries and values, and makes a factor of h x a rows and one for the width of a head.
+
+        Args:
+            lora_rank: The rank of the adapters; 0 if all weights are trained.
+        """
+        if not lora_rank:
+            return self.parameters
+        factors = self.hidden_dim * self.num_heads + self.hidden_dim // self.num_heads
+        return 2 * self.num_layers * factors * lora_rank
+
 
 def _gpt2(num_layers: int, hidden_dim: int, num_heads: int, vocabulary_size=50257, positions=1024) -> Shape:
     # 12 h² + 13 h weights a layer, two embeddings and the last normalisation; the output shares the token embedding.
@@ -75,11 +89,13 @@ class Need:
         training: Whether the model is trained; else it generates.
         batch_size: The number of texts at a time.
         length: The number of tokens in each text, prompt included.
+        lora_rank: The rank of the low-rank adapters that are trained; 0 if all weights are.
     """
 
     training: bool
     batch_size: int
     length: int
+    lora_rank: int = 0
 
 
 def generating(batch_size: int, length: int) -> Need:
@@ -87,19 +103,19 @@ def generating(batch_size: int, length: int) -> Need:
     return Need(False, batch_size, length)
 
 
-def training(batch_size: int, length: int) -> Need:
+def training(batch_size: int, length: int, lora_rank: int = 0) -> Need:
     """Describe training on batches of texts, each with this number of tokens. A batch may be halved repeatedly."""
-    return Need(True, batch_size, length)
+    return Need(True, batch_size, length, lora_rank)
 
 
 def estimate(shape: Shape, need: Need, precision: str = "float32", accumulating: bool = False) -> int:
     """Estimate the memory that a model needs, in bytes, without that of the runtime.
 
     With w bytes per value (4, or 2 in mixed precision), b texts of s tokens, L layers of width h with a heads, a
-    vocabulary of V tokens and P weights:
+    vocabulary of V tokens, P weights and T trained ones (`Shape.trained`):
 
     - weights: 4 P, and in mixed precision 2 P more for their 16-bit copies;
-    - training with Adam: 12 P for the gradients and two moments (Rajbhandari et al., ZeRO, 2020, section 3), and 4 P
+    - training with Adam: 12 T for the gradients and two moments (Rajbhandari et al., ZeRO, 2020, section 3), and 4 T
       more if gradients are accumulated; the activations, 1.75 L b s (h (16 w + 2) + a s (2 w + 1)) (Korthikanti et al.,
       Reducing Activation Recomputation, 2022, equation 1, there with w = 2 and without the factor); the logits, b s V
       in float32, four times;
@@ -119,7 +135,7 @@ def estimate(shape: Shape, need: Need, precision: str = "float32", accumulating:
     logits = 4 * positions * shape.vocabulary_size
     if not need.training:
         return weights + 2 * (2 * layers * positions * hidden * width) + 2 * logits
-    optimizer = shape.parameters * (12 + (4 if accumulating else 0))
+    optimizer = shape.trained(need.lora_rank) * (12 + (4 if accumulating else 0))
     layer = hidden * (16 * width + 2) + heads * need.length * (2 * width + 1)
     return weights + optimizer + int(ACTIVATIONS_FACTOR * layers * positions * layer) + LOGITS_COPIES * logits
 
@@ -197,7 +213,7 @@ def check(preset: str, shape: Shape | None, needs: tuple[Need, ...]) -> None:
         return
     free, where = available()
     for need in needs:
-        least = training(1, need.length) if need.training else need
+        least = training(1, need.length, need.lora_rank) if need.training else need
         least_needed = needed(shape, least, where, accumulating=need.training and need.batch_size > 1)
         if least_needed <= free:
             continue
@@ -216,20 +232,21 @@ def check(preset: str, shape: Shape | None, needs: tuple[Need, ...]) -> None:
         )
 
 
-def largest_batch(shape: Shape | None, batch_size: int, length: int) -> int:
+def largest_batch(shape: Shape | None, batch_size: int, length: int, lora_rank: int = 0) -> int:
     """Estimate the largest part of a batch, by halving it, for which the memory suffices in training. It is at least 1.
 
     Args:
         shape: The model's shape. If it is None, the whole batch is returned.
         batch_size: The number of texts in the whole batch.
         length: The number of tokens in each text.
+        lora_rank: The rank of the low-rank adapters that are trained; 0 if all weights are.
     """
     if shape is None:
         return batch_size
     free, where = available()
     size = batch_size
     while size > 1:
-        if needed(shape, training(size, length), where, accumulating=size < batch_size) <= free:
+        if needed(shape, training(size, length, lora_rank), where, accumulating=size < batch_size) <= free:
             break
         size = half(size, batch_size)
     return size

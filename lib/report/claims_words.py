@@ -265,6 +265,8 @@ def _why(row: Beside, language: str) -> dict:
     if "stand_ins" in values:
         used = [StandIn(**one) for one in values.pop("stand_ins")]
         values["what_ran"] = words.stand_ins(used, language) or say("same_as_the_post", language)
+    if rank := values.pop("lora_rank", 0):
+        values["what_ran"] = say("why_adapters", language, what_ran=values["what_ran"], rank=rank)
     if "another_step" in values:
         values["step"] = say("another_step", language) if values.pop("another_step") else ""
     if row.name == "speed_up":

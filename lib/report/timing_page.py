@@ -68,6 +68,24 @@ def steps(page: Page) -> str:
 
 
 @view
+def adapters(page: Page) -> str:
+    """How many weights the low-rank adapters have, if they were trained in place of all weights; else nothing."""
+    rank, training = page.results.parameters.get("lora_rank"), page.measured.training
+    if not rank:
+        return ""
+    every = page.results.models[0].parameters
+    told = page.say(
+        "adapters",
+        rank=rank,
+        trained=training.trained_parameters,
+        every=every,
+        percent=100 * training.trained_parameters / every,
+        megabytes=training.trained_megabytes,
+    )
+    return html.paragraph(told)
+
+
+@view
 def held_out(page: Page, what: str) -> str:
     """Loss and likelihood on held-out texts, before and after.
 

@@ -74,7 +74,7 @@ class _BatchSchedule(keras.optimizers.schedules.LearningRateSchedule):
         return {"schedule": self.schedule, "parts": self.parts}
 
 
-def batches_that_fit(causal_lm, folder: str, batch_size: int, length: int) -> Iterator[Batch]:
+def batches_that_fit(causal_lm, folder: str, batch_size: int, length: int, lora_rank: int = 0) -> Iterator[Batch]:
     """Try a batch whole, then in halves, quarters and so on, until a part fits into the memory.
 
     The first try is the largest part that should fit by the estimate of `memory`. Use it as
@@ -88,6 +88,7 @@ def batches_that_fit(causal_lm, folder: str, batch_size: int, length: int) -> It
         folder: The preset folder from which it was loaded.
         batch_size: The number of texts in a batch. It stays the effective batch size, whatever the parts.
         length: The number of tokens in each text.
+        lora_rank: The rank of the low-rank adapters that are trained; 0 if all weights are.
 
     Yields:
         Batches, each with smaller parts than the one before, while the parts are too large.
@@ -95,7 +96,7 @@ def batches_that_fit(causal_lm, folder: str, batch_size: int, length: int) -> It
     Raises:
         UserError: If not even a single text fits.
     """
-    size = memory.largest_batch(memory.shape_of(Path(folder)), batch_size, length)
+    size = memory.largest_batch(memory.shape_of(Path(folder)), batch_size, length, lora_rank)
     while True:
         if size < batch_size:
             progress.note(f"a batch of {batch_size} does not fit into the memory; taking {size} texts at a time")

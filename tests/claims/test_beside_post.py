@@ -6,6 +6,7 @@ from made_records import timing
 
 from lib.claims import beside_post, experiments, post, post_claims
 from lib.core.records import DecodingStep, SpeedVerdict
+from lib.report import claims_words
 
 POST = post.blog_post()
 FOUND = made_records.experiments(
@@ -82,7 +83,7 @@ def test_steps_of_training_stand_beside_the_post_s():
 def test_losses_tell_the_share_of_padding_and_the_stand_ins():
     told = row("loss", "poems")
     assert (told.post, told.here) == ({"loss": 2.325}, {"loss": 2.0})
-    assert told.why == {"stand_ins": [], "here": 4 * 8, "post": 10_000, "useful": 50.0, "token_loss": 4.0}
+    assert told.why == {"stand_ins": [], "lora_rank": 0, "here": 32, "post": 10_000, "useful": 50.0, "token_loss": 4.0}
     assert row("loss", "stories").why["post"] == 500 * 32
     stand_in = made_records.stand_in("brown", "reddit")
     found = made_records.experiments(reddit=made_records.results("02_reddit_finetune", stand_ins=[stand_in]))
@@ -90,6 +91,15 @@ def test_losses_tell_the_share_of_padding_and_the_stand_ins():
         assert row(name, "stories", found).why["stand_ins"] == [{"used": "brown", "requested": "reddit"}]
         assert row(name, "poems", found).why["stand_ins"] == []
     assert row("chinese").why == {"stand_ins": [{"used": "small", "requested": "big"}]}
+
+
+def test_adapters_in_place_of_all_weights_are_told_beside_the_post_s_loss():
+    for name in ("loss", "accuracy"):
+        told = row(name, "stories", made_records.experiments())
+        assert "adapters" not in claims_words.beside(told)["why"]
+        told.why["lora_rank"] = 4
+        assert "low-rank adapters of rank 4 trained in place of all weights" in claims_words.beside(told)["why"]
+        assert "秩为 4" in claims_words.beside(told, "zh")["why"]
 
 
 def test_accuracies_on_training_texts_stand_beside_those_on_held_out_ones():

@@ -1,4 +1,5 @@
 import time
+import types
 
 import numpy as np
 import pytest
@@ -120,6 +121,7 @@ def test_too_little_room_is_refused(tiny_lm, selected):
 
 
 SECONDS = [20.0, 0.4, 0.5, 0.9]
+TRAINEE = types.SimpleNamespace(trainable_variables=[np.zeros((3, 4), "float32"), np.zeros(500_000, "float32")])
 
 
 def log(seconds=SECONDS, parts=1, continued_after=()):
@@ -135,7 +137,7 @@ def log(seconds=SECONDS, parts=1, continued_after=()):
 
 
 def test_the_first_step_of_a_training_is_timed_apart():
-    told = timing.training(log(), 2, 32, 20, 0.8)
+    told = timing.training(TRAINEE, log(), 2, 32, 20, 0.8)
     assert (told.steps, told.batch_size, told.texts_at_a_time) == (4, 2, 2)
     assert told.first_step_seconds == 20
     assert told.later_steps == statistics.spread([0.4, 0.5, 0.9])
@@ -146,18 +148,19 @@ def test_the_first_step_of_a_training_is_timed_apart():
     assert (told.positions, told.useful_percent) == (20, 80)
     assert told.useful_percent_if_padded == pytest.approx(100 * 0.8 * 20 / 64)
     assert told.peak_memory_gib > 0.05
+    assert (told.trained_parameters, told.trained_megabytes) == (500_012, pytest.approx(2.000048))
     assert told.timed_together == 1
 
 
 def test_a_step_that_compiles_after_an_interruption_is_no_later_step():
-    told = timing.training(log([20.0, 0.4, 0.5, 18.0, 0.9], continued_after=[3]), 2, 32, 20, 0.8)
+    told = timing.training(TRAINEE, log([20.0, 0.4, 0.5, 18.0, 0.9], continued_after=[3]), 2, 32, 20, 0.8)
     assert told.later_steps == statistics.spread([0.4, 0.5, 0.9])
     assert told.continued_after == [3] and told.step_seconds[3] == 18.0
     assert told.seconds == pytest.approx(20.0 + 0.4 + 0.5 + 0.5 + 0.9)  # as if it had not compiled
 
 
 def test_a_training_ends_with_the_means_that_keras_prints_last():
-    told = timing.training(log(), 2, 32, 20, 0.8)
+    told = timing.training(TRAINEE, log(), 2, 32, 20, 0.8)
     assert (told.final_mean_loss, told.final_mean_token_loss, told.final_mean_accuracy) == (3.125, 4.625, 0.125)
     assert told.curve.loss == [3.0, 2.875, 2.75, 2.625]
     assert told.curve.mean_loss == [3.5, 3.375, 3.25, 3.125]
@@ -165,12 +168,12 @@ def test_a_training_ends_with_the_means_that_keras_prints_last():
 
 
 def test_the_positions_of_a_step_are_those_of_all_parts_of_its_batch():
-    told = timing.training(log(parts=4), 8, 32, 20, 0.8)
+    told = timing.training(TRAINEE, log(parts=4), 8, 32, 20, 0.8)
     assert (told.batch_size, told.texts_at_a_time, told.positions) == (8, 2, 80)
     assert told.useful_tokens_per_second == pytest.approx(0.8 * 80 / 0.5)
     assert told.useful_percent_if_padded == pytest.approx(100 * 0.8 * 80 / (8 * 32))
 
 
 def test_a_training_of_one_step_has_no_later_ones():
-    told = timing.training(log([20.0]), 2, 32, 20, 0.8)
+    told = timing.training(TRAINEE, log([20.0]), 2, 32, 20, 0.8)
     assert told.later_steps == statistics.spread([20.0]) and told.later_steps.wide

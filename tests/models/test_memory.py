@@ -102,6 +102,9 @@ def test_the_estimate_by_hand():
     training = 16_000 + int(1.75 * 2 * 15 * layer) + 4 * (4 * 150)
     assert memory.estimate(shape, memory.training(3, 5)) == training
     assert memory.estimate(shape, memory.training(3, 5), accumulating=True) == training + 4000
+    # adapters of rank 3, of query and value of 2 layers: 8 x 2 rows and 4 columns; the activations stay
+    adapters = 2 * 2 * (8 * 2 + 4) * 3
+    assert memory.estimate(shape, memory.training(3, 5, lora_rank=3)) == training - 12 * (1000 - adapters)
     mixed = 18_000 + int(1.75 * 2 * 15 * (8 * 34 + 2 * 5 * 5)) + 4 * (4 * 150)
     assert memory.estimate(shape, memory.training(3, 5), "mixed_bfloat16") == mixed
 

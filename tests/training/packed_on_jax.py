@@ -6,6 +6,7 @@ Arguments: the folders of a GPT-2 and of a llama preset. Prints what the two tra
 import dataclasses
 import itertools
 import json
+import pathlib
 import sys
 
 import jax
@@ -14,7 +15,7 @@ import keras_nlp
 import numpy as np
 
 from lib.core import backends
-from lib.models import pretrained
+from lib.models import decoding, generation, jax_forward, kerashub_private, lora, pretrained, samplers
 from lib.training import learning_curve, packing
 
 TEXTS = [
@@ -92,6 +93,53 @@ for kind, folder in zip(("gpt2", "llama"), sys.argv[1:], strict=True):
         ],
         "apart": float(np.average(apart, weights=useful.sum(axis=1))),
     }
+
+# With low-rank adapters.
+backends.selected = SETTINGS
+
+
+def written(causal_lm):
+    generation.use_sampler(causal_lm, samplers.make_sampler("greedy", 1))
+    inputs = causal_lm.preprocessor.generate_preprocess(TEXTS[:2], sequence_length=LENGTH)
+    return np.asarray(causal_lm.make_generate_function()(inputs, stop_token_ids=None)["token_ids"]).tolist()
+
+
+for kind, folder in zip(("gpt2", "llama"), sys.argv[1:], strict=True):
+    found, weights, histories = {}, [], []
+    for packed in (False, True):
+        keras.utils.set_random_seed(5)
+        causal_lm = pretrained.load_causal_lm(folder, sequence_length=LENGTH)
+        lora.enable(causal_lm, 2)
+        before = [np.asarray(weight) for weight in causal_lm.non_trainable_variables]
+        model = compiled(packing.trainee(causal_lm, LENGTH) if packed else causal_lm)
+        model.optimizer.learning_rate = 3.0  # the adapters begin with zeros, so the first gradients are small
+        train = packing.batches(model, TEXTS, len(TEXTS), 1, seed=1)
+        histories.append(model.fit(train, shuffle=False, verbose=0, epochs=3).history)
+        weights.append(np.concatenate([np.ravel(weight) for weight in model.trainable_variables]))
+        after = [np.asarray(weight) for weight in causal_lm.non_trainable_variables]
+        found["frozen"] = all((one == other).all() for one, other in zip(before, after, strict=True))
+    found["packed"], found["histories"] = isinstance(model, packing.Packed), histories
+    found["trained"], found["difference"] = len(weights[1]), float(np.abs(weights[0] - weights[1]).max())
+    for variable in causal_lm.trainable_variables:  # so large that they change what is written
+        variable.assign(3 * keras.random.normal(variable.shape, seed=2))
+    found["own step"], found["written"] = decoding.uses_own_step(causal_lm), written(causal_lm)
+    pretrained.save(causal_lm, folder + "-adapted")
+    merged = pretrained.load_causal_lm(folder + "-adapted", sequence_length=LENGTH)
+    found["merged"] = [bool(variable.name.startswith("lora")) for variable in merged.variables]
+    found["written after saving"] = written(merged)
+    lora.save(causal_lm, pathlib.Path(folder))
+    adapted = pretrained.load_causal_lm(folder, sequence_length=LENGTH)
+    adapted.backbone.load_lora_weights(f"{folder}/{lora.FILE}")
+    found["written from the file"] = written(adapted)
+    causal_lm.make_generate_function = type(causal_lm).make_generate_function.__get__(causal_lm)
+    found["written by KerasHub"] = written(causal_lm)
+    found["written without"] = written(pretrained.load_causal_lm(folder, sequence_length=LENGTH))
+    parts = kerashub_private.gpt2_parts if kind == "gpt2" else kerashub_private.llama_parts
+    parts(causal_lm.backbone.transformer_layers[0]).up.enable_lora(2)
+    found["elsewhere"] = (
+        jax_forward.architecture_of(causal_lm) is None and packing.trainee(causal_lm, LENGTH) is causal_lm
+    )
+    results[kind]["adapters"] = found
 
 # As on a GPU, in Pallas' interpreter, with heads that the kernels know.
 results["on a GPU"], kernels_fit = {}, packing._kernels_fit

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from lib.models import memory
 from lib.training import packing
 
 
@@ -19,6 +20,35 @@ def test_packed_training_is_padded_training(trained, kind):
     for name, values in told["padded"].items():
         assert told["packed"][name] == pytest.approx(values, rel=1e-4), name
     assert told["padded"]["token_loss"][1] < told["padded"]["token_loss"][0]
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_low_rank_adapters_are_trained_and_nothing_else(trained, kind, presets):
+    told = trained[kind]["adapters"]
+    assert told["packed"] and told["frozen"]
+    if kind == "gpt2":
+        assert told["trained"] == memory.shape_of(presets / "gpt2").trained(lora_rank=2)
+    padded, packed = told["histories"]
+    for name, values in padded.items():
+        assert packed[name] == pytest.approx(values, rel=1e-4), name
+    assert padded["token_loss"][2] < padded["token_loss"][0]
+    assert told["difference"] < 1e-5
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_a_model_writes_with_its_adapters_and_keeps_them_when_saved(trained, kind):
+    told = trained[kind]["adapters"]
+    assert told["own step"]
+    assert (
+        told["written"] == told["written by KerasHub"] == told["written after saving"] == told["written from the file"]
+    )
+    assert told["written"] != told["written without"]
+    assert not any(told["merged"])
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_a_model_with_adapters_elsewhere_is_left_to_kerashub(trained, kind):
+    assert trained[kind]["adapters"]["elsewhere"]
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
