@@ -61,14 +61,16 @@ def quick_kernels():
 
     cleaned = environment.for_kernel
 
-    def with_flag(folder):
-        variables, aside = cleaned(folder)
-        return variables | {"XLA_FLAGS": f"{variables.get('XLA_FLAGS', '')} {QUICKLY}".strip()}, aside
-
     @contextlib.contextmanager
-    def used():
+    def used(*more_flags):
+        def with_flags(folder):
+            variables, aside = cleaned(folder)
+            return variables | {
+                "XLA_FLAGS": " ".join([variables.get("XLA_FLAGS", ""), QUICKLY, *more_flags]).strip()
+            }, aside
+
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(environment, "for_kernel", with_flag)
+            patch.setattr(environment, "for_kernel", with_flags)
             yield
 
     return used

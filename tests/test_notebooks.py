@@ -244,11 +244,15 @@ def test_tang_poetry(smoke_outputs):
     assert tang_poem.pieces[0] == "，" and tang_poem.tokens[0] == 3  # a byte a token
 
 
-def test_low_rank_adapters_are_told_and_kept(monkeypatch, tmp_path, quick_kernels):
+def test_adapters_and_devices_that_share_a_training_are_told(monkeypatch, tmp_path, quick_kernels):
     monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path))
-    with quick_kernels():
-        folder = runner.run("04_tang_poetry", "smoke", {"lora_rank": 2, "learning_rate": 0.3})
-    training = records.load(folder / "results.json").measured.training
+    with quick_kernels("--xla_force_host_platform_device_count=2"):
+        folder = runner.run("04_tang_poetry", "smoke", {"devices": "all", "lora_rank": 2, "learning_rate": 0.3})
+    results = records.load(folder / "results.json")
+    training = results.measured.training
+    assert (results.machine.device, training.replicas, training.devices_in_replica) == ("2 × CPU", 2, 1)
+    assert "2 devices shared the texts of each step." in page_of(folder / "report.html")
+    assert "2 个设备分担每一步的文本" in page_of(folder / "report.zh.html")
     assert training.trained_parameters == 4 * (16 * 2 + 8) * 2 == training.trained_megabytes * 1e6 / 4
     assert training.curve.mean_token_loss[-1] < training.curve.mean_token_loss[0]
     assert (folder / lora.FILE).stat().st_size > 4 * training.trained_parameters

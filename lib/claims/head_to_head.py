@@ -2,7 +2,7 @@
 
 from lib.claims import rules
 from lib.core.records import CallState, Contest, Estimate, FromScratch, SpeedVerdict, Winner
-from lib.evaluation import statistics
+from lib.evaluation import few_values
 
 SHARES = (
     "well_formed",
@@ -34,7 +34,7 @@ def contests(measured: FromScratch) -> list[Contest]:
         Contest(
             measure="bits_per_character",
             from_scratch=measured.bits_over_runs,
-            fine_tuned=statistics.over_runs([run.likelihood.bits_per_character for run in theirs.runs]),
+            fine_tuned=few_values.over_runs([run.likelihood.bits_per_character for run in theirs.runs]),
             winner=rules.better(bits, lower_is_better=True),
         )
     ]
@@ -45,7 +45,7 @@ def contests(measured: FromScratch) -> list[Contest]:
             winner = rules.better(difference, lower_is_better=False)
             found.append(Contest(measure=share, from_scratch=own, fine_tuned=other, winner=winner))
     calls = [timing.seconds[CallState.LATER] for timing in (theirs.timing, measured.timing)]
-    speed = rules.speed(statistics.ratio_of_groups(*calls))
+    speed = rules.speed(few_values.ratio_of_groups(*calls))
     winners = {SpeedVerdict.FASTER: Winner.FROM_SCRATCH, SpeedVerdict.SLOWER: Winner.FINE_TUNED}
     seconds = Contest(
         measure="seconds_per_poem",

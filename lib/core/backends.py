@@ -36,6 +36,7 @@ class Settings:
         bf16_training: Whether training multiplies them in bfloat16, with 7 bits (`jax_forward.bf16_product`).
         deterministic: Whether only operations are used that give the same bits every time.
         capability: The compute capability of the GPU; 0 on a CPU.
+        devices: The number of devices that share a training, see `distribution`.
     """
 
     backend: str
@@ -47,6 +48,7 @@ class Settings:
     bf16_training: bool = False
     deterministic: bool = False
     capability: float = 0.0
+    devices: int = 1
 
     def __str__(self) -> str:
         products = [f"in {self.products}"] if self.products != "float32" else []
@@ -63,7 +65,7 @@ class Settings:
 selected: Settings | None = None  # what `select` chose last
 
 
-def select(backend: str = "auto", precision: str = "auto", deterministic: bool = False) -> Settings:
+def select(backend: str = "auto", precision: str = "auto", deterministic: bool = False, devices: str = "1") -> Settings:
     """Set Keras up; call this before Keras is imported elsewhere.
 
     The choices of `"auto"`, and what follows from them:
@@ -90,13 +92,14 @@ def select(backend: str = "auto", precision: str = "auto", deterministic: bool =
         backend: `"tensorflow"`, `"jax"`, or `"auto"`.
         precision: `"float32"`, `"mixed_float16"`, `"mixed_bfloat16"`, or `"auto"`.
         deterministic: Whether to use operations only that give the same bits every time.
+        devices: The number of devices that share a training, or `"all"`. More than one takes JAX.
 
     Returns:
         What was chosen. It is also kept in `backends.selected`.
 
     Raises:
-        UserError: If a name is another one, Keras already runs on another backend, or the machine has a GPU that the
-            backend cannot use.
+        UserError: If a name is another one, Keras already runs on another backend, the machine has a GPU that the
+            backend cannot use, or it has fewer devices.
     """
     global selected
     if backend not in ("auto", *BACKENDS):
@@ -129,8 +132,36 @@ def select(backend: str = "auto", precision: str = "auto", deterministic: bool =
     products = "TF32" if precision == "float32" and capability >= 8.0 else "float32"
     keras.config.set_dtype_policy(precision)
     xla = backend == "jax" or (on_gpu and not deterministic)
-    selected = Settings(backend, precision, xla, on_gpu, on_gpu, products, bf16_training, deterministic, capability)
+    selected = Settings(
+        backend,
+        precision,
+        xla,
+        on_gpu,
+        memory_growth=on_gpu,
+        products=products,
+        bf16_training=bf16_training,
+        deterministic=deterministic,
+        capability=capability,
+        devices=_number_of_devices(devices, backend),
+    )
     return selected
+
+
+def _number_of_devices(wanted: str, backend: str) -> int:
+    """Read the number of devices that share a training, and check that there are as many."""
+    if wanted != "all" and not (wanted.isdecimal() and int(wanted)):
+        raise UserError(f"devices is {wanted!r}; allowed are all, and a whole number from 1 up.")
+    if wanted == "1" or (wanted == "all" and backend == "tensorflow"):
+        return 1
+    if backend == "tensorflow":
+        raise UserError(f"devices is {wanted}, but TensorFlow trains on one device here. Set backend to jax.")
+    import jax
+
+    found = jax.local_devices()
+    if wanted != "all" and int(wanted) > len(found):
+        kind = "GPU" if found[0].platform == "gpu" else found[0].platform.upper()
+        raise UserError(f"devices is {wanted}, but JAX finds {len(found)} ({kind}). Lower it, or set it to all.")
+    return len(found) if wanted == "all" else int(wanted)
 
 
 def _best_backend(deterministic: bool) -> str:
@@ -323,8 +354,9 @@ def device_name() -> str:
     if sys.modules["keras"].backend.backend() == "jax":
         import jax
 
-        first = jax.devices()[0]
-        return "CPU" if first.platform == "cpu" else first.device_kind
+        first, several = jax.devices()[0], selected.devices if selected else 1
+        name = "CPU" if first.platform == "cpu" else first.device_kind
+        return f"{several} × {name}" if several > 1 else name
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
@@ -339,7 +371,10 @@ def waits_for_steps() -> bool:
 
 
 def peak_gpu_memory_gib() -> float | None:
-    """The most memory of the GPU that was held so far, in GiB, as the backend counts it; None on a CPU."""
+    """The most memory of a GPU that was held so far, in GiB, as the backend counts it; None on a CPU.
+
+    Where several GPUs share a training, it is that of the one that held most.
+    """
     if selected is None or not selected.on_gpu:
         return None
     if selected.backend == "tensorflow":
@@ -348,7 +383,8 @@ def peak_gpu_memory_gib() -> float | None:
         return tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**30
     import jax
 
-    return jax.devices()[0].memory_stats()["peak_bytes_in_use"] / 2**30
+    used = jax.local_devices()[: selected.devices]
+    return max(device.memory_stats()["peak_bytes_in_use"] for device in used) / 2**30
 
 
 def cpu_threads() -> int:

@@ -107,6 +107,8 @@ class Parameter:
             if too_low or too_high or (self.choices and str(number) not in self.choices):
                 raise self._wrong(value, where)
             return number
+        if base == "str" and isinstance(value, int) and not isinstance(value, bool) and str(self.default).isdecimal():
+            value = str(value)  # `devices: 4`, where a word is allowed too
         if base == "bool" and isinstance(value, bool):
             return value
         if base == "str" and isinstance(value, str) and value.strip():

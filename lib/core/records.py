@@ -357,6 +357,10 @@ class Training(Record):
     """Of the positions, those that hold a token to be predicted."""
     useful_percent_if_padded: float
     peak_memory_gib: float
+    replicas: int = Field(default=1, exclude_if=lambda count: count == 1)
+    """The groups of devices that share the texts of a step. Each has all weights."""
+    devices_in_replica: int = Field(default=1, exclude_if=lambda count: count == 1)
+    """The devices of a group, which share the weights."""
     trained_parameters: int = Field(default=0, exclude_if=lambda count: not count)
     """The weights that are trained; 0 in older results. With low-rank adapters (LoRA) they are theirs."""
     trained_megabytes: float = Field(default=0.0, exclude_if=lambda size: not size)

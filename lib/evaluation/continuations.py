@@ -8,7 +8,7 @@ import pandas as pd
 from lib.core import progress
 from lib.core.errors import UserError
 from lib.core.records import BatchTime, BesidePeople, Estimate, LoopsOfPeople, People, Sample, TextGroup
-from lib.evaluation import likelihood, metrics, statistics
+from lib.evaluation import few_values, likelihood, metrics, statistics
 from lib.models import byte_level
 
 PEOPLE, PEOPLE_CUT = str(People.WHOLE), str(People.CUT)
@@ -276,7 +276,7 @@ def beside_people(judged: pd.DataFrame) -> dict[str, BesidePeople]:
             known = np.isfinite(first["perplexity"]) & np.isfinite(second["perplexity"])
             compared[label] = BesidePeople(
                 diversity_difference=statistics.mean_difference(first["diversity"], second["diversity"]),
-                perplexity_ratio=statistics.mean_ratio(first["perplexity"][known], second["perplexity"][known]),
+                perplexity_ratio=few_values.mean_ratio(first["perplexity"][known], second["perplexity"][known]),
             )
     return compared
 

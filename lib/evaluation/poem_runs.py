@@ -22,7 +22,7 @@ from lib.core.records import (
     PoemScale,
     TangPoetry,
 )
-from lib.evaluation import parallelism, poem_form, prosody, statistics
+from lib.evaluation import few_values, parallelism, poem_form, prosody, statistics
 
 if TYPE_CHECKING:  # it imports Keras, which reports do without
     from lib.training.fitting import StepLog
@@ -101,7 +101,7 @@ def over_runs(runs: list[PoemForm]) -> dict[str, Estimate]:
 
     There is no interval where all runs come to the same figure: that so few agree does not say that others would.
     """
-    found = {share: _within(statistics.over_runs(_values(runs, share)), 0.0) for share in poem_form.SHARES}
+    found = {share: _within(few_values.over_runs(_values(runs, share)), 0.0) for share in poem_form.SHARES}
     return {share: one if _has_width(one) else Estimate(value=one.value) for share, one in found.items()}
 
 
@@ -122,9 +122,9 @@ def difference(first: list[PoemForm], second: list[PoemForm], paired: bool = Fal
         values, others = _values(first, share), _values(second, share)
         if paired:
             pairs = [pair for pair in zip(values, others, strict=True) if None not in pair]
-            found = statistics.over_runs([one - other for one, other in pairs])
+            found = few_values.over_runs([one - other for one, other in pairs])
         else:
-            found = statistics.difference_over_runs(values, others)
+            found = few_values.difference_over_runs(values, others)
         if not _has_width(found):
             found = statistics.difference_of_estimates(_one_run(first, share), _one_run(second, share))
         told[share] = _within(found, -100.0)
@@ -248,7 +248,7 @@ def of_fine_tuning(runs: list[PoemRun], found: PoemScale) -> dict:
             before_by_prompt=runs[0].before_by_prompt,
             after_by_prompt=runs[0].form_by_prompt,
         ),
-        "bits_over_runs": statistics.over_runs([run.likelihood.bits_per_character for run in runs]),
+        "bits_over_runs": few_values.over_runs([run.likelihood.bits_per_character for run in runs]),
         "before_over_runs": {one: over_runs(before[one]) for one in prompts},
         "after_over_runs": {one: over_runs(after[one]) for one in prompts},
         "after_minus_before": {one: difference(after[one], before[one], paired=True) for one in prompts},
@@ -298,9 +298,9 @@ def of_scratch(runs: list[PoemRun], theirs: FineTunedModel, asked: dict[str, str
         "minus_fine_tuned": difference(own, [run.form_by_prompt[theirs.prompt] for run in theirs.runs]),
         "minus_chance": beside(own, {share: theirs.scale.chance(share) for share in BY_CHANCE}),
         "likelihood": runs[0].likelihood,
-        "bits_over_runs": statistics.over_runs(bits[0]),
+        "bits_over_runs": few_values.over_runs(bits[0]),
         "bits_per_character_difference": statistics.mean_difference(_mean_by_text(runs), _mean_by_text(theirs.runs)),
-        "bits_per_character_difference_over_runs": statistics.difference_over_runs(*bits),
+        "bits_per_character_difference_over_runs": few_values.difference_over_runs(*bits),
     }
 
 

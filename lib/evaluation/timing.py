@@ -10,8 +10,8 @@ import pandas as pd
 from lib.core import backends, chinese, progress
 from lib.core.errors import UserError
 from lib.core.records import CallState, DecodingStep, Estimate, LossCurve, Spread, Timing, Training
-from lib.evaluation import compiling, provenance, statistics
-from lib.models import decoding, generation, samplers
+from lib.evaluation import compiling, few_values, provenance, statistics
+from lib.models import decoding, distribution, generation, samplers
 
 LIMIT = 2  # the most calls are this multiple of the fewest
 
@@ -186,7 +186,7 @@ def paired_ratio(first: Timing, second: Timing) -> Estimate:
     Returns:
         The geometric mean of the ratios of the pairs, with Student's interval over the pairs.
     """
-    return statistics.mean_ratio(first.seconds[CallState.LATER], second.seconds[CallState.LATER])
+    return few_values.mean_ratio(first.seconds[CallState.LATER], second.seconds[CallState.LATER])
 
 
 def calls(timings: list[Timing]) -> pd.DataFrame:
@@ -235,7 +235,7 @@ def training(trainee, log, batch_size: int, length: int, positions: int, useful:
     later: Spread = statistics.spread(log.warm_seconds() or seconds)
     positions *= log.parts
     tokens, padded = useful * positions, batch_size * length
-    last = table.iloc[-1]
+    last, divided = table.iloc[-1], distribution.division()
     return Training(
         steps=len(table),
         continued_after=log.continued_after,
@@ -251,6 +251,8 @@ def training(trainee, log, batch_size: int, length: int, positions: int, useful:
         useful_percent=100 * useful,
         useful_percent_if_padded=100 * tokens / padded,
         peak_memory_gib=provenance.peak_memory()[0],
+        replicas=divided.replicas,
+        devices_in_replica=divided.model,
         trained_parameters=sum(math.prod(weight.shape) for weight in trainee.trainable_variables),
         trained_megabytes=sum(np.asarray(weight).nbytes for weight in trainee.trainable_variables) / 1e6,
         step_seconds=seconds,

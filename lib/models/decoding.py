@@ -17,6 +17,8 @@ texts, all of it for a single one. All matrices are transposed there. With Keras
 rounded to bfloat16, which halves what a token reads; the sums stay in float32, and the tokens may then differ from
 KerasHub's, which rounds sums too.
 
+Where several devices share a training (`distribution`), the first one generates. If they share the matrices, all do.
+
 The sampling loop is KerasHub's (`Sampler.__call__`), with its random state, so a seed draws the same tokens.
 """
 
@@ -31,7 +33,7 @@ import keras
 import numpy as np
 
 from lib.core import backends
-from lib.models import gpu_kernels, jax_forward, kerashub_private, samplers
+from lib.models import distribution, gpu_kernels, jax_forward, kerashub_private, samplers
 
 BUCKET = 16  # the first pass is compiled once for all prompts whose lengths round up to the same multiple of this
 
@@ -84,7 +86,7 @@ def _of_model(causal_lm) -> "_Generator":
     architecture, settings = jax_forward.architecture_of(causal_lm), backends.selected
     if settings is None or not settings.on_gpu:
         return _Generator(architecture)
-    known = settings.capability >= gpu_kernels.LEAST_CAPABILITY
+    known = settings.capability >= gpu_kernels.LEAST_CAPABILITY and distribution.division().model == 1
     architecture.kernels = known and gpu_kernels.fits(architecture.head_dim, *architecture.widths)
     dtype = "bfloat16" if causal_lm.dtype_policy.compute_dtype == "bfloat16" else None
     return _Generator(architecture, on_gpu=True, dtype=dtype)
@@ -106,7 +108,10 @@ class _Generator:
 
     def __init__(self, architecture, on_gpu: bool = False, dtype: str | None = None):
         self.architecture, self.on_gpu, self.dtype = architecture, on_gpu, dtype
-        self._fused = _CachedByWeights(jax.jit(architecture.fused, static_argnames="layout"))
+        fused = jax.jit(architecture.fused, static_argnames="layout")
+        self._fused = _CachedByWeights(
+            lambda weights, layout: fused(distribution.on_first_device(weights), layout=layout)
+        )
         self._programs = {}  # by kind of sampler
         self._lengths = {}  # those that were compiled, by kind of sampler, number of texts and first pass
 
@@ -139,9 +144,9 @@ class _Generator:
         never = np.zeros(self.architecture.backbone.vocabulary_size, bool)
         never[suppressed] = True
         filled, padding_mask, state = self._programs[kind](
-            weights,
+            distribution.on_first_device(weights),
             self._fused(weights, layout=layout),
-            [variable.value for variable in sampler.variables],
+            distribution.on_first_device([variable.value for variable in sampler.variables]),
             options,
             never,
             np.pad(token_ids, more).astype("int32"),

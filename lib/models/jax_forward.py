@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import keras
 import keras_nlp
 
-from lib.models import gpu_kernels, kerashub_private
+from lib.models import distribution, gpu_kernels, kerashub_private
 from lib.models.gpu_kernels import Norm
 
 ZERO_ROWS = 8  # see `_bf16_backward`
@@ -312,6 +312,8 @@ class GPT2:
         rounded: Whether it also rounds the products before attention and inside the feed-forward layers, and has a
             vocabulary of whole columns, as a GPU likes it; see `packing`.
         kernels: Whether single rows are multiplied with `gpu_kernels`; see `decoding`.
+        divided: Whether devices share the matrices; see `distribution`. They are then not joined, since splitting what
+            joined ones come to would send it from device to device.
     """
 
     rounded = kernels = False
@@ -323,6 +325,7 @@ class GPT2:
         self.head_dim = backbone.hidden_dim // backbone.num_heads
         self.dropout = backbone.dropout
         self.epsilon = backbone.layer_norm.epsilon
+        self.divided = distribution.division().model > 1
 
     def dense(self, x, kernel, bias=None, **options):
         """Compute a dense layer, see the function `dense`."""
@@ -350,19 +353,22 @@ class GPT2:
         hidden_dim = self.backbone.hidden_dim
 
         def of_layer(layer):
-            kernels = [layer[name][0].reshape(hidden_dim, -1) for name in ("query", "key", "value")]
-            biases = [layer[name][1].reshape(-1) for name in ("query", "key", "value")]
             kernel, bias = layer["output"]
-            made = {
-                "query_key_value": (jnp.concatenate(kernels, axis=1), jnp.concatenate(biases)),
-                "output": (kernel.reshape(-1, hidden_dim), bias),
-            }
+            made = {"output": (kernel.reshape(-1, hidden_dim), bias)}
+            for joined, names in self._joined(query_key_value=("query", "key", "value")).items():
+                kernels = [layer[name][0].reshape(hidden_dim, -1) for name in names]
+                biases = [layer[name][1].reshape(-1) for name in names]
+                made[joined] = jnp.concatenate(kernels, axis=1), jnp.concatenate(biases)
             if not layout.transposed:
                 return made
             made |= {name: layer[name] for name in ("up", "down")}
             return {name: (layout.stored(kernel), bias) for name, (kernel, bias) in made.items()}
 
         return {"layers": [of_layer(layer) for layer in weights["layers"]]} | layout.of_vocabulary(weights)
+
+    def _joined(self, **joined: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+        """Return which matrices are joined to one, by its name: as given, or each by itself if they are divided."""
+        return {name: (name,) for names in joined.values() for name in names} if self.divided else joined
 
     def embed(self, weights, token_ids, positions):
         """Embed tokens.
@@ -388,7 +394,10 @@ class GPT2:
 
     def query_key_value(self, layer, x):
         """Compute query, key and value, each `(..., heads, head_dim)`, of hidden states `(..., hidden_dim)`."""
-        return _split_heads(self, self.projections(layer, x))
+        if not self.divided:
+            return _split_heads(self, self.projections(layer, x))
+        norm = self._norm(layer["attention_norm"])
+        return [_in_heads(self, self.dense(x, *layer[name], norm=norm)) for name in ("query", "key", "value")]
 
     def rotate(self, heads, start):
         """Return queries or keys unchanged, since the embeddings contain the positions."""
@@ -457,7 +466,7 @@ class Llama:
     """
 
     rounded = kernels = False
-    dense, in_whole_columns = GPT2.dense, GPT2.in_whole_columns
+    dense, in_whole_columns, _joined = GPT2.dense, GPT2.in_whole_columns, GPT2._joined
 
     def __init__(self, backbone, bf16: bool = False):
         self.backbone, self.bf16 = backbone, bf16
@@ -466,6 +475,7 @@ class Llama:
         self.head_dim = backbone.hidden_dim // backbone.num_query_heads
         self.dropout = backbone.dropout
         self.epsilon = backbone.layer_norm.epsilon
+        self.divided = distribution.division().model > 1
 
     def weights(self) -> dict:
         """Return the model's weights, without copies."""
@@ -482,12 +492,11 @@ class Llama:
         hidden_dim = self.backbone.hidden_dim
 
         def of_layer(layer):
-            kernels = [layer[name].reshape(hidden_dim, -1) for name in ("query", "key", "value")]
-            made = {
-                "query_key_value": jnp.concatenate(kernels, axis=1),
-                "gate_up": jnp.concatenate([layer["gate"], layer["up"]], axis=1),
-                "output": layer["output"].reshape(-1, hidden_dim),
-            }
+            made = {"output": layer["output"].reshape(-1, hidden_dim)}
+            for joined, names in self._joined(
+                query_key_value=("query", "key", "value"), gate_up=("gate", "up")
+            ).items():
+                made[joined] = jnp.concatenate([layer[name].reshape(hidden_dim, -1) for name in names], axis=1)
             if not layout.transposed:
                 return made
             return {name: layout.stored(kernel) for name, kernel in (made | {"down": layer["down"]}).items()}
@@ -502,7 +511,10 @@ class Llama:
         return self.dense(x, layer["query_key_value"], norm=norm, rounded=self.rounded)
 
     def query_key_value(self, layer, x):
-        return _split_heads(self, self.projections(layer, x))
+        if not self.divided:
+            return _split_heads(self, self.projections(layer, x))
+        norm = self._norm(layer["attention_norm"])
+        return [_in_heads(self, self.dense(x, layer[name], norm=norm)) for name in ("query", "key", "value")]
 
     def rotate(self, heads, start):
         """Rotate queries or keys, `(batch, tokens, heads, head_dim)`, by their positions, which begin with `start`."""
@@ -524,7 +536,10 @@ class Llama:
     def after_attention(self, layer, x, attended, dropout=no_dropout):  # ignored, see `packing.trainee`
         x = self.dense(attended, layer["output"], residual=x)
         norm = self._norm(layer["feedforward_norm"])
-        up = self.dense(x, layer["gate_up"], norm=norm, activation=gpu_kernels.gated_silu, rounded=self.rounded)
+        if self.divided:
+            up = self.dense(x, layer["gate"], norm=norm, activation=jax.nn.silu) * self.dense(x, layer["up"], norm=norm)
+        else:
+            up = self.dense(x, layer["gate_up"], norm=norm, activation=gpu_kernels.gated_silu, rounded=self.rounded)
         return self.dense(up, layer["down"], residual=x)
 
     def logits(self, weights, x):
@@ -542,9 +557,14 @@ def _llama_layer(parts: kerashub_private.LayerParts) -> dict:
     return norms | {name: _kernel(getattr(parts, name)) for name in names}
 
 
+def _in_heads(architecture, together):
+    """Divide the last axis into heads, `(..., heads, head_dim)`."""
+    return together.reshape(*together.shape[:-1], -1, architecture.head_dim)
+
+
 def _split_heads(architecture, together):
     """Split what `projections` returns into queries, keys and values, `(..., heads, head_dim)` each."""
-    heads = together.reshape(*together.shape[:-1], -1, architecture.head_dim)
+    heads = _in_heads(architecture, together)
     key = architecture.num_heads
     value = key + architecture.num_key_value_heads
     return heads[..., :key, :], heads[..., key:value, :], heads[..., value:, :]

@@ -63,6 +63,11 @@ class Shape:
         factors = self.hidden_dim * self.num_heads + self.hidden_dim // self.num_heads
         return 2 * self.num_layers * factors * lora_rank
 
+    def on_a_device(self, division: "Division") -> int:
+        """Return the number of weights that a device holds, where several share them; the embeddings are whole."""
+        embeddings = self.vocabulary_size * self.hidden_dim
+        return embeddings + -(-(self.parameters - embeddings) // division.model)
+
 
 def _gpt2(num_layers: int, hidden_dim: int, num_heads: int, vocabulary_size=50257, positions=1024) -> Shape:
     # 12 h² + 13 h weights a layer, two embeddings and the last normalisation; the output shares the token embedding.
@@ -79,6 +84,22 @@ KNOWN = {
     "gpt2_extra_large_en": _gpt2(48, 1600, 25),
     "gpt2_base_en_cnn_dailymail": _gpt2(12, 768, 12),
 }
+
+
+@dataclass(frozen=True)
+class Division:
+    """How the devices of a machine share a training, see `distribution`.
+
+    Attributes:
+        replicas: The number of groups of devices, each with all weights and a share of the texts of a step.
+        model: The number of devices in a group, which share the weights.
+    """
+
+    replicas: int = 1
+    model: int = 1
+
+
+WHOLE = Division()
 
 
 @dataclass(frozen=True)
@@ -108,8 +129,10 @@ def training(batch_size: int, length: int, lora_rank: int = 0) -> Need:
     return Need(True, batch_size, length, lora_rank)
 
 
-def estimate(shape: Shape, need: Need, precision: str = "float32", accumulating: bool = False) -> int:
-    """Estimate the memory that a model needs, in bytes, without that of the runtime.
+def estimate(
+    shape: Shape, need: Need, precision: str = "float32", accumulating: bool = False, division: Division = WHOLE
+) -> int:
+    """Estimate the memory that a model needs on each device, in bytes, without that of the runtime.
 
     With w bytes per value (4, or 2 in mixed precision), b texts of s tokens, L layers of width h with a heads, a
     vocabulary of V tokens, P weights and T trained ones (`Shape.trained`):
@@ -122,21 +145,28 @@ def estimate(shape: Shape, need: Need, precision: str = "float32", accumulating:
     - generating: keys and values, 2 L b s h w, twice since a step copies them; the logits of the prompt, which KerasHub
       computes for all s positions, b s V in float32, twice.
 
+    Where r replicas share the texts of a step, b is those of one. Where m devices share the weights, P and T are a
+    replica's embeddings and an m-th of the rest, and of the activations all but L b s h (4 w + 2) are an m-th
+    (Korthikanti et al., equation 2).
+
     Args:
         shape: The model's shape.
         need: The use of the model.
         precision: Keras' dtype policy.
         accumulating: Whether gradients are accumulated over several batches.
+        division: How devices share the work.
     """
     width = 2 if precision.startswith("mixed") else 4
-    positions = need.batch_size * need.length
+    texts = -(-need.batch_size // division.replicas) if need.training else need.batch_size
+    positions = texts * need.length
     layers, hidden, heads = shape.num_layers, shape.hidden_dim, shape.num_heads
-    weights = shape.parameters * (4 + (2 if width == 2 else 0))
+    weights = shape.on_a_device(division) * (4 + (2 if width == 2 else 0))
     logits = 4 * positions * shape.vocabulary_size
     if not need.training:
         return weights + 2 * (2 * layers * positions * hidden * width) + 2 * logits
-    optimizer = shape.trained(need.lora_rank) * (12 + (4 if accumulating else 0))
-    layer = hidden * (16 * width + 2) + heads * need.length * (2 * width + 1)
+    trained = shape.trained(need.lora_rank) if need.lora_rank else shape.on_a_device(division)
+    optimizer = trained * (12 + (4 if accumulating else 0))
+    layer = hidden * (4 * width + 2) + (12 * hidden * width + heads * need.length * (2 * width + 1)) / division.model
     return weights + optimizer + int(ACTIVATIONS_FACTOR * layers * positions * layer) + LOGITS_COPIES * logits
 
 
@@ -157,8 +187,10 @@ def release() -> None:
         trim(0)
 
 
-def needed(shape: Shape, need: Need, where: str, accumulating: bool = False) -> int:
+def needed(shape: Shape, need: Need, where: str, accumulating: bool = False, division: Division = WHOLE) -> int:
     """Estimate the memory that a process needs, in bytes: `estimate`, freed memory that is kept, and the runtime.
+
+    On GPUs, it is the memory of each. In main memory, all devices are in the same one.
 
     `decoding` copies matrices to another layout: all 12 L h² weights of the layers for a single text or on a GPU, and
     those of the attention, a third of them, for several texts on a CPU.
@@ -168,14 +200,17 @@ def needed(shape: Shape, need: Need, where: str, accumulating: bool = False) -> 
         need: The use of the model.
         where: `"GPU"` or `"main memory"`.
         accumulating: Whether gradients are accumulated over several batches.
+        division: How devices share the work.
     """
     kept = FRAGMENTATION_FACTOR if where == "main memory" and keeps_freed() else 1
     copied = 0
     settings = backends.selected
     if not need.training and settings and settings.backend == "jax" and settings.precision == "float32":
         whole = need.batch_size == 1 or settings.on_gpu
-        copied = 4 * 12 * shape.num_layers * shape.hidden_dim**2 // (1 if whole else 3)
-    return int(kept * (estimate(shape, need, _precision(), accumulating) + copied)) + RUNTIME[where]
+        copied = 4 * 12 * shape.num_layers * shape.hidden_dim**2 // (1 if whole else 3) // division.model
+    a_device = estimate(shape, need, _precision(), accumulating, division) + copied
+    devices = 1 if where == "GPU" else division.replicas * division.model
+    return int(kept * devices * a_device) + RUNTIME[where]
 
 
 def available() -> tuple[int, str]:
@@ -198,13 +233,47 @@ def available() -> tuple[int, str]:
     return max(0, free), "main memory"
 
 
-def check(preset: str, shape: Shape | None, needs: tuple[Need, ...]) -> None:
+def divided(shape: Shape | None, needs: tuple[Need, ...]) -> Division:
+    """Choose how the devices of `backends.selected` share a training.
+
+    As few as suffice share the weights, since that takes more communication than sharing the texts.
+
+    Args:
+        shape: The model's shape. If it is None, the devices share the texts.
+        needs: The uses of the model.
+    """
+    devices = backends.selected.devices if backends.selected else 1
+    if shape is None or devices == 1:
+        return Division(devices)
+    return divided_among(devices, shape, needs, *available())
+
+
+def divided_among(devices: int, shape: Shape, needs: tuple[Need, ...], free: int, where: str = "GPU") -> Division:
+    """Choose how so many devices share a training, see `divided`, each with so many bytes free."""
+    possible = [model for model in range(1, devices + 1) if devices % model == 0 and shape.hidden_dim % model == 0]
+    for model in possible:
+        division = Division(devices // model, model)
+        if where != "GPU" or all(_least(shape, need, where, division) <= free for need in needs):
+            return division
+    return division
+
+
+def _least(shape: Shape, need: Need, where: str, division: Division) -> int:
+    """Return the least memory that a use needs: for training, that of a single text at a time on each replica."""
+    if not need.training:
+        return needed(shape, need, where, division=division)
+    accumulating = need.batch_size > division.replicas
+    return needed(shape, training(division.replicas, need.length, need.lora_rank), where, accumulating, division)
+
+
+def check(preset: str, shape: Shape | None, needs: tuple[Need, ...], division: Division = WHOLE) -> None:
     """Check that there is enough memory.
 
     Args:
         preset: The model's name, for the message.
         shape: Its shape. If it is None, nothing is checked.
         needs: The uses of the model. For training, a single text at a time must fit.
+        division: How devices share the work.
 
     Raises:
         UserError: If there is not. The message says how much is needed, how much is free, and what helps.
@@ -213,8 +282,7 @@ def check(preset: str, shape: Shape | None, needs: tuple[Need, ...]) -> None:
         return
     free, where = available()
     for need in needs:
-        least = training(1, need.length, need.lora_rank) if need.training else need
-        least_needed = needed(shape, least, where, accumulating=need.training and need.batch_size > 1)
+        least_needed = _least(shape, need, where, division)
         if least_needed <= free:
             continue
         smaller = [name for name, known in KNOWN.items() if known.parameters < shape.parameters]
@@ -232,7 +300,9 @@ def check(preset: str, shape: Shape | None, needs: tuple[Need, ...]) -> None:
         )
 
 
-def largest_batch(shape: Shape | None, batch_size: int, length: int, lora_rank: int = 0) -> int:
+def largest_batch(
+    shape: Shape | None, batch_size: int, length: int, lora_rank: int = 0, division: Division = WHOLE
+) -> int:
     """Estimate the largest part of a batch, by halving it, for which the memory suffices in training. It is at least 1.
 
     Args:
@@ -240,13 +310,18 @@ def largest_batch(shape: Shape | None, batch_size: int, length: int, lora_rank: 
         batch_size: The number of texts in the whole batch.
         length: The number of tokens in each text.
         lora_rank: The rank of the low-rank adapters that are trained; 0 if all weights are.
+        division: How devices share the work.
     """
-    if shape is None:
-        return batch_size
-    free, where = available()
+    return batch_size if shape is None else largest_part(shape, batch_size, length, lora_rank, division, *available())
+
+
+def largest_part(
+    shape: Shape, batch_size: int, length: int, lora_rank: int, division: Division, free: int, where: str = "GPU"
+) -> int:
+    """Estimate the largest part of a batch for which so many free bytes suffice, see `largest_batch`."""
     size = batch_size
     while size > 1:
-        if needed(shape, training(size, length, lora_rank), where, accumulating=size < batch_size) <= free:
+        if needed(shape, training(size, length, lora_rank), where, size < batch_size, division) <= free:
             break
         size = half(size, batch_size)
     return size
@@ -257,13 +332,24 @@ def half(size: int, batch_size: int) -> int:
     return max(part for part in range(1, max(1, size // 2) + 1) if batch_size % part == 0)
 
 
-def shape_of(folder: Path) -> Shape | None:
-    """Read the shape of the model in a preset folder. Return None for a model that is unlike GPT-2 and Llama."""
+def heads_of(folder: Path) -> tuple[int, ...]:
+    """Read the numbers of attention heads of the model in a preset folder: of queries, and of keys and values."""
+    config = _configuration(folder)
+    names = (*CONFIGURATION[2], "num_key_value_heads")
+    return tuple(config[name] for name in names if config.get(name))
+
+
+def _configuration(folder: Path) -> dict:
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None
-    config = config.get("config", config)
+        return {}
+    return config.get("config", config)
+
+
+def shape_of(folder: Path) -> Shape | None:
+    """Read the shape of the model in a preset folder. Return None for a model that is unlike GPT-2 and Llama."""
+    config = _configuration(folder)
     found = [next((config[name] for name in names if name in config), None) for names in CONFIGURATION]
     if None in found:
         return None

@@ -12,7 +12,12 @@ from lib.core import paths, progress, published
 from lib.core.errors import UserError
 from lib.core.records import Record, StandIn
 from lib.data import hubs
-from lib.models import decoding, memory, stand_ins  # the last one registers SmolLM2's classes for `from_preset`
+from lib.models import (
+    decoding,
+    distribution,
+    memory,
+    stand_ins,
+)  # the last one registers SmolLM2's classes for `from_preset`
 
 NONE = "none"
 ORIGIN_FILE = "origin.json"  # what `save` records beside the weights
@@ -44,6 +49,7 @@ class Model:
         stand_ins: What was used in place of what: the model itself, or the model and texts that it was trained from.
         attempts: The sources that were tried before, each with the reason why it failed.
         source: The source: a hub's handle, a package, or a folder.
+        division: How the devices share a training of it.
     """
 
     handle: str
@@ -51,6 +57,7 @@ class Model:
     stand_ins: list[StandIn] = field(default_factory=list)
     attempts: list[str] = field(default_factory=list)
     source: str = ""
+    division: memory.Division = memory.WHOLE
 
 
 def find(preset: str, stand_in_name: str = NONE, *needs: memory.Need) -> Model:
@@ -89,7 +96,7 @@ def find(preset: str, stand_in_name: str = NONE, *needs: memory.Need) -> Model:
             attempts.append(f"{handle}: {trouble}")
             progress.note(attempts[-1])
     shape = memory.KNOWN.get(preset)
-    memory.check(preset, shape, needs)
+    memory.check(preset, shape, needs, memory.divided(shape, needs))
     for handle in handles:
         try:
             folder = hubs.fetch(handle, 4 * shape.parameters if shape else 0)
@@ -128,7 +135,8 @@ def load_causal_lm(preset: str, sequence_length: int, stand_in_name: str = NONE)
 
 
 def load(model: Model, sequence_length: int):
-    """Load a model that `find` returned. See `load_causal_lm`."""
+    """Load a model that `find` returned, divided among the devices. See `load_causal_lm`."""
+    distribution.set_up(model.division, memory.heads_of(Path(model.handle)))
     preprocessor = keras_nlp.models.CausalLMPreprocessor.from_preset(model.handle, sequence_length=sequence_length)
     return decoding.speed_up(keras_nlp.models.CausalLM.from_preset(model.handle, preprocessor=preprocessor))
 
@@ -215,8 +223,10 @@ def _handles(preset: str) -> list[str]:
 
 
 def _checked(model: Model, preset: str, needs: tuple[memory.Need, ...]) -> Model:
-    """Check that there is enough memory for a model on the disk. Return the model."""
-    memory.check(preset, memory.shape_of(Path(model.handle)), needs)
+    """Check that there is enough memory for a model on the disk. Return the model, divided among the devices."""
+    shape = memory.shape_of(Path(model.handle))
+    model.division = memory.divided(shape, needs)
+    memory.check(preset, shape, needs, model.division)
     return model
 
 

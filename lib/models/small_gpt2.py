@@ -3,7 +3,7 @@
 import keras_nlp
 
 from lib.core.errors import UserError
-from lib.models import byte_level, decoding
+from lib.models import byte_level, decoding, distribution, memory
 
 END = "<|endoftext|>"
 SENTENCE_ENDS = "。？！"
@@ -37,6 +37,7 @@ def make(texts: list[str], sequence_length: int, num_layers: int, num_heads: int
             f"as {num_heads * max(1, round(hidden_dim / num_heads))}."
         )
     tokens, merges = vocabulary(texts)
+    distribution.set_up(memory.divided(None, ()))
     backbone = keras_nlp.models.GPT2Backbone(
         vocabulary_size=len(tokens),
         num_layers=num_layers,

@@ -30,6 +30,11 @@ SPEED = {  # the rows of the bench that the READMEs tell, by the values of their
 }
 
 
+LARGEST, SHARED = "gpt2_extra_large_en", (32, 128)  # the preset, texts and tokens of the table of devices
+# NVIDIA's data sheets; bytes are decimal there.
+CARDS = {"T4, 16 GB": 16 * 10**9, "RTX 4090, 24 GB": 24 * 10**9, "A100, 40 GB": 40 * 10**9, "H100, 80 GB": 80 * 10**9}
+
+
 def marks(name: str) -> tuple[str, str]:
     """Return the marks before and after a block."""
     return f"<!-- {name}: begin (written by `make readme`) -->", f"<!-- {name}: end -->"
@@ -47,6 +52,22 @@ def memory_block() -> str:
         }
         gib = {name: f"{(bytes_ + memory.RUNTIME['GPU']) / memory.GIB:.1f} GiB" for name, bytes_ in needed.items()}
         rows.append({"preset": f"`{preset}`", "parameters": f"{shape.parameters / 1e6:,.0f} M", **gib})
+    return _table(rows, {name: name for name in rows[0]})
+
+
+def devices_block() -> str:
+    """Format how GPUs of several sizes share the training of the post's largest preset as Markdown."""
+    shape, (texts, length) = memory.KNOWN[LARGEST], SHARED
+    rows = []
+    for devices in (1, 2, 4, 8):
+        row = {"GPUs": devices}
+        for card, size in CARDS.items():
+            division = memory.divided_among(devices, shape, (memory.training(texts, length),), size)
+            part = memory.largest_part(shape, texts, length, 0, division, size)
+            needed = memory.needed(shape, memory.training(part, length), "GPU", part < texts, division)
+            told = f"{division.replicas} × {division.model}, {part} texts at a time, {needed / memory.GIB:.0f} GiB"
+            row[card] = told if needed <= size else "too small"
+        rows.append(row)
     return _table(rows, {name: name for name in rows[0]})
 
 
@@ -232,6 +253,7 @@ BLOCKS: dict[str, dict[str, Callable[[], str]]] = {
         for language, file in READMES.items()
     },
     "docs/gpu.md": {"memory": memory_block},
+    "docs/scale.md": {"devices": devices_block},
     "docs/speed.md": {"bench": bench_block},
 }
 """By file, the blocks that are written into it."""

@@ -64,6 +64,11 @@ def steps(page: Page) -> str:
         told += html.paragraph(page.say("training_continued", steps=steps), "note")
     if training.timed_together > 1:
         told += html.paragraph(page.say("timed_together", count=training.timed_together), "note")
+    if training.devices_in_replica > 1:
+        groups = {"replicas": training.replicas, "shared": training.devices_in_replica}
+        told += html.paragraph(page.say("training_shared_weights", **groups), "note")
+    elif training.replicas > 1:
+        told += html.paragraph(page.say("training_shared_texts", count=training.replicas), "note")
     return told + html.folded(page.say("fold_steps"), more)
 
 

@@ -20,7 +20,7 @@ from lib.core.records import (
     SweepSetting,
     SweepSpread,
 )
-from lib.evaluation import statistics as intervals
+from lib.evaluation import few_values
 from lib.report.page import report_name
 from lib.sweeps import one, plan
 from lib.sweeps.plan import Run, Sweep
@@ -144,7 +144,7 @@ def over_seeds(values: list[float | None], figure: SweepFigure, level: float = 0
 
     Equal values have no interval: that a handful of seeds agree does not make the mean certain.
     """
-    found = intervals.over_runs(values, level)
+    found = few_values.over_runs(values, level)
     if len({value for value in values if value is not None}) < 2:
         return Estimate(value=found.value)
     if figure.unit == "%" and all(value is None or 0 <= value <= 100 for value in values):
@@ -169,7 +169,7 @@ def spread(runs: list[SweepRun], made: list[SweepSetting], index: int, seeds: li
     groups = [[value for value in group if value is not None] for group in groups]
     by_setting = [statistics.stdev(group) if len(group) > 1 else None for group in groups]
     squares = sum(statistics.variance(group) * (len(group) - 1) for group in groups if len(group) > 1)
-    between = intervals.deviation(squares, sum(len(group) - 1 for group in groups if len(group) > 1))
+    between = few_values.deviation(squares, sum(len(group) - 1 for group in groups if len(group) > 1))
     errors = [
         (run.values[index].high - run.values[index].low) / TO_STANDARD_ERROR
         for run in runs

@@ -13,7 +13,7 @@ import pandas as pd
 
 from lib.core import backends, command_line, progress, records
 from lib.core.errors import UserError
-from lib.models import memory
+from lib.models import distribution, memory
 
 TOGETHER = 10  # steps on a GPU, see `StepLog`
 
@@ -96,7 +96,8 @@ def batches_that_fit(causal_lm, folder: str, batch_size: int, length: int, lora_
     Raises:
         UserError: If not even a single text fits.
     """
-    size = memory.largest_batch(memory.shape_of(Path(folder)), batch_size, length, lora_rank)
+    shape = memory.shape_of(Path(folder))
+    size = memory.largest_batch(shape, batch_size, length, lora_rank, distribution.division())
     while True:
         if size < batch_size:
             progress.note(f"a batch of {batch_size} does not fit into the memory; taking {size} texts at a time")

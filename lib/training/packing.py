@@ -9,9 +9,14 @@ matrix products to bfloat16, see `jax_forward.bf16_product`; evaluation never do
 On a GPU, training in bfloat16 leaves out the padded layout too: a kernel of `packed_attention` reads each text where it
 lies among the packed tokens.
 
+Where several devices share a training (`distribution`), the texts of a step are dealt out to them. The inputs then have
+an axis more, the first, for the replicas.
+
 The texts of a run are dealt out so that all steps have nearly the same number of tokens, since XLA compiles for one
 number. So the steps hold other texts than those of a padded run with the same seed.
 """
+
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +25,7 @@ import numpy as np
 import tensorflow as tf
 
 from lib.core import backends
-from lib.models import gpu_kernels, jax_forward, packed_attention
+from lib.models import distribution, gpu_kernels, jax_forward, packed_attention
 from lib.training import batches as text_batches
 
 ROUND = 8  # the tokens of a step are rounded up to a multiple of this
@@ -61,7 +66,8 @@ class Packed(keras.Model):
         self.causal_lm, self.length = causal_lm, length
         self._evaluated = jax_forward.architecture_of(causal_lm)
         self._trained = jax_forward.architecture_of(causal_lm, bf16)
-        self._on_gpu = bf16 and _kernels_fit(self._trained, length)
+        shared = distribution.division().model > 1  # XLA does not divide what a kernel computes
+        self._on_gpu = bf16 and not shared and _kernels_fit(self._trained, length)
         self._trained.rounded = self._on_gpu
         self._seeds = keras.random.SeedGenerator(int(keras.random.randint((), 0, 2**31 - 1)))
         self.built = True
@@ -77,16 +83,21 @@ class Packed(keras.Model):
             training: Whether to apply dropout.
 
         Returns:
-            Logits `(tokens, vocabulary_size)`.
+            Logits `(tokens, vocabulary_size)`. With several replicas, inputs and logits have their axis first.
         """
-        if training and self._on_gpu:
-            return self._logits_on_gpu(inputs)
         architecture = self._trained if training else self._evaluated
+        seed = self._seeds.next() if training and architecture.dropout else None
+        compute = self._logits_on_gpu if training and self._on_gpu else self._logits
+        compute = functools.partial(compute, architecture)
+        return distribution.on_replicas(compute, architecture.weights(), inputs, seed)
+
+    def _logits(self, architecture, weights, inputs, seed):
+        """Compute the logits of packed texts."""
         padded_index, source_index = inputs["padded_index"], inputs["source_index"]
         rows = len(source_index) // self.length
         seeds = [None] * (1 + len(self.causal_lm.backbone.transformer_layers))
-        if training and architecture.dropout:
-            seeds = jax.random.split(jax.random.wrap_key_data(self._seeds.next()), len(seeds))
+        if seed is not None:
+            seeds = jax.random.split(jax.random.wrap_key_data(seed), len(seeds))
 
         @jax.jit  # traced once for all layers; the compiled program is the same
         def run_layer(layer, x, padded_index, source_index, seed):
@@ -100,20 +111,18 @@ class Packed(keras.Model):
             attended = jax_forward.attention(query, keys, values, 0, dropout).reshape(rows * self.length, -1)
             return architecture.after_attention(layer, x, _take_rows(attended, padded_index, source_index), dropout)
 
-        weights = jax_forward.fused_weights(architecture)
+        weights = jax_forward.with_fused(weights, architecture.fused(weights))
         x = self._dropout(seeds[0])(architecture.embed(weights, inputs["token_ids"], padded_index % self.length))
         for layer, seed in zip(weights["layers"], seeds[1:], strict=True):
             x = run_layer(layer, x, padded_index, source_index, seed)
         return architecture.logits(weights, x)
 
-    def _logits_on_gpu(self, inputs):
+    def _logits_on_gpu(self, architecture, weights, inputs, seed):
         """Compute the logits of packed texts, in training and with the kernels for a GPU."""
-        architecture, starts = self._trained, inputs["starts"]
+        starts = inputs["starts"]
         positions = inputs["padded_index"] % self.length
         heads = {name: getattr(architecture, name) for name in ("num_heads", "num_key_value_heads", "head_dim")}
-        seed = jnp.uint32(0)
-        if architecture.dropout:
-            seed = jnp.ravel(self._seeds.next())[-1].astype("uint32")
+        seed = jnp.uint32(0) if seed is None else jnp.ravel(seed)[-1].astype("uint32")
 
         def dropout(number):
             """Make the dropout function of that number, which draws other values in each step."""
@@ -141,7 +150,7 @@ class Packed(keras.Model):
             after = iter([dropout(3 * number + 1), dropout(3 * number + 2)])
             return architecture.after_attention(layer, x, attended, lambda x: next(after)(x))
 
-        weights = jax_forward.fused_weights(architecture)
+        weights = jax_forward.with_fused(weights, architecture.fused(weights))
         x = dropout(0)(architecture.embed(weights, inputs["token_ids"], positions))
         for number, layer in enumerate(weights["layers"], 1):
             x = run_layer(layer, x, number)
@@ -274,11 +283,31 @@ def deal(order: np.ndarray, counts: np.ndarray, num_steps: int, seed: int) -> li
 
 
 def _packs(token_ids, labels, useful, groups):
-    """Pack each group of texts into a step. All steps get the same number of tokens, since XLA compiles for one."""
-    unit = ROUND if backends.waits_for_steps() else ROUND_ON_GPU
-    tokens = unit * -(-max(useful[group].sum() for group in groups) // unit)
-    packed = [_pack(token_ids[group], labels[group], useful[group], int(tokens)) for group in groups]
+    """Pack each group of texts into a step, or into as many parts of one as there are replicas.
+
+    All get the same number of tokens, since XLA compiles for one.
+    """
+    unit, replicas = ROUND if backends.waits_for_steps() else ROUND_ON_GPU, distribution.division().replicas
+    if replicas == 1:
+        shares = [[group] for group in groups]
+    else:
+        token_ids, labels, useful = (np.pad(part, ((0, 1), (0, 0))) for part in (token_ids, labels, useful))
+        shares = [_shared(group, useful.sum(axis=1), replicas) for group in groups]
+    tokens = unit * -(-max(useful[share].sum() for shared in shares for share in shared) // unit)
+    packed = []
+    for shared, group in zip(shares, groups, strict=True):
+        parts = [_pack(token_ids[share], labels[share], useful[share], int(tokens)) for share in shared]
+        inputs, targets, weights = (_stacked([part[place] for part in parts]) for place in range(3))
+        packed.append((inputs, targets, weights * (sum(map(len, shared)) / len(group))))  # empty texts have no weight
+    if replicas == 1:
+        packed = [jax.tree.map(lambda part: part[0], step) for step in packed]
     return [_stacked([batch[part] for batch in packed]) for part in range(3)]
+
+
+def _shared(group: np.ndarray, counts: np.ndarray, replicas: int) -> list[np.ndarray]:
+    """Deal the texts of a step out to replicas, the same number to each, filled up with the last text, an empty one."""
+    filled_up = np.concatenate([group, np.full(-len(group) % replicas, len(counts) - 1, dtype=int)])
+    return deal(filled_up, counts[filled_up], replicas, seed=0)
 
 
 def _dataset(*packed):

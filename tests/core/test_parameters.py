@@ -14,6 +14,7 @@ clause_length: int = 5  # characters {0, 5, 7}
 learning_rate: float = 5.0e-5  # at the first step [0..1]
 prompts: list[str] = ["My trip was"]  # what to continue
 seeds: list[int] = [1]  # seeds [0..10]
+devices: str = "1"  # a number, or all
 profile: str = "lab"  # set by the runner
 """
 DECLARED = parameters.parse(CELL)
@@ -43,6 +44,12 @@ def test_a_cell_is_read_with_type_default_help_and_limits():
 @pytest.mark.parametrize("given", ["5e-5", "5.0e-5", 5e-5])
 def test_a_number_that_yaml_1_1_reads_as_text_is_the_number_it_means(given):
     assert check(learning_rate=given) == {"learning_rate": 5e-5}
+
+
+def test_a_number_is_a_text_where_a_word_is_allowed_too():
+    assert check(devices=4) == {"devices": "4"} and check(devices="all") == {"devices": "all"}
+    assert "devices is True" in refused(lambda: check(devices=True))
+    assert "preset is 4" in refused(lambda: check(preset=4))
 
 
 def test_whole_numbers_become_ints_and_ints_floats():

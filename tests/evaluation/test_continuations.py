@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lib.core.errors import UserError
-from lib.evaluation import continuations, likelihood, metrics, statistics
+from lib.evaluation import continuations, few_values, likelihood, metrics, statistics
 
 LOOP = "and so on " * 12
 
@@ -204,7 +204,7 @@ def test_each_sampler_is_compared_with_people_after_the_same_prompts():
     found = continuations.beside_people(judged_in_pairs())
     assert list(found) == ["greedy", "top-k"]
     assert found["greedy"].diversity_difference.value == pytest.approx(-(0.8 + 0.8 + 0.9) / 3)
-    assert found["greedy"].perplexity_ratio == statistics.mean_ratio([2, 4, 2], [32, 32, 32])
+    assert found["greedy"].perplexity_ratio == few_values.mean_ratio([2, 4, 2], [32, 32, 32])
     assert found["greedy"].perplexity_ratio.value == pytest.approx((1 / 16 * 1 / 8 * 1 / 16) ** (1 / 3))
     without = judged_in_pairs().assign(perplexity=math.nan)
     assert continuations.beside_people(without)["top-k"].perplexity_ratio.value is None

@@ -4,7 +4,7 @@ import pytest
 from made_records import estimate, poem_form
 
 from lib.core.records import Estimate
-from lib.evaluation import poem_runs, statistics
+from lib.evaluation import few_values, poem_runs, statistics
 
 
 def forms(*well_formed, **shares):
@@ -13,7 +13,7 @@ def forms(*well_formed, **shares):
 
 def test_the_mean_over_runs_is_cut_at_what_is_possible():
     told = poem_runs.over_runs(forms(50.0, 60.0, 70.0))["well_formed"]
-    assert told == statistics.over_runs([50.0, 60.0, 70.0])
+    assert told == few_values.over_runs([50.0, 60.0, 70.0])
     told = poem_runs.over_runs(forms(80.0, 100.0))["well_formed"]
     assert told.value == 90 and told.low == 0 and told.high == 100  # Student's with one degree of freedom
     assert poem_runs.over_runs(forms(80.0))["well_formed"] == estimate(80.0)
@@ -23,9 +23,9 @@ def test_the_mean_over_runs_is_cut_at_what_is_possible():
 
 def test_a_difference_of_paired_runs_is_that_of_the_pairs():
     told = poem_runs.difference(forms(60.0, 72.0, 81.0), forms(10.0, 20.0, 30.0), paired=True)
-    assert told["well_formed"] == statistics.over_runs([50.0, 52.0, 51.0])
+    assert told["well_formed"] == few_values.over_runs([50.0, 52.0, 51.0])
     unpaired = poem_runs.difference(forms(60.0, 72.0, 81.0), forms(10.0, 20.0, 30.0))
-    assert unpaired["well_formed"] == statistics.difference_over_runs([60.0, 72.0, 81.0], [10.0, 20.0, 30.0])
+    assert unpaired["well_formed"] == few_values.difference_over_runs([60.0, 72.0, 81.0], [10.0, 20.0, 30.0])
     assert set(told) == set(poem_runs.DIFFERENCES)
 
 
@@ -45,7 +45,7 @@ def test_a_share_that_nothing_has_is_no_difference():
 def test_beside_a_fixed_figure_both_intervals_count():
     fixed = {"well_formed": estimate(40.0, 36.0, 44.0)}
     told = poem_runs.beside(forms(60.0, 64.0, 62.0), fixed)["well_formed"]
-    over = statistics.over_runs([60.0, 64.0, 62.0])
+    over = few_values.over_runs([60.0, 64.0, 62.0])
     assert told == statistics.difference_of_estimates(over, fixed["well_formed"])
     one = poem_runs.beside(forms(60.0), fixed)["well_formed"]
     assert (one.value, one.low) == pytest.approx((20, 20 - 41**0.5))  # 5 within the run, 4 of the figure
@@ -101,8 +101,8 @@ def test_the_model_from_scratch_is_compared_after_the_same_prompt():
     told = poem_runs.of_scratch(own, theirs, {SIMPLIFIED: TRADITIONAL, TRADITIONAL: TRADITIONAL})
     assert told["prompt"] == TRADITIONAL
     assert told["minus_fine_tuned"]["well_formed"] == poem_runs._within(
-        statistics.difference_over_runs([51.0, 52.0], [80.0, 90.0]), -100.0
+        few_values.difference_over_runs([51.0, 52.0], [80.0, 90.0]), -100.0
     )
     # By poem, means of the runs: 8.1 and 8.6 against 9.1 and 9.7.
     assert told["bits_per_character_difference"].value == pytest.approx(((8.1 - 9.1) + (8.6 - 9.7)) / 2)
-    assert told["bits_per_character_difference_over_runs"] == statistics.difference_over_runs([8.2, 8.5], [9.25, 9.55])
+    assert told["bits_per_character_difference_over_runs"] == few_values.difference_over_runs([8.2, 8.5], [9.25, 9.55])

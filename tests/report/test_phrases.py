@@ -605,6 +605,10 @@ def test_a_training_says_below_its_times_what_a_reader_must_know_of_them(tmp_pat
     results = made_records.results("04_tang_poetry", measured)
     for language, told in (("en", "the results of 10 steps were read at a time"), ("zh", "每 10 步读取一次")):
         assert told in views.Page(results, tmp_path, language).show("steps")
+    measured.training = made_records.training(replicas=4, devices_in_replica=2)
+    results = made_records.results("04_tang_poetry", measured)
+    for language, told in (("en", "2 devices shared the weights"), ("zh", "每 2 个设备一组分担权重；共有 4 组")):
+        assert told in views.Page(results, tmp_path, language).show("steps")
     measured.training = made_records.training()
     shown = views.Page(made_records.results("04_tang_poetry", measured), tmp_path).show("steps")
-    assert "interrupted" not in shown and "read at a time" not in shown
+    assert "interrupted" not in shown and "read at a time" not in shown and "shared" not in shown
