@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from xla_flags import QUICKLY
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -46,12 +47,6 @@ def pytest_collection_finish():
 def pytest_collection_modifyitems(items):
     """Puts the longest files first."""
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
-
-
-# XLA compiles in two thirds of the time, and in one thread, since tests run side by side; what it computes is the same.
-QUICKLY = (
-    "--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1 --xla_cpu_multi_thread_eigen=false"
-)
 
 
 @pytest.fixture(scope="session")

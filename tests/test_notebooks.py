@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import servers
+from xla_flags import QUICKLY
 
 from lib import notebooks, runner
 from lib.claims import judgement
@@ -428,7 +429,7 @@ def test_a_training_that_was_killed_goes_on_in_the_next_run_and_comes_to_the_sam
     def run(*killed):
         script = paths.ROOT / "tests" / "killed_training.py"
         variables = {**os.environ, environment.TRAININGS: str(tmp_path / "trainings"), "PYTHONPATH": "."}
-        variables |= {"KERAS_BACKEND": "", "XLA_FLAGS": "--xla_backend_optimization_level=0"}
+        variables |= {"KERAS_BACKEND": "", "XLA_FLAGS": QUICKLY}
         command = [sys.executable, script, tmp_path / "report", *map(str, killed)]
         return subprocess.run(command, cwd=paths.ROOT, env=variables, capture_output=True, text=True)
 

@@ -355,10 +355,10 @@ class GPT2:
         def of_layer(layer):
             kernel, bias = layer["output"]
             made = {"output": (kernel.reshape(-1, hidden_dim), bias)}
-            for joined, names in self._joined(query_key_value=("query", "key", "value")).items():
-                kernels = [layer[name][0].reshape(hidden_dim, -1) for name in names]
-                biases = [layer[name][1].reshape(-1) for name in names]
-                made[joined] = jnp.concatenate(kernels, axis=1), jnp.concatenate(biases)
+            for name, parts in self.joined(query_key_value=("query", "key", "value")).items():
+                kernels = [layer[part][0].reshape(hidden_dim, -1) for part in parts]
+                biases = [layer[part][1].reshape(-1) for part in parts]
+                made[name] = jnp.concatenate(kernels, axis=1), jnp.concatenate(biases)
             if not layout.transposed:
                 return made
             made |= {name: layer[name] for name in ("up", "down")}
@@ -366,7 +366,7 @@ class GPT2:
 
         return {"layers": [of_layer(layer) for layer in weights["layers"]]} | layout.of_vocabulary(weights)
 
-    def _joined(self, **joined: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    def joined(self, **joined: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
         """Return which matrices are joined to one, by its name: as given, or each by itself if they are divided."""
         return {name: (name,) for names in joined.values() for name in names} if self.divided else joined
 
@@ -466,7 +466,7 @@ class Llama:
     """
 
     rounded = kernels = False
-    dense, in_whole_columns, _joined = GPT2.dense, GPT2.in_whole_columns, GPT2._joined
+    dense, in_whole_columns, joined = GPT2.dense, GPT2.in_whole_columns, GPT2.joined
 
     def __init__(self, backbone, bf16: bool = False):
         self.backbone, self.bf16 = backbone, bf16
@@ -493,10 +493,9 @@ class Llama:
 
         def of_layer(layer):
             made = {"output": layer["output"].reshape(-1, hidden_dim)}
-            for joined, names in self._joined(
-                query_key_value=("query", "key", "value"), gate_up=("gate", "up")
-            ).items():
-                made[joined] = jnp.concatenate([layer[name].reshape(hidden_dim, -1) for name in names], axis=1)
+            joined = self.joined(query_key_value=("query", "key", "value"), gate_up=("gate", "up"))
+            for name, parts in joined.items():
+                made[name] = jnp.concatenate([layer[part].reshape(hidden_dim, -1) for part in parts], axis=1)
             if not layout.transposed:
                 return made
             return {name: layout.stored(kernel) for name, kernel in (made | {"down": layer["down"]}).items()}

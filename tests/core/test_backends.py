@@ -17,17 +17,6 @@ def run(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
 
 
-def test_keras_runs_on_what_was_selected_and_cannot_be_switched_after():
-    done = run(
-        "from lib.core import backends\n"
-        "print(backends.select('jax'))\n"
-        "import keras; print(keras.backend.backend(), backends.selected.backend)\n"
-        "backends.select('tensorflow')"
-    )
-    assert done.stdout.splitlines() == [f"{ON_JAX}, XLA on", "jax jax"]
-    assert "backend is 'tensorflow', but Keras already runs on 'jax'. Restart the kernel." in done.stderr
-
-
 @pytest.fixture
 def nvidia_smi(monkeypatch, tmp_path):
     """An nvidia-smi that lists a GPU of some compute capability."""
@@ -42,12 +31,25 @@ def nvidia_smi(monkeypatch, tmp_path):
     return lists
 
 
-def test_auto_takes_jax_where_there_is_no_gpu(nvidia_smi, monkeypatch):
+def test_keras_runs_on_what_was_selected_and_cannot_be_switched_after(nvidia_smi):
+    """Without a GPU, it is JAX. Naming float32 rounds nothing."""
+    nvidia_smi("No devices were found")
+    done = run(
+        "from lib.core import backends\n"
+        "print(backends.select('auto', 'auto'))\n"
+        "print(backends.select('jax'))\n"
+        "print(backends.select('jax', 'float32'))\n"
+        "import keras; print(keras.backend.backend(), backends.selected.backend)\n"
+        "backends.select('tensorflow')"
+    )
+    assert done.stdout.splitlines() == 2 * [f"{ON_JAX}, XLA on"] + ["jax, float32, XLA on", "jax jax"]
+    assert "backend is 'tensorflow', but Keras already runs on 'jax'. Restart the kernel." in done.stderr
+
+
+def test_no_gpu_that_is_used_is_none(nvidia_smi, monkeypatch):
     assert not backends.has_gpu()
     nvidia_smi("No devices were found")
     assert not backends.has_gpu()
-    done = run("from lib.core import backends\nprint(backends.select('auto', 'auto'))")
-    assert done.stdout.strip() == f"{ON_JAX}, XLA on"
     nvidia_smi("GPU 0: Tesla T4 (UUID: GPU-0)")
     assert backends.has_gpu()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
@@ -101,12 +103,12 @@ def test_a_cuda_of_the_system_is_named_where_a_gpu_cannot_be_used(nvidia_smi, mo
 def test_jax_computes_on_a_gpu_if_it_can(nvidia_smi):
     """JAX is told that there is a GPU."""
     nvidia_smi("GPU 0: NVIDIA A100 (UUID: GPU-0)", capability="8.0")
-    code = "import jax\njax.default_backend = lambda: 'gpu'\nfrom lib.core import backends\nprint(backends.select({}))"
+    code = "import jax\njax.default_backend = lambda: 'gpu'\nfrom lib.core import backends\nprint(backends.select())\n"
     expected = "jax, float32 (matrix products in TF32{}), XLA on, GPU memory as needed"
-    assert run(code.format("")).stdout.strip() == expected.format(", of training in bfloat16")
-    assert run(code.format("'auto', 'float32'")).stdout.strip() == expected.format("")
+    told = run(code + "print(backends.select('auto', 'float32'))").stdout.splitlines()
+    assert told == [expected.format(", of training in bfloat16"), expected.format("")]
     nvidia_smi("GPU 0: Tesla T4 (UUID: GPU-0)", capability="7.5")
-    assert run(code.format("")).stdout.strip() == "jax, mixed_float16, XLA on, GPU memory as needed"
+    assert run(code).stdout.strip() == "jax, mixed_float16, XLA on, GPU memory as needed"
 
 
 @pytest.mark.parametrize("flag", ["avx512_bf16", "amx_bf16"])
@@ -119,14 +121,14 @@ def test_a_processor_s_flags_tell_whether_it_multiplies_bfloat16(tmp_path, flag)
     assert backends.multiplies_bfloat16(str(cpuinfo))
 
 
-def test_naming_float32_rounds_nothing():
-    done = run("from lib.core import backends\nprint(backends.select('jax', 'float32'))")
-    assert done.stdout.strip() == "jax, float32, XLA on"
-
-
-def test_tensorflow_on_a_cpu_runs_without_xla():
-    done = run("from lib.core import backends\nprint(backends.select('tensorflow', 'float32'))")
-    assert done.stdout.strip() == "tensorflow, float32, XLA off"
+def test_tensorflow_on_a_cpu_runs_without_xla_and_compiles_as_ever():
+    done = run(
+        "from lib.core import backends\n"
+        "with backends.compiling_anew(): pass\n"
+        "print(backends.select('tensorflow', 'float32'))\n"
+        "with backends.compiling_anew(): print('went on')"
+    )
+    assert done.stdout.splitlines() == ["tensorflow, float32, XLA off", "went on"]
 
 
 def test_tensorflow_on_a_gpu_is_set_up_with_xla_memory_growth_and_its_tensor_cores(nvidia_smi):
@@ -196,6 +198,16 @@ def test_deterministic_operations_turn_xla_off_on_tensorflow_and_are_told():
 
 # Compiled programs.
 
+# What `select` does for JAX. A stand-in for TensorFlow, which would only be told to use no GPU, saves its import.
+SET_UP = """
+import importlib.machinery
+import types
+stand_in = sys.modules["tensorflow"] = types.ModuleType("tensorflow")
+stand_in.__spec__ = importlib.machinery.ModuleSpec("tensorflow", None)
+stand_in.config = types.SimpleNamespace(set_visible_devices=lambda *asked: None)
+backends._set_up_jax()
+backends.selected = backends.Settings("jax", "float32", xla=True, on_gpu=False, memory_growth=False)
+"""
 COMPILES = """
 import sys
 import jax
@@ -206,7 +218,7 @@ def count(event, **_):
     counted["hits"] += event == "/jax/compilation_cache/cache_hits"
 
 jax.monitoring.register_event_listener(count)
-backends.select("jax")
+{set_up}
 double = lambda: jax.jit(lambda x: 2 * x + 3)(jax.numpy.arange(7)).tolist()
 """
 
@@ -216,8 +228,8 @@ def compiling(monkeypatch, tmp_path):
     """Runs code in a process that keeps its programs in an own cache; returns what it printed."""
     monkeypatch.setenv("REPORT_CACHE", str(tmp_path / "cache"))
 
-    def run_it(code):
-        done = run(COMPILES + code)
+    def run_it(code, set_up=SET_UP):
+        done = run(COMPILES.replace("{set_up}", set_up) + code)
         assert done.returncode == 0, done.stderr[-2000:]
         assert "persistent compilation cache" not in done.stderr
         return done.stdout.split()
@@ -230,10 +242,10 @@ def kept(tmp_path):
 
 
 def test_a_program_that_one_run_has_compiled_the_next_run_finds(compiling, tmp_path):
-    assert compiling("double(); print(counted['hits'])") == ["0"]
+    assert compiling("double(); print(counted['hits'])", 'backends.select("jax")') == ["0"]
     files = kept(tmp_path)
     assert files and len({file.parent for file in files}) == 1
-    told = compiling("print(*double()); print(counted['hits'])")
+    told = compiling("print(*double()); print(counted['hits'])", 'backends.select("jax")')
     assert told[:7] == [str(2 * number + 3) for number in range(7)] and int(told[7]) == len(files)
     assert kept(tmp_path) == files
 
@@ -277,16 +289,6 @@ def test_each_kind_of_processor_has_programs_of_its_own(monkeypatch, tmp_path):
             folders.add(programs.folder(str(tmp_path / "cpuinfo")))
     assert len(folders) == 2 and all(folder.is_dir() for folder in folders)
     assert programs.folder(str(tmp_path / "none")).is_dir()
-
-
-def test_on_tensorflow_nothing_is_turned_off():
-    done = run(
-        "from lib.core import backends\n"
-        "with backends.compiling_anew(): pass\n"
-        "backends.select('tensorflow')\n"
-        "with backends.compiling_anew(): print('went on')"
-    )
-    assert done.stdout.split() == ["went", "on"]
 
 
 def test_a_program_is_looked_at_once(monkeypatch, tmp_path):

@@ -17,6 +17,7 @@ from lib.data import downloads, hubs, reddit_tifu
 
 DATA = reddit_stand_in.content(reddit_stand_in.STORIES, summaries={1, 4})
 NOWHERE = "http://127.0.0.1:9"
+IN_OWN_PROCESS = reddit_tifu._run_tfds
 FIRST_HERE = ("went out", "going")  # TFDS mixes the stories; among these five another one comes first
 
 
@@ -30,10 +31,25 @@ def place(monkeypatch, tmp_path):
     return tmp_path
 
 
+def in_this_process(config):
+    """What `_run_tfds` does, without a process that imports TFDS once more."""
+    try:
+        reddit_tifu._prepare_here(config)
+    except Exception as error:
+        raise watchdog.Failure(f"{type(error).__name__}: {' '.join(str(error).split())}") from None
+
+
+@pytest.fixture
+def own_process(monkeypatch, drive):
+    """TFDS runs in a process of its own, as it does for users."""
+    monkeypatch.setattr(reddit_tifu, "_run_tfds", IN_OWN_PROCESS)
+
+
 @pytest.fixture
 def drive(monkeypatch, place):
     """Google Drive, served by `answer`."""
     undo = []
+    monkeypatch.setattr(reddit_tifu, "_run_tfds", in_this_process)
 
     def serve_at(address, data=DATA):
         description = reddit_stand_in.describe(data, f"{address}/uc")
@@ -56,7 +72,7 @@ def packed_mirror(packed):
     return servers.hugging_face({f"datasets/{dataset}": {name: packed}})
 
 
-def test_google_drive_is_asked_by_tfds_and_its_file_checked(drive, place, monkeypatch):
+def test_google_drive_is_asked_by_tfds_and_its_file_checked(drive, own_process, place, monkeypatch):
     with servers.serve(lambda request: (200, {}, DATA)) as server:
         drive(server.address)
         monkeypatch.setitem(reddit_tifu.FIRST, "short", FIRST_HERE)
@@ -87,12 +103,21 @@ HTML = b"<html><title>Google Drive - Quota exceeded</title>Too many users have v
         (lambda request: (403, {}, b""), {}, "HTTP code: 403"),
         (lambda request: (404, {}, b""), {}, "HTTP code: 404"),
         (lambda request: (200, {}, DATA), {"sends": 100}, "Google Drive"),
-        (lambda request: (200, {}, DATA), {"sends": 100, "stalls": True}, "nothing arrived for 8 s"),
         (None, {"hangs": True}, "cannot be reached"),
     ],
-    ids=["quota page", "403", "404", "cut off", "stalls", "hangs"],
+    ids=["quota page", "403", "404", "cut off", "hangs"],
 )
 def test_where_google_drive_fails_the_mirror_is_taken(drive, place, monkeypatch, answer, options, told):
+    the_mirror_is_taken(drive, place, monkeypatch, answer, options, told)
+
+
+def test_where_google_drive_stalls_tfds_is_ended_and_the_mirror_taken(drive, own_process, place, monkeypatch):
+    stalls = {"sends": 100, "stalls": True}
+    told = "nothing arrived for 8 s"
+    the_mirror_is_taken(drive, place, monkeypatch, lambda request: (200, {}, DATA), stalls, told)
+
+
+def the_mirror_is_taken(drive, place, monkeypatch, answer, options, told):
     with servers.serve(answer, **options) as server, servers.serve(mirror()) as hf:
         drive(server.address)
         monkeypatch.setenv("HF_ENDPOINT", hf.address)
@@ -266,7 +291,7 @@ def test_stories_that_are_not_the_known_ones_are_refused(drive, place):
         reddit_tifu.examples("short")
 
 
-def test_make_data_puts_the_file_in_its_place_and_prepares_both(drive, place, monkeypatch, capfd):
+def test_make_data_puts_the_file_in_its_place_and_prepares_both(drive, own_process, place, monkeypatch, capfd):
     with servers.serve(mirror()) as hf:
         drive(NOWHERE)
         monkeypatch.setenv("HF_ENDPOINT", hf.address)

@@ -17,6 +17,7 @@ FILES = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
 GENERIC = {"table", "text", "picture", "figure"}  # for a reader's own notebook
 POEM = made_records.POEM[:5]
 NOTHING_TO_SHOW = {("00_summary", "parameter_list"), ("03_greedy_vs_top_k", "named_again")}
+NOTHING_TO_SHOW |= {("02_reddit_finetune", "adapters"), ("04_tang_poetry", "adapters")}
 
 
 def calls_of_show(source, owner):

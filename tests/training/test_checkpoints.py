@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from xla_flags import QUICKLY
 
 from lib.core import paths
 
@@ -12,7 +13,7 @@ def interrupted(backend, folder):
     """What `interrupted.py` found out."""
     script = paths.ROOT / "tests" / "training" / "interrupted.py"
     environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": ".", "CUDA_VISIBLE_DEVICES": "-1"}
-    environment["XLA_FLAGS"] = "--xla_backend_optimization_level=0"
+    environment["XLA_FLAGS"] = QUICKLY
     command = [sys.executable, script, backend, folder]
     done = subprocess.run(command, cwd=paths.ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
