@@ -21,6 +21,7 @@ LONGEST = ["test_notebooks.py", "test_gpu_profile.py", "test_runner.py", "test_r
 LONGEST += [
     "test_bench.py",
     "test_backends.py",
+    "test_distribution.py",
     "test_decoding.py",
     "test_new_notebook.py",
     "test_fitting.py",
