@@ -15,9 +15,10 @@ from lib.training import batches, fitting, packing
 TEXTS = ["the lake", "we went home by the long road", "rain", "a dog followed us up the hill and back again"] * 2
 
 
-@pytest.fixture
-def fitted(tiny_lm):
+@pytest.fixture(scope="module")
+def fitted(tiny_preset):
     """The tiny model after four steps with a learning rate of zero: every step's loss is that of the same weights."""
+    tiny_lm = pretrained.load_causal_lm(str(tiny_preset), sequence_length=32)
     tiny_lm.compile(
         optimizer=keras.optimizers.SGD(0.0),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
