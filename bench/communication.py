@@ -68,7 +68,6 @@ def main() -> None:
     from lib.core import backends
 
     backends.select("jax", "float32", devices="all")
-    import keras
     import keras_nlp
 
     from lib.evaluation import held_out
@@ -78,7 +77,6 @@ def main() -> None:
     folder = stand_ins.folder("tiny_random")
     for name, (layers, width, heads) in SHAPES.items():
         for replicas, shared in WAYS:
-            keras.distribution.set_distribution(None)
             distribution.set_up(memory.Division(replicas, shared), (heads,))
             backbone = keras_nlp.models.GPT2Backbone(
                 vocabulary_size=50257,

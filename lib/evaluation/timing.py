@@ -12,6 +12,7 @@ from lib.core.errors import UserError
 from lib.core.records import CallState, DecodingStep, Estimate, LossCurve, Spread, Timing, Training
 from lib.evaluation import compiling, few_values, provenance, statistics
 from lib.models import decoding, distribution, generation, samplers
+from lib.training import packing
 
 LIMIT = 2  # the most calls are this multiple of the fewest
 
@@ -251,7 +252,7 @@ def training(trainee, log, batch_size: int, length: int, positions: int, useful:
         useful_percent=100 * useful,
         useful_percent_if_padded=100 * tokens / padded,
         peak_memory_gib=provenance.peak_memory()[0],
-        replicas=divided.replicas,
+        replicas=divided.replicas if isinstance(trainee, packing.Packed) else 1,
         devices_in_replica=divided.model,
         trained_parameters=sum(math.prod(weight.shape) for weight in trainee.trainable_variables),
         trained_megabytes=sum(np.asarray(weight).nbytes for weight in trainee.trainable_variables) / 1e6,

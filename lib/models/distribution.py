@@ -41,13 +41,15 @@ class ModelParallel(_WholeData, keras.distribution.ModelParallel):
 
 
 def set_up(division: Division, heads: tuple[int, ...] = ()) -> None:
-    """Distribute the variables that are made from now on. With a single device, nothing is done.
+    """Distribute the variables that are made from now on, or make them as ever on a single device.
 
     Args:
         division: How many devices share the texts, and how many share the matrices.
         heads: The numbers of attention heads, if matrices are shared: those of queries, and of keys and values.
     """
     if division == WHOLE:
+        if isinstance(keras.distribution.distribution(), _WholeData):  # as in a notebook that is run again
+            keras.distribution.set_distribution(None)
         return
     devices = keras.distribution.list_devices()[: division.replicas * division.model]
     if division.model == 1:

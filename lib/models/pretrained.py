@@ -12,12 +12,9 @@ from lib.core import paths, progress, published
 from lib.core.errors import UserError
 from lib.core.records import Record, StandIn
 from lib.data import hubs
-from lib.models import (
-    decoding,
-    distribution,
-    memory,
-    stand_ins,
-)  # the last one registers SmolLM2's classes for `from_preset`
+
+# The last one registers SmolLM2's classes for `from_preset`.
+from lib.models import decoding, distribution, memory, stand_ins
 
 NONE = "none"
 ORIGIN_FILE = "origin.json"  # what `save` records beside the weights

@@ -1,6 +1,7 @@
 """Draw the figures of a sweep's report: each run, and what the runs of a setting have in common."""
 
 import json
+import textwrap
 
 from matplotlib.figure import Figure
 
@@ -13,6 +14,8 @@ from lib.report.wording import say
 ROW = 0.34  # inches of a setting
 SPREAD = 0.5  # of the distance between two settings, over which their runs are spread
 MARKS = "os^Dv"
+BESIDE = {"xytext": (4, 0), "textcoords": "offset points", "va": "center", "fontsize": "small"}
+NAME = 16  # characters of an axis's name in a line
 FAR = 4  # times the smallest value; from there on an axis is logarithmic
 
 
@@ -148,3 +151,51 @@ def heat(measured: Sweep, language: str = "en") -> tuple[Figure, str]:
     fit(figure)
     told = say("between", language).join(_described(measured, index, language) for index in range(len(panels)))
     return figure, say("alt_sweep_heat", language, told=told)
+
+
+def parallel(measured: Sweep, language: str = "en") -> tuple[Figure, str]:
+    """Parallel coordinates (Inselberg, The plane with parallel coordinates, 1985) for three parameters or more.
+
+    An axis for each parameter and for each figure. A line is a setting: its values, and its means over the seeds. The
+    best setting by the first figure is blue.
+    """
+    names = [*measured.axes, *(sweep_words.title(measured, index, language) for index in range(_figures(measured)))]
+    figure = Figure(figsize=(WIDTH, 3.6))
+    axes = figure.subplots()
+    columns = []
+    for place, name in enumerate(measured.axes):
+        values = measured.grid[name]
+        steps = [index / max(1, len(values) - 1) for index in range(len(values))]
+        columns.append([steps[values.index(one.point[name])] for one in measured.settings])
+        for step, value in zip(steps, values, strict=True):
+            axes.annotate(parameter(value), (place, step), **BESIDE)
+    for index in range(_figures(measured)):
+        means = [one.over_seeds[index].value for one in measured.settings]
+        known = [value for value in means if value is not None]
+        low, high = (min(known), max(known)) if known else (0.0, 1.0)
+        columns.append([_share(value, low, high) for value in means])
+        for step, value in ((0, low), (1, high)) if high > low else ((0.5, low),):
+            axes.annotate(number(value), (len(measured.axes) + index, step), **BESIDE)
+    best = next((one.best for one in sweep_words.of_figure(measured, 0)), None)
+    for line, one in zip(zip(*columns, strict=True), measured.settings, strict=True):
+        colour, width = (BLUE, 2.5) if one.point == best else (GREY, 1)
+        axes.plot(range(len(names)), line, color=colour, linewidth=width, zorder=width)
+    for place in range(len(names)):
+        axes.axvline(place, color=GREY, linewidth=0.5, zorder=0)
+    axes.set_xticks(range(len(names)), [textwrap.fill(name, NAME) for name in names])
+    axes.set(yticks=[], ylim=(-0.08, 1.08), xlim=(-0.3, len(names) - 0.4))
+    axes.grid(visible=False)
+    fit(figure)
+    told = say("between", language).join(_described(measured, index, language) for index in range(_figures(measured)))
+    return figure, say("alt_sweep_parallel", language, told=told)
+
+
+def _figures(measured: Sweep) -> int:
+    return len(measured.sweep_figures)
+
+
+def _share(value: float | None, low: float, high: float) -> float:
+    """Return where a value stands between two others, from 0 to 1; NaN, which breaks a line, where there is none."""
+    if value is None:
+        return float("nan")
+    return (value - low) / (high - low) if high > low else 0.5

@@ -133,6 +133,12 @@ def sweep_over_grid(page: Page) -> tuple[Figure, str]:
 
 
 @drawing
+def sweep_parallel(page: Page) -> tuple[Figure, str]:
+    """Each setting over all parameters and figures."""
+    return sweep_figures.parallel(page.measured, page.language)
+
+
+@drawing
 def sweep_heat(page: Page) -> tuple[Figure, str]:
     """Each figure over two parameters."""
     return sweep_figures.heat(page.measured, page.language)

@@ -24,7 +24,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lib.core import backends
+from lib.core import backends, progress
 from lib.models import distribution, gpu_kernels, jax_forward, packed_attention
 from lib.training import batches as text_batches
 
@@ -45,6 +45,8 @@ def trainee(causal_lm, length: int):
     """
     architecture = jax_forward.architecture_of(causal_lm)
     if architecture is None or (architecture.dropout and isinstance(architecture, jax_forward.Llama)):
+        if distribution.division().replicas > 1:
+            progress.note("the texts of this model cannot be packed, so each device trains on all of them")
         return causal_lm  # KerasHub's Llama has its dropout at other places than `Packed`
     selected = backends.selected
     bf16 = selected is not None and (selected.bf16_training or selected.precision == "mixed_bfloat16")

@@ -39,6 +39,7 @@ def test_devices_that_share_a_training_come_to_what_one_comes_to(told, kind, how
 @pytest.mark.parametrize(("kind", "how"), DIVIDED)
 def test_devices_write_the_tokens_that_one_writes(told, kind, how):
     assert told[kind][how]["written"] == told[kind]["1 x 1"]["written"]  # three texts: no multiple of the devices
+    assert told["gpt2"]["1 x 8"]["written alone"] == told["gpt2"]["1 x 1"]["written alone"]
     first, second = told[kind][how]["written"]
     assert first != second  # the sampler goes on drawing
 
@@ -69,6 +70,9 @@ def test_adapters_and_models_that_are_not_packed_are_trained_too(told):
     for alone, shared in (told["adapters"], (told["gpt2"]["1 x 1"]["history"], told["unpacked"])):
         for name, values in alone.items():
             assert shared[name] == pytest.approx(values, rel=1e-4), name
+    assert told["unpacked is told"] == (
+        "the texts of this model cannot be packed, so each device trains on all of them"
+    )
 
 
 def test_each_replica_drops_other_values(told):

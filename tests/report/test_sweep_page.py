@@ -1,8 +1,9 @@
 import made_records
 import pytest
+from made_records import estimate
 
 from lib.claims import post
-from lib.report import answers, site, sweep_words, views
+from lib.report import answers, figures, site, sweep_words, views
 from lib.report.page import Page
 
 
@@ -111,6 +112,25 @@ def test_settings_without_numbers_stand_in_rows(tmp_path):
 def test_a_map_has_a_field_for_each_pair_of_values(tmp_path):
     figure, _ = views.FIGURES["sweep_heat"](page_of(tmp_path))
     assert [text.get_text() for text in figure.axes[0].texts] == ["12.0", "42.0", "11.5", "41.5"]
+
+
+def test_three_parameters_and_the_figures_are_parallel_axes_with_the_best_setting_in_blue(tmp_path):
+    runs = [
+        run.model_copy(update={"point": run.point | {"batch_size": size}, "values": [estimate(value + size)] * 2})
+        for size in (4, 8)
+        for run in runs_of(CLEAR)
+        for value in [run.values[0].value]
+    ]
+    figure, alt = views.FIGURES["sweep_parallel"](page_of(tmp_path, runs=runs))
+    (axes,) = figure.axes
+    names = [" ".join(label.get_text().split()) for label in axes.get_xticklabels()]
+    assert names == ["learning_rate", "k", "batch_size", "pairs that rhyme (%)", "bits per character (bits)"]
+    lines = [line for line in axes.lines if len(line.get_xdata()) == 5]
+    assert len(lines) == 4
+    (best,) = (line for line in lines if line.get_color() == figures.BLUE)
+    assert list(best.get_ydata()) == [1, 0, 1, 1, 1]  # the higher rate, the only k, the larger batch
+    assert {text.get_text() for text in axes.texts} >= {"0.001", "0.01", "5", "4", "8", "15.0", "49.0"}
+    assert "learning_rate 0.01, k 5, batch_size 8: 49" in alt
 
 
 def test_the_page_is_in_chinese_too(tmp_path):
