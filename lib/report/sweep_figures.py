@@ -14,8 +14,8 @@ from lib.report.wording import say
 ROW = 0.34  # inches of a setting
 SPREAD = 0.5  # of the distance between two settings, over which their runs are spread
 MARKS = "os^Dv"
-BESIDE = {"xytext": (4, 0), "textcoords": "offset points", "va": "center", "fontsize": "small"}
-NAME = 16  # characters of an axis's name in a line
+BESIDE = {"xytext": (3, 3), "textcoords": "offset points", "va": "bottom", "fontsize": "small"}
+NAME = 11  # characters of an axis's name in a line
 FAR = 4  # times the smallest value; from there on an axis is logarithmic
 
 
@@ -182,8 +182,11 @@ def parallel(measured: Sweep, language: str = "en") -> tuple[Figure, str]:
         axes.plot(range(len(names)), line, color=colour, linewidth=width, zorder=width)
     for place in range(len(names)):
         axes.axvline(place, color=GREY, linewidth=0.5, zorder=0)
-    axes.set_xticks(range(len(names)), [textwrap.fill(name, NAME) for name in names])
-    axes.set(yticks=[], ylim=(-0.08, 1.08), xlim=(-0.3, len(names) - 0.4))
+    axes.set_xticks(
+        range(len(names)), [textwrap.fill(name, NAME, break_long_words=False) for name in names], fontsize="small"
+    )
+    axes.spines[["left", "bottom"]].set_visible(False)
+    axes.set(yticks=[], ylim=(-0.05, 1.12), xlim=(-0.3, len(names) - 0.4))
     axes.grid(visible=False)
     fit(figure)
     told = say("between", language).join(_described(measured, index, language) for index in range(_figures(measured)))
