@@ -12,10 +12,7 @@ import math
 import os
 import re
 
-# `async-start` has operands and results in one tuple; what it starts is counted where it is defined.
-OPERATION = re.compile(
-    r"= (\(.*?\)|\S+) (all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)(?:-start)?\("
-)
+OPERATION = re.compile(r"= (\(.*?\)|\S+) (all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)\(")
 ARRAY = re.compile(r"\b(?:[a-z]+)(8|16|32|64)\[([\d,]*)\]")
 TEXTS, LENGTH = 32, 128
 WAYS = [(2, 1), (8, 1), (1, 2), (1, 4), (2, 4)]  # replicas, and devices in each
@@ -65,37 +62,24 @@ def main() -> None:
 
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     jax.config.update("jax_num_cpu_devices", 8)
+    from bench import shape
     from lib.core import backends
 
     backends.select("jax", "float32", devices="all")
-    import keras_nlp
-
     from lib.evaluation import held_out
-    from lib.models import distribution, memory, stand_ins
+    from lib.models import distribution, memory
     from lib.training import packing
 
-    folder = stand_ins.folder("tiny_random")
     for name, (layers, width, heads) in SHAPES.items():
         for replicas, shared in WAYS:
             distribution.set_up(memory.Division(replicas, shared), (heads,))
-            backbone = keras_nlp.models.GPT2Backbone(
-                vocabulary_size=50257,
-                num_layers=layers,
-                num_heads=heads,
-                hidden_dim=width,
-                intermediate_dim=4 * width,
-                max_sequence_length=1024,
-                dropout=0.1,
-            )
-            preprocessor = keras_nlp.models.CausalLMPreprocessor.from_preset(str(folder), sequence_length=LENGTH)
-            model = packing.trainee(keras_nlp.models.GPT2CausalLM(backbone, preprocessor), LENGTH)
+            causal_lm = shape.random_gpt2(layers, width, heads)
+            model = packing.trainee(causal_lm, LENGTH)
             model.compile(optimizer="adam", **held_out.compile_options())
             sent = of_step(model, packing.batches(model, ["the lake " * LENGTH] * TEXTS, TEXTS, 1, seed=1))
             told = ", ".join(f"{kind} {size / 1e6:,.0f} MB" for kind, size in sent.items())
-            print(
-                f"{name}, {replicas} x {shared}: {told}; weights {4 * backbone.count_params() / 1e6:,.0f} MB",
-                flush=True,
-            )
+            weights = 4 * causal_lm.count_params() / 1e6
+            print(f"{name}, {replicas} x {shared}: {told}; weights {weights:,.0f} MB", flush=True)
 
 
 if __name__ == "__main__":

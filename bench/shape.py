@@ -38,7 +38,6 @@ def folder(size: str) -> Path:
 
         return stand_ins.folder("tiny_random")
     import keras
-    import keras_nlp
 
     place = paths.cache() / f"bench-gpt2-{size}"
     if (place / "config.json").is_file():
@@ -46,6 +45,18 @@ def folder(size: str) -> Path:
     progress.note(f"making a GPT-2 with random weights, {size}")
     keras.utils.set_random_seed(0)
     layers, width, heads = SIZES[size]
+    causal_lm = random_gpt2(layers, width, heads)
+    with tempfile.TemporaryDirectory(dir=paths.cache()) as scratch:
+        made = Path(scratch) / "preset"
+        causal_lm.save_to_preset(str(made))
+        made.rename(place)
+    return place
+
+
+def random_gpt2(layers: int, width: int, heads: int):
+    """Returns a GPT-2 of this shape with random weights, and with GPT-2's tokenizer for texts of 128 tokens."""
+    import keras_nlp
+
     vocabulary, merges = _tokenizer()
     backbone = keras_nlp.models.GPT2Backbone(
         vocabulary_size=len(vocabulary),
@@ -59,11 +70,7 @@ def folder(size: str) -> Path:
     preprocessor = keras_nlp.models.GPT2CausalLMPreprocessor(
         keras_nlp.models.GPT2Tokenizer(vocabulary=vocabulary, merges=merges), sequence_length=128
     )
-    with tempfile.TemporaryDirectory(dir=paths.cache()) as scratch:
-        made = Path(scratch) / "preset"
-        keras_nlp.models.GPT2CausalLM(backbone=backbone, preprocessor=preprocessor).save_to_preset(str(made))
-        made.rename(place)
-    return place
+    return keras_nlp.models.GPT2CausalLM(backbone=backbone, preprocessor=preprocessor)
 
 
 def _tokenizer() -> tuple[dict[str, int], list[str]]:

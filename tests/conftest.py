@@ -61,9 +61,8 @@ def quick_kernels():
     def used(*more_flags):
         def with_flags(folder):
             variables, aside = cleaned(folder)
-            return variables | {
-                "XLA_FLAGS": " ".join([variables.get("XLA_FLAGS", ""), QUICKLY, *more_flags]).strip()
-            }, aside
+            flags = [variables.get("XLA_FLAGS", ""), QUICKLY, *more_flags]
+            return variables | {"XLA_FLAGS": " ".join(flags).strip()}, aside
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(environment, "for_kernel", with_flags)

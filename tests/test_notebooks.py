@@ -254,7 +254,7 @@ def test_adapters_and_devices_that_share_a_training_are_told(monkeypatch, tmp_pa
     assert (results.machine.device, training.replicas, training.devices_in_replica) == ("2 × CPU", 2, 1)
     assert "2 devices shared the texts of each step." in page_of(folder / "report.html")
     assert "2 个设备分担每一步的文本" in page_of(folder / "report.zh.html")
-    assert training.trained_parameters == 4 * (16 * 2 + 8) * 2 == training.trained_megabytes * 1e6 / 4
+    assert training.trained_parameters == 4 * (16 * 2 + 8) * 2
     assert training.curve.mean_token_loss[-1] < training.curve.mean_token_loss[0]
     assert (folder / lora.FILE).stat().st_size > 4 * training.trained_parameters
     told = "low-rank adapters of rank 2 were trained (LoRA, Hu et al., 2021): 320 numbers, 3 % as many"

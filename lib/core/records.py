@@ -362,9 +362,7 @@ class Training(Record):
     devices_in_replica: int = Field(default=1, exclude_if=lambda count: count == 1)
     """The devices of a group, which share the weights."""
     trained_parameters: int = Field(default=0, exclude_if=lambda count: not count)
-    """The weights that are trained; 0 in older results. With low-rank adapters (LoRA) they are theirs."""
-    trained_megabytes: float = Field(default=0.0, exclude_if=lambda size: not size)
-    """Their size in 10⁶ bytes: what has to be kept beside the pretrained model. 0 in older results."""
+    """The weights that are trained, 4 bytes each; 0 in older results. With low-rank adapters (LoRA) they are theirs."""
     step_seconds: list[float]
     final_mean_loss: float
     """Nats, over the whole run, padding included: what Keras prints last."""

@@ -2,11 +2,11 @@
 
 In the middle couplets of regulated verse the two lines answer each other character by character: level stands against
 oblique, and each word against one of its own class (Wang Li, 漢語詩律學, 1958). The first demand is looked up
-(`opposite_tones`). For the second, no list of word classes is needed: characters of a class have the same neighbours,
-so the vectors of their neighbours are alike (Harris, Distributional Structure, 1954; Turney and Pantel, From Frequency
-to Meaning, 2010). Whether a couplet is parallel is told by how much more alike its lines are than if its second line
-came from another poem by the same writer (`Parallelism.percentiles`). The writer must be the same: a model that writes
-不 and 無 over and over has lines that are all alike, whatever they stand beside.
+(`prosody.opposite_tones`). For the second, no list of word classes is needed: characters of a class have the same
+neighbours, so the vectors of their neighbours are alike (Harris, Distributional Structure, 1954; Turney and Pantel,
+From Frequency to Meaning, 2010). Whether a couplet is parallel is told by how much more alike its lines are than if its
+second line came from another poem by the same writer (`Parallelism.percentiles`). The writer must be the same: a model
+that writes 不 and 無 over and over has lines that are all alike, whatever they stand beside.
 """
 
 import itertools
@@ -29,37 +29,6 @@ TOLERANCE = 0.01  # of the decomposition, relative to a singular value
 SECOND_LINES = 500  # the most lines that a couplet's second line is held against
 REGULATED = 300  # the most poems of regulated verse that are judged
 SHARES = ("parallel_tones", "parallel_words")  # percent, see `summary`
-
-
-def couplets(poem: str, given: int = 0) -> list[tuple[str, str]]:
-    """Return the couplets of a poem: lines 1 and 2, 3 and 4, and so on, both regular and of equal length.
-
-    Args:
-        poem: The poem.
-        given: Characters at its beginning that its author did not choose. Couplets that they begin are left out.
-    """
-    lines = chinese.clauses(poem)
-    skipped = len(chinese.clauses(poem[:given]))
-    lines = lines[skipped + skipped % 2 :]
-    return [
-        (first, second)
-        for first, second in zip(lines[::2], lines[1::2], strict=False)
-        if chinese.is_regular_line(first) and chinese.is_regular_line(second) and len(first) == len(second)
-    ]
-
-
-def opposite_tones(first: str, second: str) -> list[bool | None]:
-    """Return whether the tones of two lines are opposite at the second, fourth and, in lines of seven, sixth place.
-
-    Args:
-        first: Five or seven Chinese characters.
-        second: As many.
-
-    Returns:
-        For each of the places; None if one of the two tones is unknown or ambiguous.
-    """
-    marks = zip(prosody.tone_pattern(first)[1::2], prosody.tone_pattern(second)[1::2], strict=True)
-    return [one != other if {one, other} <= {prosody.LEVEL, prosody.OBLIQUE} else None for one, other in marks]
 
 
 class Parallelism:
@@ -195,7 +164,7 @@ def counted(groups: list[list[tuple[str, str]]], parallelism: Parallelism | None
     percentiles = parallelism.percentiles(groups) if parallelism else [[]] * len(groups)
     rows = []
     for pairs, likeness in zip(groups, percentiles, strict=True):
-        tones = [known for pair in pairs for known in opposite_tones(*pair) if known is not None]
+        tones = prosody.opposites(pairs)
         rows.append(
             {
                 "tone_places": len(tones),
@@ -238,7 +207,7 @@ def regulated(poems: Iterable[str]) -> tuple[list[list[tuple[str, str]]], list[l
     """
     middle, outer = [], []
     for poem in poems:
-        found = couplets(poem)
+        found = prosody.couplets(poem)
         if len(chinese.clauses(poem)) == 8 and len(found) == 4 and len({len(first) for first, _ in found}) == 1:
             ends = [second[-1] for _, second in found]
             if all(prosody.LEVEL in prosody.tones(end) for end in ends):

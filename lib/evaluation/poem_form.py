@@ -22,17 +22,6 @@ SHARES = (  # percent, see `summary`
 )
 
 
-def is_well_formed(poem: str) -> bool:
-    """Return whether a poem has an even number of clauses, all of five or all of seven characters, and nothing else.
-
-    Each clause ends with one punctuation mark. A poem that was cut off within a clause is not well formed.
-    """
-    return any(
-        re.fullmatch(f"(?:(?:[{chinese.HAN}]{{{length}}}{chinese.MARK}){{2}})+", poem.strip())
-        for length in chinese.LINE_LENGTHS
-    )
-
-
 def judge(
     poems: list[str],
     training: list[str] = (),
@@ -53,9 +42,9 @@ def judge(
         couplets: What tells how alike the lines of a couplet are; None leaves that out.
 
     Returns:
-        A row for each poem: `poem`; `well_formed`, see `is_well_formed`; `regular_lines` (percent of the lines: those
-        of five or seven Chinese characters and nothing else); `han` (percent of the characters, marks left out: those
-        that are Chinese); `rhyme_pairs` (neighbouring even lines, so 2 and 4, 4 and 6, whose last characters are
+        A row for each poem: `poem`; `well_formed`, see `prosody.is_well_formed`; `regular_lines` (percent of the lines:
+        those of five or seven Chinese characters and nothing else); `han` (percent of the characters, marks left out:
+        those that are Chinese); `rhyme_pairs` (neighbouring even lines, so 2 and 4, 4 and 6, whose last characters are
         known), `rhymes` (those that rhyme by their primary readings, `prosody.rhyming`), `rhymes_secondary` (those that
         rhyme by another reading only), `rhyme_unknown` (those that cannot be judged); `tone_pairs` (second and fourth,
         fourth and sixth character of regular lines, both tones known and unambiguous), `alternating` (those that
@@ -63,7 +52,7 @@ def judge(
         the Chinese characters: distinct / all); `copied` (characters, marks left out: the longest span that is in a
         training poem; nan without training poems).
     """
-    pairs = parallelism.counted([parallelism.couplets(poem, given) for poem in poems], couplets)
+    pairs = parallelism.counted([prosody.couplets(poem, given) for poem in poems], couplets)
     rows = [_judged(poem, given, counts) for poem, counts in zip(poems, pairs, strict=True)]
     copied = [float("nan")] * len(rows)
     if len(training):
@@ -83,7 +72,7 @@ def _judged(poem: str, given: int, couplets: dict[str, float]) -> dict:
     pairs = [pair for line in own if chinese.is_regular_line(line) for pair in prosody.alternations(line)]
     return {
         "poem": poem,
-        "well_formed": is_well_formed(poem),
+        "well_formed": prosody.is_well_formed(poem),
         "regular_lines": _percent(sum(map(chinese.is_regular_line, parts)), len(parts)),
         "han": _percent(len(han), len(characters)),
         "rhyme_pairs": len(rhymes) - rhymes.count(None),

@@ -1,14 +1,17 @@
-"""Look up rhyme and tone of Chinese characters in classical verse, by the 106 Pingshui rhyme groups."""
+"""Judge lines of classical verse: their form, and rhyme and tone by the 106 Pingshui rhyme groups."""
 
 import functools
 import importlib.util
 import itertools
 import json
+import re
 from collections import Counter, defaultdict
 from pathlib import Path
 
 import opencc
 import pypinyin
+
+from lib.core import chinese
 
 LEVEL, OBLIQUE = "平", "仄"
 ENTERING = "入"
@@ -178,3 +181,50 @@ def alternations(line: str) -> list[bool | None]:
     return [
         first != second if {first, second} <= {LEVEL, OBLIQUE} else None for first, second in itertools.pairwise(marks)
     ]
+
+
+def is_well_formed(poem: str) -> bool:
+    """Return whether a poem has an even number of clauses, all of five or all of seven characters, and nothing else.
+
+    Each clause ends with one punctuation mark. A poem that was cut off within a clause is not well formed.
+    """
+    return any(
+        re.fullmatch(f"(?:(?:[{chinese.HAN}]{{{length}}}{chinese.MARK}){{2}})+", poem.strip())
+        for length in chinese.LINE_LENGTHS
+    )
+
+
+def couplets(poem: str, given: int = 0) -> list[tuple[str, str]]:
+    """Return the couplets of a poem: lines 1 and 2, 3 and 4, and so on, both regular and of equal length.
+
+    Args:
+        poem: The poem.
+        given: Characters at its beginning that its author did not choose. Couplets that they begin are left out.
+    """
+    lines = chinese.clauses(poem)
+    skipped = len(chinese.clauses(poem[:given]))
+    lines = lines[skipped + skipped % 2 :]
+    return [
+        (first, second)
+        for first, second in zip(lines[::2], lines[1::2], strict=False)
+        if chinese.is_regular_line(first) and chinese.is_regular_line(second) and len(first) == len(second)
+    ]
+
+
+def opposite_tones(first: str, second: str) -> list[bool | None]:
+    """Return whether the tones of two lines are opposite at the second, fourth and, in lines of seven, sixth place.
+
+    Args:
+        first: Five or seven Chinese characters.
+        second: As many.
+
+    Returns:
+        For each of the places; None if one of the two tones is unknown or ambiguous.
+    """
+    marks = zip(tone_pattern(first)[1::2], tone_pattern(second)[1::2], strict=True)
+    return [one != other if {one, other} <= {LEVEL, OBLIQUE} else None for one, other in marks]
+
+
+def opposites(pairs: list[tuple[str, str]]) -> list[bool]:
+    """Return of all places of some couplets whose tones are known whether they are opposite, see `opposite_tones`."""
+    return [known for pair in pairs for known in opposite_tones(*pair) if known is not None]

@@ -255,7 +255,6 @@ def training(trainee, log, batch_size: int, length: int, positions: int, useful:
         replicas=divided.replicas if isinstance(trainee, packing.Packed) else 1,
         devices_in_replica=divided.model,
         trained_parameters=sum(math.prod(weight.shape) for weight in trainee.trainable_variables),
-        trained_megabytes=sum(np.asarray(weight).nbytes for weight in trainee.trainable_variables) / 1e6,
         step_seconds=seconds,
         final_mean_loss=last["mean_loss"],
         final_mean_token_loss=last["mean_token_loss"],

@@ -10,8 +10,9 @@ the matrices themselves are divided too (tensor parallelism; Shoeybi et al., Meg
 
 KerasHub 0.32 has no such layout for GPT-2, and that for Llama has its axes exchanged (keras-hub #2827).
 
-A step's texts are divided by `packing`. All other data is whole on every GPU, since Keras' own layout fails for a batch
-that the number of GPUs does not divide. So evaluation and generation are computed on each of them alike.
+`packing` divides the texts of a step, in training and in evaluation. Keras lays all data whole on every GPU, since its
+own layout fails for a batch that the number of GPUs does not divide. So what `packing` does not divide, such as the
+scoring of given texts, is computed on each GPU alike; `decoding` generates on the first one.
 """
 
 import jax

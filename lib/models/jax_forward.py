@@ -84,16 +84,15 @@ def logits(causal_lm, inputs: dict):
         query, key = architecture.rotate(query, 0), heads_first(architecture.rotate(key, 0))
         return architecture.after_attention(layer, x, attention(query, key, heads_first(value), 0))
 
-    weights = fused_weights(architecture)
+    weights = fused_weights(architecture, architecture.weights())
     x = architecture.embed(weights, inputs["token_ids"], jnp.arange(inputs["token_ids"].shape[1]))
     for layer in weights["layers"]:
         x = run_layer(layer, x)
     return architecture.logits(weights, x)
 
 
-def fused_weights(architecture) -> dict:
+def fused_weights(architecture, weights: dict) -> dict:
     """Return a model's weights with the matrices of its attention joined, for texts of several tokens."""
-    weights = architecture.weights()
     return with_fused(weights, architecture.fused(weights))
 
 

@@ -5,7 +5,7 @@ import string
 
 from lib.core import chinese
 from lib.core.records import Sample
-from lib.evaluation import parallelism, poem_form, prosody
+from lib.evaluation import prosody
 
 MARKS = {prosody.LEVEL: "○", prosody.OBLIQUE: "●", prosody.AMBIGUOUS: "◐", prosody.UNKNOWN: "·"}  # of tones
 MOST_POINTS = 3
@@ -33,14 +33,14 @@ def counts(poems: list[str], given: int = 0) -> list[dict]:
 def _counts(poem: str, given: int) -> dict:
     lines = chinese.clauses(poem)
     rhymes = [prosody.rhyming(*ends) for ends in itertools.pairwise(line[-1] for line in lines[1::2])]
-    (tones,) = parallelism.counted([parallelism.couplets(poem, given)], None)
+    opposites = prosody.opposites(prosody.couplets(poem, given))
     counted = {
         "lines": lines,
-        "well_formed": poem_form.is_well_formed(poem),
+        "well_formed": prosody.is_well_formed(poem),
         "rhyme_pairs": len(rhymes) - rhymes.count(None),
         "rhymes": rhymes.count(True),
-        "tone_places": tones["tone_places"],
-        "opposite": tones["opposite"],
+        "tone_places": len(opposites),
+        "opposite": sum(opposites),
     }
     rhyme, opposite = (
         counted[part] / max(1, counted[whole])
@@ -98,11 +98,11 @@ def marked(poem: str, given: int = 0) -> list[list[dict]]:
 
 
 def _compared(poem: str, given: int) -> set[tuple[int, int]]:
-    """Return which tones `parallelism.opposite_tones` compares: line and place, both from 0."""
+    """Return which tones `prosody.opposite_tones` compares: line and place, both from 0."""
     lines, skipped, found = chinese.clauses(poem), len(chinese.clauses(poem[:given])), set()
     for first in range(skipped + skipped % 2, len(lines), 2):
-        for couplet in parallelism.couplets("，".join(lines[first : first + 2])):  # one, or none
-            for number, opposite in enumerate(parallelism.opposite_tones(*couplet)):
+        for couplet in prosody.couplets("，".join(lines[first : first + 2])):  # one, or none
+            for number, opposite in enumerate(prosody.opposite_tones(*couplet)):
                 if opposite is not None:
                     found |= {(first, 2 * number + 1), (first + 1, 2 * number + 1)}
     return found

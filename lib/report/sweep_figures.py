@@ -136,11 +136,10 @@ def heat(measured: Sweep, language: str = "en") -> tuple[Figure, str]:
             (str(one.point[across]), str(one.point[down])): one.over_seeds[index].value for one in measured.settings
         }
         values = [[found.get((str(column), str(row))) for column in columns] for row in rows]
-        known = [value for line in values for value in line if value is not None]
-        low, high = (min(known), max(known)) if known else (0.0, 1.0)
+        low, high = _ends([value for line in values for value in line])
         for place, line in enumerate(values):
             for step, value in enumerate(line):
-                share = 0.0 if value is None or high == low else (value - low) / (high - low)
+                share = 0.0 if value is None else _share(value, low, high)
                 axes.barh([place], [1], 1, left=step - 0.5, color=BLUE, alpha=0.08 + 0.5 * share, linewidth=0)
                 axes.text(step, place, "—" if value is None else number(value), ha="center", va="center")
         axes.set_xticks(range(len(columns)), [parameter(one) for one in columns])
@@ -159,46 +158,45 @@ def parallel(measured: Sweep, language: str = "en") -> tuple[Figure, str]:
     An axis for each parameter and for each figure. A line is a setting: its values, and its means over the seeds. The
     best setting by the first figure is blue.
     """
-    names = [*measured.axes, *(sweep_words.title(measured, index, language) for index in range(_figures(measured)))]
+    figures = range(len(measured.sweep_figures))
+    names = [*measured.axes, *(sweep_words.title(measured, index, language) for index in figures)]
     figure = Figure(figsize=(WIDTH, 3.6))
     axes = figure.subplots()
-    columns = []
-    for place, name in enumerate(measured.axes):
+    columns, marks = [], []
+    for name in measured.axes:
         values = measured.grid[name]
-        steps = [index / max(1, len(values) - 1) for index in range(len(values))]
+        steps = [place / max(1, len(values) - 1) for place in range(len(values))]
         columns.append([steps[values.index(one.point[name])] for one in measured.settings])
-        for step, value in zip(steps, values, strict=True):
-            axes.annotate(parameter(value), (place, step), **BESIDE)
-    for index in range(_figures(measured)):
+        marks.append([(step, parameter(value)) for step, value in zip(steps, values, strict=True)])
+    for index in figures:
         means = [one.over_seeds[index].value for one in measured.settings]
-        known = [value for value in means if value is not None]
-        low, high = (min(known), max(known)) if known else (0.0, 1.0)
-        columns.append([_share(value, low, high) for value in means])
-        for step, value in ((0, low), (1, high)) if high > low else ((0.5, low),):
-            axes.annotate(number(value), (len(measured.axes) + index, step), **BESIDE)
+        low, high = _ends(means)
+        columns.append([float("nan") if value is None else _share(value, low, high) for value in means])  # NaN: a gap
+        marks.append([(_share(value, low, high), number(value)) for value in dict.fromkeys((low, high))])
     best = next((one.best for one in sweep_words.of_figure(measured, 0)), None)
     for line, one in zip(zip(*columns, strict=True), measured.settings, strict=True):
         colour, width = (BLUE, 2.5) if one.point == best else (GREY, 1)
         axes.plot(range(len(names)), line, color=colour, linewidth=width, zorder=width)
-    for place in range(len(names)):
+    for place, here in enumerate(marks):
         axes.axvline(place, color=GREY, linewidth=0.5, zorder=0)
-    axes.set_xticks(
-        range(len(names)), [textwrap.fill(name, NAME, break_long_words=False) for name in names], fontsize="small"
-    )
+        for step, text in here:
+            axes.annotate(text, (place, step), **BESIDE)
+    wrapped = [textwrap.fill(name, NAME, break_long_words=False) for name in names]
+    axes.set_xticks(range(len(names)), wrapped, fontsize="small")
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.set(yticks=[], ylim=(-0.05, 1.12), xlim=(-0.3, len(names) - 0.4))
     axes.grid(visible=False)
     fit(figure)
-    told = say("between", language).join(_described(measured, index, language) for index in range(_figures(measured)))
+    told = say("between", language).join(_described(measured, index, language) for index in figures)
     return figure, say("alt_sweep_parallel", language, told=told)
 
 
-def _figures(measured: Sweep) -> int:
-    return len(measured.sweep_figures)
+def _ends(values: list[float | None]) -> tuple[float, float]:
+    """Return the lowest and the highest of the values that are known; 0 and 1 if none is."""
+    known = [value for value in values if value is not None]
+    return (min(known), max(known)) if known else (0.0, 1.0)
 
 
-def _share(value: float | None, low: float, high: float) -> float:
-    """Return where a value stands between two others, from 0 to 1; NaN, which breaks a line, where there is none."""
-    if value is None:
-        return float("nan")
+def _share(value: float, low: float, high: float) -> float:
+    """Return where a value stands between two others, from 0 to 1; the middle if they are equal."""
     return (value - low) / (high - low) if high > low else 0.5

@@ -85,7 +85,7 @@ def adapters(page: Page) -> str:
         trained=training.trained_parameters,
         every=every,
         percent=100 * training.trained_parameters / every,
-        megabytes=training.trained_megabytes,
+        megabytes=4 * training.trained_parameters / 1e6,
     )
     return html.paragraph(told)
 

@@ -113,7 +113,7 @@ class Packed(keras.Model):
             attended = jax_forward.attention(query, keys, values, 0, dropout).reshape(rows * self.length, -1)
             return architecture.after_attention(layer, x, _take_rows(attended, padded_index, source_index), dropout)
 
-        weights = jax_forward.with_fused(weights, architecture.fused(weights))
+        weights = jax_forward.fused_weights(architecture, weights)
         x = self._dropout(seeds[0])(architecture.embed(weights, inputs["token_ids"], padded_index % self.length))
         for layer, seed in zip(weights["layers"], seeds[1:], strict=True):
             x = run_layer(layer, x, padded_index, source_index, seed)
@@ -152,7 +152,7 @@ class Packed(keras.Model):
             after = iter([dropout(3 * number + 1), dropout(3 * number + 2)])
             return architecture.after_attention(layer, x, attended, lambda x: next(after)(x))
 
-        weights = jax_forward.with_fused(weights, architecture.fused(weights))
+        weights = jax_forward.fused_weights(architecture, weights)
         x = dropout(0)(architecture.embed(weights, inputs["token_ids"], positions))
         for number, layer in enumerate(weights["layers"], 1):
             x = run_layer(layer, x, number)

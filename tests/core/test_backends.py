@@ -40,9 +40,11 @@ def test_keras_runs_on_what_was_selected_and_cannot_be_switched_after(nvidia_smi
         "print(backends.select('jax'))\n"
         "print(backends.select('jax', 'float32'))\n"
         "import keras; print(keras.backend.backend(), backends.selected.backend)\n"
+        "import sys; print('sklearn' in sys.modules); import sklearn.base; print(sklearn.__name__)\n"
         "backends.select('tensorflow')"
     )
-    assert done.stdout.splitlines() == 2 * [f"{ON_JAX}, XLA on"] + ["jax, float32, XLA on", "jax jax"]
+    chosen = 2 * [f"{ON_JAX}, XLA on"] + ["jax, float32, XLA on"]
+    assert done.stdout.splitlines() == [*chosen, "jax jax", "False", "sklearn"]  # which Keras need not import
     assert "backend is 'tensorflow', but Keras already runs on 'jax'. Restart the kernel." in done.stderr
 
 

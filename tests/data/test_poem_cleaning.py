@@ -1,7 +1,7 @@
 import pytest
 
 from lib.data import poem_cleaning
-from lib.evaluation import poem_form
+from lib.evaluation import prosody
 
 SPRING = "春眠不覺曉，處處聞啼鳥。夜來風雨聲，花落知多少。"
 
@@ -69,4 +69,4 @@ def test_a_regular_poem_has_its_marks_in_their_places():
     assert not poem_cleaning.is_regular(SPRING.replace("鳥。", "鳥，"), 5)
     assert not poem_cleaning.is_regular(SPRING.replace("曉，", "曉。"), 5)
     assert not poem_cleaning.is_regular(SPRING[:-1], 5)
-    assert poem_form.is_well_formed(SPRING)
+    assert prosody.is_well_formed(SPRING)

@@ -24,31 +24,6 @@ def learned():
     return parallelism.Parallelism(poems(600), seed=1)
 
 
-def test_couplets_are_pairs_of_regular_lines_of_equal_length():
-    poem = "白日依山盡，黃河入海流。欲窮千里目，更上一樓。兩個黃鸝鳴翠柳，一行白鷺上青天。"
-    poem += "春眠不覺曉，一行白鷺上青天。欲窮千里目，"
-    assert parallelism.couplets(poem) == [("白日依山盡", "黃河入海流"), ("兩個黃鸝鳴翠柳", "一行白鷺上青天")]
-    assert parallelism.couplets(poem, given=5) == parallelism.couplets(poem, given=12) == parallelism.couplets(poem)[1:]
-    assert parallelism.couplets("") == parallelism.couplets("My trip was, to a lake.") == []
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "expected"),
-    [
-        ("白日依山盡", "黃河入海流", [True, True]),  # 日 oblique 河 level, 山 level 海 oblique
-        (
-            "兩個黃鸝鳴翠柳",
-            "一行白鷺上青天",
-            [None, True, True],
-        ),  # 行 has both; 鸝 level 鷺 oblique, 翠 oblique 青 level
-        ("白日依山盡", "白日依山盡", [False, False]),
-        ("春眠不覺曉", "處處聞啼鳥", [True, None]),  # 覺 has both, 啼 is not in the table
-    ],
-)
-def test_tones_are_opposite_place_by_place(first, second, expected):
-    assert parallelism.opposite_tones(first, second) == expected
-
-
 def test_characters_of_a_class_are_alike(learned):
     # The same classes place by place, no character twice.
     alike = learned.likeness("山見水青花", "月聞風白鳥")

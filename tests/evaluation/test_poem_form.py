@@ -13,25 +13,6 @@ STORKS = "白日依山盡，黃河入海流。欲窮千里目，更上一層樓�
 NOTHING = Estimate(value=None)
 
 
-@pytest.mark.parametrize(
-    ("poem", "expected"),
-    [
-        (SPRING, True),
-        ("白日黃沙深處渡，白霞濃淨暮晴沙。", True),
-        ("春眠不覺曉，處處聞啼。", False),  # four characters
-        ("春眠不覺曉，處處聞啼鳥。夜來風雨聲，", False),  # three clauses
-        ("春眠不覺曉，白霞濃淨暮晴沙。", False),  # five and seven
-        ("春眠不覺曉，處處聞啼鳥。。", False),  # an empty clause
-        ("春眠不覺曉，處處聞啼鳥", False),  # no mark at the end
-        ("My trip was, to a lake.", False),
-        ("abcde，fghij。", False),
-        ("", False),
-    ],
-)
-def test_is_well_formed(poem, expected):
-    assert poem_form.is_well_formed(poem) is expected
-
-
 def row(poem, training=(), given=0):
     (found,) = poem_form.judge([poem], training, given).to_dict("records")
     return found

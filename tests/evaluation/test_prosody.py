@@ -134,3 +134,50 @@ def test_rhyming(first, second, expected):
 )
 def test_alternations(line, expected):
     assert prosody.alternations(line) == expected
+
+
+SPRING = "春眠不覺曉，處處聞啼鳥。夜來風雨聲，花落知多少。"
+
+
+@pytest.mark.parametrize(
+    ("poem", "expected"),
+    [
+        (SPRING, True),
+        ("白日黃沙深處渡，白霞濃淨暮晴沙。", True),
+        ("春眠不覺曉，處處聞啼。", False),  # four characters
+        ("春眠不覺曉，處處聞啼鳥。夜來風雨聲，", False),  # three clauses
+        ("春眠不覺曉，白霞濃淨暮晴沙。", False),  # five and seven
+        ("春眠不覺曉，處處聞啼鳥。。", False),  # an empty clause
+        ("春眠不覺曉，處處聞啼鳥", False),  # no mark at the end
+        ("My trip was, to a lake.", False),
+        ("abcde，fghij。", False),
+        ("", False),
+    ],
+)
+def test_is_well_formed(poem, expected):
+    assert prosody.is_well_formed(poem) is expected
+
+
+def test_couplets_are_pairs_of_regular_lines_of_equal_length():
+    poem = "白日依山盡，黃河入海流。欲窮千里目，更上一樓。兩個黃鸝鳴翠柳，一行白鷺上青天。"
+    poem += "春眠不覺曉，一行白鷺上青天。欲窮千里目，"
+    assert prosody.couplets(poem) == [("白日依山盡", "黃河入海流"), ("兩個黃鸝鳴翠柳", "一行白鷺上青天")]
+    assert prosody.couplets(poem, given=5) == prosody.couplets(poem, given=12) == prosody.couplets(poem)[1:]
+    assert prosody.couplets("") == prosody.couplets("My trip was, to a lake.") == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ("白日依山盡", "黃河入海流", [True, True]),  # 日 oblique 河 level, 山 level 海 oblique
+        (
+            "兩個黃鸝鳴翠柳",
+            "一行白鷺上青天",
+            [None, True, True],
+        ),  # 行 has both; 鸝 level 鷺 oblique, 翠 oblique 青 level
+        ("白日依山盡", "白日依山盡", [False, False]),
+        ("春眠不覺曉", "處處聞啼鳥", [True, None]),  # 覺 has both, 啼 is not in the table
+    ],
+)
+def test_tones_are_opposite_place_by_place(first, second, expected):
+    assert prosody.opposite_tones(first, second) == expected

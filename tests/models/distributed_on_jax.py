@@ -3,7 +3,6 @@
 Arguments: the folders of a GPT-2 and of a llama preset, and a folder to save into.
 """
 
-import dataclasses
 import json
 import pathlib
 import sys
@@ -11,31 +10,21 @@ import sys
 import jax
 import keras
 import numpy as np
+from short_texts import LENGTH, TEXTS
 
 from bench import communication
 from lib.core import backends, progress
-from lib.evaluation import likelihood
+from lib.evaluation import held_out, likelihood
 from lib.models import generation, jax_forward, lora, memory, pretrained, samplers
 from lib.training import fitting, packing
 
 jax.config.update("jax_num_cpu_devices", 8)  # before JAX first looks for devices
-TEXTS = [
-    "the lake",
-    "rain",
-    "we went home by the long road",
-    "a dog followed us up the hill and back again",
-    "春眠",
-    "I",
-]
-LENGTH = 32
 GPT2, LLAMA, SAVED = sys.argv[1:]
 SETTINGS = backends.select("jax", "float32", devices="all")
 
 
-def compiled(model, rate=0.1):
-    metrics = ["accuracy", keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="token_loss")]
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer=keras.optimizers.SGD(rate, momentum=0.9), loss=loss, weighted_metrics=metrics)
+def compiled(model):
+    model.compile(optimizer=keras.optimizers.SGD(0.1, momentum=0.9), **held_out.compile_options())
     return model
 
 
@@ -47,11 +36,15 @@ def loaded(folder, replicas=1, model=1):
     return pretrained.load(found, LENGTH)
 
 
-def trained(causal_lm, texts=TEXTS, epochs=3):
+def step_of(causal_lm, texts=TEXTS):
+    """What a training of one step takes: the compiled model, and the batch."""
     model = compiled(packing.trainee(causal_lm, LENGTH))
-    train = packing.batches(model, texts, len(texts), 1, seed=1)
-    history = model.fit(train, shuffle=False, verbose=0, epochs=epochs).history
-    return model, history
+    return model, packing.batches(model, texts, len(texts), 1, seed=1)
+
+
+def trained(causal_lm):
+    model, train = step_of(causal_lm)
+    return model, model.fit(train, shuffle=False, verbose=0, epochs=3).history
 
 
 def written(causal_lm, prompts):
@@ -64,11 +57,6 @@ def written(causal_lm, prompts):
     return [[list(map(int, row)) for row in call] for call in tokens]
 
 
-def divided_step(causal_lm):
-    model = compiled(packing.trainee(causal_lm, LENGTH))
-    return model, packing.batches(model, TEXTS, len(TEXTS), 1, seed=1)
-
-
 results = {"devices": SETTINGS.devices, "name": backends.device_name()}
 for kind, folder, divisions in (
     ("gpt2", GPT2, [(1, 1), (8, 1), (4, 2), (1, 8)]),
@@ -78,9 +66,9 @@ for kind, folder, divisions in (
     for replicas, shared in divisions:
         causal_lm = loaded(folder, replicas, shared)
         model, history = trained(causal_lm)
-        (batch,) = packing.batches(model, TEXTS, len(TEXTS), 1, seed=1)
+        (batch,) = step_of(causal_lm)[1]
         evaluated = model.evaluate(packing.evaluation_batches(model, TEXTS, 4), verbose=0, return_dict=True)
-        found[f"{replicas} x {shared}"] = {
+        told = found[f"{replicas} x {shared}"] = {
             "packed": isinstance(model, packing.Packed),
             "shape": list(batch[0]["token_ids"].shape),
             "history": history,
@@ -90,16 +78,16 @@ for kind, folder, divisions in (
             "written": written(causal_lm, ["My trip was", "I", "the " * 6]),
         }
         if kind == "gpt2" and replicas == 1:
-            found[f"{replicas} x {shared}"]["written alone"] = written(causal_lm, ["My trip was"])
+            told["written alone"] = written(causal_lm, ["My trip was"])
         matrix = causal_lm.backbone.transformer_layers[0]._feedforward_intermediate_dense.kernel.value
-        found[f"{replicas} x {shared}"]["on"] = len(matrix.sharding.device_set)
-        found[f"{replicas} x {shared}"]["share"] = matrix.addressable_shards[0].data.size / matrix.size
+        told["on"] = len(matrix.sharding.device_set)
+        told["share"] = matrix.addressable_shards[0].data.size / matrix.size
 
 # Communication, saving, adapters and a model that `packing` does not know.
 causal_lm = loaded(GPT2, 4)
 results["parameters"] = causal_lm.count_params()
-results["sent"] = communication.of_step(*divided_step(causal_lm))
-results["sent alone"] = communication.of_step(*divided_step(loaded(GPT2)))
+results["sent"] = communication.of_step(*step_of(causal_lm))
+results["sent alone"] = communication.of_step(*step_of(loaded(GPT2)))
 causal_lm = loaded(GPT2, 2, 2)
 trained(causal_lm)
 pretrained.save(causal_lm, pathlib.Path(SAVED))
@@ -122,14 +110,10 @@ jax_forward.architecture_of, results["unpacked is told"] = architecture_of, note
 # Dropout draws other values on each replica.
 causal_lm = loaded(GPT2, 2)
 causal_lm.backbone.dropout = 0.5
-model = compiled(packing.trainee(causal_lm, LENGTH))
-(batch,) = packing.batches(model, ["the same text"] * 2, 2, 1, seed=1).as_numpy_iterator()
-results["dropout"] = [
-    bool(
-        np.allclose(*np.asarray(jax.jit(lambda inputs, training=training: model(inputs, training=training))(batch[0])))
-    )
-    for training in (False, True)
-]
+model, train = step_of(causal_lm, ["the same text"] * 2)
+((inputs, _, _),) = train.as_numpy_iterator()
+compute = jax.jit(lambda inputs, training: model(inputs, training=training), static_argnames="training")
+results["dropout"] = [bool(np.allclose(*np.asarray(compute(inputs, training)))) for training in (False, True)]
 
 # A step that runs out of memory before it changes a weight is tried again with half the texts; one that has, ends it.
 
@@ -167,16 +151,13 @@ except Exception as error:
     results["half done"] = [type(error).__name__, str(error)]
 results["notes"] = notes
 causal_lm = loaded(GPT2, 4)
-model = compiled(packing.trainee(causal_lm, LENGTH))
-before = np.array(causal_lm.trainable_variables[-1])
-for variable in causal_lm.trainable_variables[:1]:  # what JAX does to the memory of a step that failed
-    variable.value.delete()
+causal_lm.trainable_variables[0].value.delete()  # what JAX does to the memory of a step that failed
 results["lost"] = not fitting._has_all_weights(causal_lm)
 results["refused"] = []
-for devices, backend in (("9", "jax"), ("0", "jax"), ("two", "jax")):
+for devices in ("9", "0", "two"):
     try:
-        backends.select(backend, "float32", devices=devices)
+        backends.select("jax", "float32", devices=devices)
     except Exception as error:
         results["refused"].append(str(error))
-results["one"] = dataclasses.asdict(backends.select("jax", "float32"))["devices"]
+results["one"] = backends.select("jax", "float32").devices
 print(json.dumps(results))

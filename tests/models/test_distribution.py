@@ -124,13 +124,13 @@ def test_every_matrix_has_one_place_in_the_layout(kind, by_heads, presets):
     }
     for variable in backbone.variables:
         matrix = variable.path.endswith("/kernel")
-        assert len(found[variable.path]) == (1 if matrix else len(found[variable.path]))
-        assert len(found[variable.path]) <= 1
+        assert len(found[variable.path]) in ((1,) if matrix else (0, 1))
         if found[variable.path]:
             axes = distribution.layout_map(Mesh, by_heads)[variable.path].axes
             assert len(axes) == len(variable.shape)
             assert axes.count(distribution.MODEL) == (1 if matrix or by_heads or "intermediate" in variable.path else 0)
-    assert set(itertools.chain(*found.values())) <= set(patterns)
+    unused = set(patterns) - set(itertools.chain(*found.values()))
+    assert all(pattern.endswith("/bias") for pattern in unused) and (kind == "llama" or not unused)  # Llama has none
 
 
 def on_gpus(monkeypatch, devices, gib):

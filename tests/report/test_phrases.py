@@ -605,11 +605,11 @@ def test_a_training_says_below_its_times_what_a_reader_must_know_of_them(tmp_pat
     results = made_records.results("04_tang_poetry", measured)
     for language, told in (("en", "the results of 10 steps were read at a time"), ("zh", "每 10 步读取一次")):
         assert told in views.Page(results, tmp_path, language).show("steps")
-    measured.training = made_records.training(trained_parameters=500_000, trained_megabytes=2.0)
+    measured.training = made_records.training(trained_parameters=500_000)
     results = made_records.results("04_tang_poetry", measured, parameters={"lora_rank": 4})
     every = results.models[0].parameters
     for language, told in (
-        ("en", f"500,000 numbers, {50_000_000 / every:.2g} % as many"),
+        ("en", f"500,000 numbers, {50_000_000 / every:.2g} % as many. The file adapters.lora.h5 keeps them, in 2.0 MB"),
         ("zh", "秩为 4 的低秩适配器"),
     ):
         assert told in views.Page(results, tmp_path, language).show("adapters")

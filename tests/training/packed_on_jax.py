@@ -13,31 +13,16 @@ import jax
 import keras
 import keras_nlp
 import numpy as np
+from short_texts import LENGTH, TEXTS
 
 from lib.core import backends
+from lib.evaluation import held_out
 from lib.models import decoding, generation, jax_forward, kerashub_private, lora, pretrained, samplers
 from lib.training import learning_curve, packing
 
-TEXTS = [
-    "the lake",
-    "rain",
-    "we went home by the long road",
-    "a dog followed us up the hill and back again",
-    "春眠",
-    "I",
-]
-LENGTH = 32
-
 
 def compiled(model):
-    model.compile(
-        optimizer=keras.optimizers.SGD(0.1),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        weighted_metrics=[
-            "accuracy",
-            keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="token_loss"),
-        ],
-    )
+    model.compile(optimizer=keras.optimizers.SGD(0.1), **held_out.compile_options())
     return model
 
 
