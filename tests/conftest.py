@@ -9,10 +9,11 @@ import subprocess
 import sys
 
 import pytest
-from xla_flags import QUICKLY
+from quick_compiling import QUICKLY, tensorflow_quickly
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # tests run side by side; threads would wait busily
 
 
 # The longest files come first, so that no process is left alone with one; `make test` keeps a file in one process. The
@@ -96,6 +97,7 @@ def tiny_preset(own_cache):
     """The folder of the tiny random GPT-2."""
     from lib.models import stand_ins
 
+    tensorflow_quickly()
     return stand_ins.folder("tiny_random")
 
 

@@ -3,11 +3,14 @@
 import runpy
 import sys
 
+import quick_compiling
+
 from lib.core import imports
 
 with imports.many_objects_kept():
     import keras_nlp  # noqa: F401
 
 if __name__ == "__main__":
+    quick_compiling.tensorflow_quickly()
     sys.argv = sys.argv[1:]
     runpy.run_path(sys.argv[0], run_name="__main__")

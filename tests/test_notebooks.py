@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import servers
-from xla_flags import QUICKLY
+from quick_compiling import QUICKLY
 
 from lib import notebooks, runner
 from lib.claims import judgement

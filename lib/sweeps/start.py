@@ -21,6 +21,7 @@ from lib.sweeps.plan import Run, Sweep
 PROFILES = paths.ROOT / "workflow" / "profiles"
 LOG = "snakemake.log"
 LOOK_SECONDS = 1.0
+SACCT_SECONDS = 30.0
 END_SECONDS = 30.0  # that Snakemake has to end, before it is killed
 
 
@@ -113,7 +114,17 @@ def _options(file: Path, on: str, machine: Machine) -> list[str]:
     if is_here:
         where += [f"memory_mb={machine.memory_mb}", "claim=--claim", "--cores", str(machine.cores)]
         where += ["--resources", f"gpu={machine.gpus}", f"mem_mb={machine.memory_mb}"]
+    elif not _accounts():
+        where += ["--slurm-status-command", "squeue"]
     return where
+
+
+def _accounts() -> bool:
+    """Tell whether Slurm keeps accounts of its jobs. Without them, its plugin would ask sacct and wait for ever."""
+    try:
+        return not subprocess.run(["sacct"], capture_output=True, timeout=SACCT_SECONDS).returncode
+    except (OSError, subprocess.TimeoutExpired):
+        return False
 
 
 def _remember(sweep: Sweep, at_once: int) -> None:

@@ -1,5 +1,6 @@
 """Sweeps on the real Snakemake. In place of a notebook, a run is a script that takes no time."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -7,10 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
+import one_node_slurm
 import pytest
+import yaml
 
 from lib import runner
 from lib.core import paths
@@ -70,6 +74,12 @@ def made(sweep):
     return sorted(found)
 
 
+def as_if_done(place):
+    (place / "report").mkdir(parents=True)
+    (place / "report" / "results.json").touch()
+    (place / "done").write_text("report")
+
+
 @needs_snakemake
 def test_all_runs_are_made_once_and_only_what_is_missing_or_changed_again(sweep, monkeypatch, capsys):
     ids = sorted(run.id for run in sweep.runs)
@@ -114,10 +124,7 @@ def test_a_sweep_that_was_killed_goes_on_where_it_was(sweep):
     first, *rest = sorted(run.id for run in sweep.runs)
     file = plan.write(sweep)
     for number in rest[1:]:
-        sweep.folder.joinpath("runs", number).mkdir(parents=True)
-        sweep.folder.joinpath("runs", number, "done").write_text("report")
-        sweep.folder.joinpath("runs", number, "report").mkdir()
-        sweep.folder.joinpath("runs", number, "report", "results.json").touch()
+        as_if_done(sweep.folder / "runs" / number)
     (sweep.folder / "slow").touch()
     command = [str(SNAKEMAKE), *start._options(file, "local", start.Machine(1, 0, 10**6))]
     killed = subprocess.Popen(command, cwd=paths.ROOT, stderr=subprocess.DEVNULL, start_new_session=True)
@@ -155,6 +162,63 @@ def test_a_scheduler_that_takes_scripts_can_run_them(sweep, monkeypatch, tmp_pat
     assert start.start("one", on="cluster", snakemake=str(SNAKEMAKE)) == 0
     assert made(sweep) == sorted(run.id for run in sweep.runs)
     assert len((tmp_path / "submitted").read_text().split()) == 4
+
+
+@pytest.fixture
+def on_slurm(monkeypatch, tmp_path):
+    """The name of a folder of settings for a real Slurm: the project's own, but jobs are asked for more often."""
+    settings = yaml.safe_load((start.PROFILES / "slurm" / "config.yaml").read_text(encoding="utf-8"))
+    settings |= {"slurm-init-seconds-before-status-checks": 1, "seconds-between-status-checks": 1}
+    profile = tmp_path / "profiles" / "slurm"
+    profile.mkdir(parents=True)
+    (profile / "config.yaml").write_text(json.dumps(settings))
+    monkeypatch.setattr(start, "PROFILES", tmp_path / "profiles")
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        try:
+            variables = stack.enter_context(one_node_slurm.running(Path(folder)))
+        except one_node_slurm.NotStarted as reason:
+            pytest.skip(str(reason))
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        yield "slurm"
+
+
+@needs_snakemake
+def test_on_slurm_a_run_that_fails_is_tried_twice_and_the_others_go_on(sweep, on_slurm, capsys):
+    fails, succeeds = (run.id for run in sweep.runs[::2])
+    for run in sweep.runs[1::2]:
+        as_if_done(sweep.place(run))
+    (sweep.folder / f"fails-{fails}").touch()
+    assert start.start("one", on=on_slurm, snakemake=str(SNAKEMAKE)) == 1
+    assert made(sweep) == sorted([fails, fails, succeeds])
+    assert "one: 3 of 4 runs done, 1 failed." in capsys.readouterr().out
+
+
+def jobs(*fields):
+    """These fields of each job that Slurm knows."""
+    command = ["squeue", "--noheader", f"--Format={','.join(fields)}"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return [line.split() for line in told.splitlines()]
+
+
+@needs_snakemake
+def test_slurm_is_told_what_a_run_may_use_and_to_cancel_the_jobs_of_an_interrupted_sweep(sweep, on_slurm):
+    sweep = dataclasses.replace(sweep, threads=2, gpus=1, hours=3.0, memory_gb=12.0)
+    sweep.folder.mkdir(parents=True)
+    (sweep.folder / "slow").touch()
+    command = [str(SNAKEMAKE), *start._options(plan.write(sweep), on_slurm, start.Machine(1, 0, 10**6))]
+    process = subprocess.Popen(command, cwd=paths.ROOT, stderr=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 60
+    while not (sweep.folder / "made").is_file() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    asked = jobs("NumCPUs", "MinMemory", "TimeLimit", "Partition", "tres-per-job")
+    start._end(process)
+    assert len(made(sweep)) == 1
+    assert [one[:-1] for one in asked] == [["2", "12000M", "3:00:00", "main"]] * 4
+    assert all(one[-1].endswith("gpu:1") for one in asked)  # gres:gpu:1 or gres/gpu:1, by Slurm's version
+    while jobs("JobID") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not jobs("JobID")
 
 
 def test_what_cannot_start_is_told_before_anything_runs(sweep, monkeypatch):

@@ -3,6 +3,7 @@
 Arguments: the folders of a GPT-2 and of a llama preset. Prints what the two trainings come to, as JSON.
 """
 
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -13,6 +14,7 @@ import jax
 import keras
 import keras_nlp
 import numpy as np
+import tensorflow as tf
 from short_texts import LENGTH, TEXTS
 
 from lib.core import backends
@@ -26,14 +28,34 @@ def compiled(model):
     return model
 
 
+@contextlib.contextmanager
+def preprocessed(model, batches):
+    """Preprocess texts for a model that is not packed. In `fit`, TensorFlow would first trace this, for seconds."""
+    if isinstance(model, packing.Packed):
+        yield batches
+        return
+    preprocessor, model.preprocessor = model.preprocessor, None
+    made = [preprocessor([text.decode() for text in batch.numpy()]) for batch in batches]
+    signature = tf.nest.map_structure(lambda part: tf.TensorSpec((None, *part.shape[1:]), part.dtype), made[0])
+    yield tf.data.Dataset.from_generator(lambda: iter(made), output_signature=signature)
+    model.preprocessor = preprocessor
+
+
+def evaluated(model, batch_size):
+    with preprocessed(model, packing.evaluation_batches(model, TEXTS, batch_size)) as batches:
+        return model.evaluate(batches, verbose=0, return_dict=True)
+
+
 def trained(folder, packed, texts, batch_size, epochs=2, bf16=False):
     causal_lm = pretrained.load_causal_lm(folder, sequence_length=LENGTH)
     backends.selected = dataclasses.replace(SETTINGS, bf16_training=bf16)
     model = compiled(packing.trainee(causal_lm, LENGTH) if packed else causal_lm)
     train = packing.batches(model, texts, batch_size, len(texts) // batch_size, seed=1)
-    history = model.fit(train, shuffle=False, verbose=0, epochs=epochs).history
+    filled = packing.filled(model, train)
+    with preprocessed(model, train) as made:
+        history = model.fit(made, shuffle=False, verbose=0, epochs=epochs).history
     weights = np.concatenate([np.ravel(weight) for weight in causal_lm.get_weights()])
-    return history, weights, packing.filled(model, train), causal_lm
+    return history, weights, filled, causal_lm
 
 
 SETTINGS = backends.select("jax", "float32")
@@ -73,8 +95,7 @@ for kind, folder in zip(("gpt2", "llama"), sys.argv[1:], strict=True):
         "packed filled": packed_filled,
         "together": together,
         "evaluated": [
-            judged.evaluate(packing.evaluation_batches(judged, TEXTS, batch_size), verbose=0, return_dict=True)
-            for judged, batch_size in ((compiled(causal_lm), 4), (model, 4), (model, 6))
+            evaluated(judged, batch_size) for judged, batch_size in ((compiled(causal_lm), 4), (model, 4), (model, 6))
         ],
         "apart": float(np.average(apart, weights=useful.sum(axis=1))),
     }
@@ -99,7 +120,8 @@ for kind, folder in zip(("gpt2", "llama"), sys.argv[1:], strict=True):
         model = compiled(packing.trainee(causal_lm, LENGTH) if packed else causal_lm)
         model.optimizer.learning_rate = 3.0  # the adapters begin with zeros, so the first gradients are small
         train = packing.batches(model, TEXTS, len(TEXTS), 1, seed=1)
-        histories.append(model.fit(train, shuffle=False, verbose=0, epochs=3).history)
+        with preprocessed(model, train) as made:
+            histories.append(model.fit(made, shuffle=False, verbose=0, epochs=3).history)
         weights.append(np.concatenate([np.ravel(weight) for weight in model.trainable_variables]))
         after = [np.asarray(weight) for weight in causal_lm.non_trainable_variables]
         found["frozen"] = all((one == other).all() for one, other in zip(before, after, strict=True))

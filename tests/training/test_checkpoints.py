@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from xla_flags import QUICKLY
+from quick_compiling import QUICKLY
 
 from lib.core import paths
 

@@ -1,7 +1,0 @@
-"""How XLA compiles in tests."""
-
-# In a third of the time, and in one thread, since tests run side by side. What it computes is the same.
-QUICKLY = (
-    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
-    "--xla_cpu_parallel_codegen_split_count=1 --xla_cpu_multi_thread_eigen=false"
-)
