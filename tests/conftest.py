@@ -18,8 +18,9 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # tests run
 
 # The longest files come first, so that no process is left alone with one; `make test` keeps a file in one process. The
 # first one makes the reports of the profile smoke, for which another file would have to wait.
-LONGEST = ["test_notebooks.py", "test_gpu_profile.py", "test_runner.py", "test_reddit_tifu.py", "test_browser.py"]
+LONGEST = ["test_notebooks.py", "test_gpu_profile.py", "test_runner.py", "test_start.py", "test_reddit_tifu.py"]
 LONGEST += [
+    "test_browser.py",
     "test_bench.py",
     "test_backends.py",
     "test_distribution.py",

@@ -74,6 +74,12 @@ def made(sweep):
     return sorted(found)
 
 
+def wait_until(true, seconds=90):
+    deadline = time.monotonic() + seconds
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
 def as_if_done(place):
     (place / "report").mkdir(parents=True)
     (place / "report" / "results.json").touch()
@@ -128,9 +134,7 @@ def test_a_sweep_that_was_killed_goes_on_where_it_was(sweep):
     (sweep.folder / "slow").touch()
     command = [str(SNAKEMAKE), *start._options(file, "local", start.Machine(1, 0, 10**6))]
     killed = subprocess.Popen(command, cwd=paths.ROOT, stderr=subprocess.DEVNULL, start_new_session=True)
-    deadline = time.monotonic() + 60
-    while not (sweep.folder / "made").is_file() and time.monotonic() < deadline:
-        time.sleep(0.1)
+    wait_until((sweep.folder / "made").is_file)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
     assert len(made(sweep)) == 1
@@ -207,17 +211,16 @@ def test_slurm_is_told_what_a_run_may_use_and_to_cancel_the_jobs_of_an_interrupt
     sweep.folder.mkdir(parents=True)
     (sweep.folder / "slow").touch()
     command = [str(SNAKEMAKE), *start._options(plan.write(sweep), on_slurm, start.Machine(1, 0, 10**6))]
-    process = subprocess.Popen(command, cwd=paths.ROOT, stderr=subprocess.DEVNULL, start_new_session=True)
-    deadline = time.monotonic() + 60
-    while not (sweep.folder / "made").is_file() and time.monotonic() < deadline:
-        time.sleep(0.1)
+    log = sweep.folder / "log"
+    with open(log, "w") as file:
+        process = subprocess.Popen(command, cwd=paths.ROOT, stderr=file, start_new_session=True)
+    wait_until(lambda: log.read_text().count("has been submitted") == 4 and (sweep.folder / "made").is_file())
     asked = jobs("NumCPUs", "MinMemory", "TimeLimit", "Partition", "tres-per-job")
     start._end(process)
     assert len(made(sweep)) == 1
     assert [one[:-1] for one in asked] == [["2", "12000M", "3:00:00", "main"]] * 4
     assert all(one[-1].endswith("gpu:1") for one in asked)  # gres:gpu:1 or gres/gpu:1, by Slurm's version
-    while jobs("JobID") and time.monotonic() < deadline:
-        time.sleep(0.1)
+    wait_until(lambda: not jobs("JobID"))
     assert not jobs("JobID")
 
 
