@@ -7,6 +7,7 @@ installation. It also waits forever for the answer to a cell, and a cell that us
 
 import asyncio
 import contextlib
+import functools
 import logging
 import re
 import resource
@@ -32,6 +33,8 @@ ARGUMENTS = [  # of the kernel's command
     "--IPKernelApp.capture_fd_output=False",  # else the last words of a library that aborts the process are lost
 ]
 START_SECONDS = 120  # the time that a kernel has to start
+STARTS = 4  # how often a kernel is started if its ports are taken
+PORT_TAKEN = "Address already in use"
 IDLE_SECONDS = 30  # the longest wait for a cell's answer after the kernel reports idle; normally both come together
 LAST_WORDS = 300  # characters
 OOM_COUNTS = (  # of the whole system, and of a container (control groups, versions 2 and 1)
@@ -80,21 +83,23 @@ def execute(
     logging.getLogger("papermill").setLevel(logging.ERROR)
     logging.getLogger("traitlets").setLevel(logging.CRITICAL)
     memory_kills = _memory_kills()
+    run = functools.partial(
+        papermill.execute_notebook,
+        _literal(source),
+        _literal(executed),
+        parameters,
+        engine_name=_Engine.NAME,
+        kernel_name="python3",
+        language="python",
+        cwd=cwd,
+        progress_bar=False,
+        environment=environment,
+        connection_file=str(log.with_name("connection.json")),
+        deadline=None if limit_minutes is None else time.monotonic() + 60 * limit_minutes,
+        on_cell_executed=on_cell_executed,
+    )
     try:
-        papermill.execute_notebook(
-            _literal(source),
-            _literal(executed),
-            parameters,
-            engine_name=_Engine.NAME,
-            kernel_name="python3",
-            language="python",
-            cwd=cwd,
-            progress_bar=False,
-            environment=environment,
-            connection_file=str(log.with_name("connection.json")),
-            deadline=None if limit_minutes is None else time.monotonic() + 60 * limit_minutes,
-            on_cell_executed=on_cell_executed,
-        )
+        _with_ports(run, log)
     except PapermillExecutionError as error:
         if error.ename == UserError.__name__:
             raise UserError(error.evalue) from None
@@ -121,6 +126,21 @@ def execute(
         raise NotebookFailed(
             f"{name} failed: its kernel did not start: {error}.{words}{_of_memory(words, unexplained=True)}"
         ) from None
+
+
+def _with_ports(run: Callable, log: Path) -> None:
+    """Run a notebook; again if its kernel did not get its ports.
+
+    Jupyter chooses ports that are free, but the kernel takes them only seconds later. Another kernel that starts at the
+    same time may be quicker.
+    """
+    for tries_left in reversed(range(STARTS)):
+        try:
+            run()
+            return
+        except _NotStarted:
+            if not tries_left or PORT_TAKEN not in _last_words(log):
+                raise
 
 
 class _KernelEnded(Exception):

@@ -7,6 +7,7 @@ import re
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -291,6 +292,24 @@ def test_a_notebook_whose_cells_did_not_all_run_in_order_is_refused(tmp_path, co
     (tmp_path / "results.json").touch()
     with pytest.raises(runner.NotebookFailed, match=told):
         runner._check_ran(tmp_path / "notebook.ipynb", tmp_path)
+
+
+@pytest.mark.parametrize(("times_taken", "status"), [(1, 0), (99, 1)])
+def test_a_kernel_whose_port_another_program_took_is_started_again(place, monkeypatch, capfd, times_taken, status):
+    create, started = kernels._Client.create_kernel_manager, []
+
+    def with_taken_port(client):
+        manager = create(client)
+        started.append(manager)
+        if len(started) <= times_taken:
+            manager.cache_ports, manager.shell_port = False, server.getsockname()[1]
+        return manager
+
+    monkeypatch.setattr(kernels._Client, "create_kernel_manager", with_taken_port)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert main("works") == status
+    assert len(started) == (2 if status == 0 else kernels.STARTS)
+    assert ("its kernel did not start" in capfd.readouterr().err) == (status == 1)
 
 
 @pytest.fixture
