@@ -13,6 +13,7 @@ from quick_compiling import QUICKLY, tensorflow_quickly
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["XLA_FLAGS"] = QUICKLY  # JAX reads it when a test file that is collected makes its first array
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # tests run side by side; threads would wait busily
 
 
@@ -43,6 +44,7 @@ def pytest_configure():
 
 def pytest_collection_finish():
     """Nothing that was imported is garbage: without this, it is looked through again and again, for each test."""
+    os.environ.pop("XLA_FLAGS", None)  # not for what tests start
     gc.freeze()
     gc.enable()
 
@@ -143,12 +145,12 @@ def presets(tiny_preset, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def run_on_jax():
-    """Runs a script of the tests in a process in which Keras computes with JAX; returns the JSON it printed last."""
+def run_apart():
+    """Runs a script of the tests in a process of its own, with Keras on JAX; returns the JSON it printed last."""
     from lib.core import paths
 
-    def run(script, *arguments):
-        environment = {**os.environ, "KERAS_BACKEND": "jax", "CUDA_VISIBLE_DEVICES": "-1", "XLA_FLAGS": QUICKLY}
+    def run(script, *arguments, backend="jax"):
+        environment = {**os.environ, "KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": "-1", "XLA_FLAGS": QUICKLY}
         tests = paths.ROOT / "tests"
         command = [sys.executable, tests / "quick_start.py", tests / script, *arguments]
         done = subprocess.run(command, env=environment, cwd=paths.ROOT, capture_output=True, text=True)

@@ -4,7 +4,6 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from quick_compiling import QUICKLY
 
 from bench import __main__ as bench
 from bench import files, layouts, protocol
@@ -100,7 +99,6 @@ def test_packed_rows_are_full():
 
 def test_the_bench_runs_and_writes_its_rows(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path))
-    monkeypatch.setenv("XLA_FLAGS", QUICKLY)
     assert bench.main(["--size", "tiny"]) == 0
     content = files.read(tmp_path / "bench")
     assert json.loads((tmp_path / "bench" / "bench.json").read_text()) == content["rows"]

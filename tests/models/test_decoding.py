@@ -10,9 +10,9 @@ LOGITS_TOLERANCE = 1e-4  # between the backends, on logits of about 1
 
 
 @pytest.fixture(scope="module")
-def on_jax(presets, run_on_jax):
+def on_jax(presets, run_apart):
     """What `on_jax.py` found out."""
-    return run_on_jax("models/on_jax.py", presets / "gpt2", presets / "llama")
+    return run_apart("models/on_jax.py", presets / "gpt2", presets / "llama")
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])

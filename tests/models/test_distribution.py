@@ -14,10 +14,10 @@ EXTRA_LARGE = memory.KNOWN["gpt2_extra_large_en"]
 
 
 @pytest.fixture(scope="module")
-def told(presets, run_on_jax, tmp_path_factory):
+def told(presets, run_apart, tmp_path_factory):
     """What `distributed_on_jax.py` found out on eight virtual devices."""
     saved = tmp_path_factory.mktemp("saved") / "model"
-    return run_on_jax("models/distributed_on_jax.py", presets / "gpt2", presets / "llama", saved)
+    return run_apart("models/distributed_on_jax.py", presets / "gpt2", presets / "llama", saved)
 
 
 # Replicas x devices in each. Two devices divide the matrices of the attention by heads, eight by the model's width.

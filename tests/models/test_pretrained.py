@@ -17,7 +17,7 @@ def logits(causal_lm):
 
 def fine_tune(causal_lm):
     causal_lm.compile(optimizer="adam", loss="auto")
-    causal_lm.fit(["the lake was cold", "we went home"], batch_size=2, verbose=0)
+    causal_lm.train_on_batch(["the lake was cold", "we went home"])
 
 
 def test_a_fine_tuned_model_saved_and_loaded_gives_identical_logits(tiny_lm, tmp_path):

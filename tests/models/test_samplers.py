@@ -1,6 +1,6 @@
 """Compares the samplers with their definitions, applied literally to one text at a time.
 
-Run as a script (by `run_on_jax`, with the folders of a GPT-2 and of a llama preset) it prints what JAX generates.
+Run as a script (by `run_apart`, with the folders of a GPT-2 and of a llama preset) it prints what JAX generates.
 """
 
 import json
@@ -130,8 +130,8 @@ def literal_texts(presets):
 
 
 @pytest.fixture(scope="module")
-def on_jax(presets, run_on_jax):
-    return run_on_jax("models/test_samplers.py", presets / "gpt2", presets / "llama")
+def on_jax(presets, run_apart):
+    return run_apart("models/test_samplers.py", presets / "gpt2", presets / "llama")
 
 
 @pytest.mark.parametrize("text_start", [0, 1])

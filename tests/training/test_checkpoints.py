@@ -1,28 +1,9 @@
-import json
-import os
-import subprocess
-import sys
-
 import pytest
-from quick_compiling import QUICKLY
-
-from lib.core import paths
-
-
-def interrupted(backend, folder):
-    """What `interrupted.py` found out."""
-    script = paths.ROOT / "tests" / "training" / "interrupted.py"
-    environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": ".", "CUDA_VISIBLE_DEVICES": "-1"}
-    environment["XLA_FLAGS"] = QUICKLY
-    command = [sys.executable, script, backend, folder]
-    done = subprocess.run(command, cwd=paths.ROOT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
-    return interrupted("jax", tmp_path_factory.mktemp("jax"))
+def found(tmp_path_factory, run_apart):
+    return run_apart("training/interrupted.py", "jax", tmp_path_factory.mktemp("jax"))
 
 
 @pytest.mark.parametrize(("parts", "after"), [("parts1", [5]), ("parts2", [3, 5])])
@@ -33,8 +14,8 @@ def test_a_training_that_was_interrupted_comes_to_what_an_unbroken_one_does(foun
     assert told["files"] == 1
 
 
-def test_on_tensorflow_too(tmp_path):
-    found = interrupted("tensorflow", tmp_path)
+def test_on_tensorflow_too(tmp_path, run_apart):
+    found = run_apart("training/interrupted.py", "tensorflow", tmp_path, backend="tensorflow")
     told = found["parts2"]
     assert told["continued"] == told["again"] == [True, True, 8]
     assert told["continued_after"] == [3] and told["finished"] == [False, True]

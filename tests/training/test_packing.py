@@ -6,9 +6,9 @@ from lib.training import packing
 
 
 @pytest.fixture(scope="module")
-def trained(presets, run_on_jax):
+def trained(presets, run_apart):
     """What `packed_on_jax.py` found out."""
-    return run_on_jax("training/packed_on_jax.py", presets / "gpt2", presets / "llama")
+    return run_apart("training/packed_on_jax.py", presets / "gpt2", presets / "llama")
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
