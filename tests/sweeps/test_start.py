@@ -224,6 +224,17 @@ def test_slurm_is_told_what_a_run_may_use_and_to_cancel_the_jobs_of_an_interrupt
     assert not jobs("JobID")
 
 
+@pytest.mark.parametrize(("sacct", "asked"), [("exit 0", []), ("exit 1", ["--slurm-status-command", "squeue"])])
+def test_squeue_is_asked_for_jobs_where_slurm_keeps_no_accounts(sweep, monkeypatch, tmp_path, sacct, asked):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "sacct").write_text(f"#!/bin/sh\n{sacct}\n")
+    (tmp_path / "bin" / "sacct").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    options = start._options(plan.write(sweep), "slurm", start.Machine(1, 0, 10**6))
+    assert options[options.index("--config") + 3 :] == asked
+    assert "--slurm-status-command" not in start._options(plan.write(sweep), "local", start.Machine(1, 0, 10**6))
+
+
 def test_what_cannot_start_is_told_before_anything_runs(sweep, monkeypatch):
     with pytest.raises(UserError, match="There is no folder 'moon' in workflow/profiles; there are kubernetes, local"):
         start.start("one", on="moon")
