@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,7 +22,8 @@ from lib.sweeps.plan import Run, Sweep
 PROFILES = paths.ROOT / "workflow" / "profiles"
 LOG = "snakemake.log"
 LOOK_SECONDS = 1.0
-SACCT_SECONDS = 30.0
+SLURM_SECONDS = 30.0  # the longest wait for an answer of Slurm
+SLURM_RUN = re.compile(r"SLURM run ID: (\S+)")  # the name of all jobs of a sweep
 END_SECONDS = 30.0  # that Snakemake has to end, before it is killed
 
 
@@ -122,7 +124,7 @@ def _options(file: Path, on: str, machine: Machine) -> list[str]:
 def _accounts() -> bool:
     """Tell whether Slurm keeps accounts of its jobs. Without them, its plugin would ask sacct and wait for ever."""
     try:
-        return not subprocess.run(["sacct"], capture_output=True, timeout=SACCT_SECONDS).returncode
+        return not subprocess.run(["sacct"], capture_output=True, timeout=SLURM_SECONDS).returncode
     except (OSError, subprocess.TimeoutExpired):
         return False
 
@@ -166,7 +168,9 @@ def _run_all(sweep: Sweep, command: list[str], lock: int) -> None:
                     told = now
                     _tell(sweep, now, now[0] - first, time.monotonic() - began)
         finally:
-            _end(process)
+            if process.poll() is None:
+                _end(process)
+                _cancel_left(log)
     done, failed = _count(sweep)
     if process.returncode and done + failed < len(sweep.runs):
         print(f"Some runs were not made. All that Snakemake wrote: {paths.on_terminal(log)}", flush=True)
@@ -183,6 +187,13 @@ def _end(process: subprocess.Popen) -> None:
                 os.killpg(process.pid, number)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(seconds)
+
+
+def _cancel_left(log: Path) -> None:
+    """Cancel the jobs that Snakemake has left to Slurm: those whose state it was asking for when it was interrupted."""
+    for name in SLURM_RUN.findall(log.read_text(encoding="utf-8", errors="replace")):
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            subprocess.run(["scancel", f"--name={name}"], capture_output=True, timeout=SLURM_SECONDS)
 
 
 def _tell(sweep: Sweep, count: tuple[int, int], made: int, seconds: float) -> None:

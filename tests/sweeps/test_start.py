@@ -206,17 +206,27 @@ def jobs(*fields):
 
 
 @needs_snakemake
-def test_slurm_is_told_what_a_run_may_use_and_to_cancel_the_jobs_of_an_interrupted_sweep(sweep, on_slurm):
-    sweep = dataclasses.replace(sweep, threads=2, gpus=1, hours=3.0, memory_gb=12.0)
+def test_slurm_is_told_what_a_run_may_use_and_to_cancel_the_jobs_of_an_interrupted_sweep(sweep, on_slurm, monkeypatch):
+    """Snakemake forgets the jobs whose state it is asking for when it ends. Here it is killed, and forgets all."""
+    sizes = "threads: 2\ngpus: 1\nhours: 3\nmemory_gb: 12\n"
+    file = paths.EXPERIMENTS / paths.SWEEPS / "one.yaml"
+    file.write_text(SWEEP.replace("threads: 1\n", sizes), encoding="utf-8")
     sweep.folder.mkdir(parents=True)
     (sweep.folder / "slow").touch()
-    command = [str(SNAKEMAKE), *start._options(plan.write(sweep), on_slurm, start.Machine(1, 0, 10**6))]
-    log = sweep.folder / "log"
-    with open(log, "w") as file:
-        process = subprocess.Popen(command, cwd=paths.ROOT, stderr=file, start_new_session=True)
-    wait_until(lambda: log.read_text().count("has been submitted") == 4 and (sweep.folder / "made").is_file())
-    asked = jobs("NumCPUs", "MinMemory", "TimeLimit", "Partition", "tres-per-job")
-    start._end(process)
+    count, asked = start._count, []
+
+    def interrupted(sweep):
+        log = sweep.folder / start.LOG
+        submitted = log.read_text().count("has been submitted") if log.is_file() else 0
+        if submitted == 4 and (sweep.folder / "made").is_file():
+            asked.extend(jobs("NumCPUs", "MinMemory", "TimeLimit", "Partition", "tres-per-job"))
+            raise KeyboardInterrupt
+        return count(sweep)
+
+    monkeypatch.setattr(start, "_count", interrupted)
+    monkeypatch.setattr(start, "_end", lambda process: (os.killpg(process.pid, signal.SIGKILL), process.wait()))
+    with pytest.raises(KeyboardInterrupt):
+        start.start("one", on=on_slurm, snakemake=str(SNAKEMAKE))
     assert len(made(sweep)) == 1
     assert [one[:-1] for one in asked] == [["2", "12000M", "3:00:00", "main"]] * 4
     assert all(one[-1].endswith("gpu:1") for one in asked)  # gres:gpu:1 or gres/gpu:1, by Slurm's version
