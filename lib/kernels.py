@@ -33,7 +33,7 @@ ARGUMENTS = [  # of the kernel's command
     "--IPKernelApp.capture_fd_output=False",  # else the last words of a library that aborts the process are lost
 ]
 START_SECONDS = 120  # the time that a kernel has to start
-STARTS = 4  # how often a kernel is started if its ports are taken
+STARTS = 4  # how often a kernel is started at most, if its ports are taken
 PORT_TAKEN = "Address already in use"
 IDLE_SECONDS = 30  # the longest wait for a cell's answer after the kernel reports idle; normally both come together
 LAST_WORDS = 300  # characters

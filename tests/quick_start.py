@@ -1,4 +1,7 @@
-"""Runs a script of the tests, its arguments after it, with Keras imported in less time, see `lib.core.imports`."""
+"""Runs a script of the tests, its arguments after it, with Keras imported and graphs run in less time.
+
+See `lib.core.imports` and `quick_compiling`.
+"""
 
 import runpy
 import sys

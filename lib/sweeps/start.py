@@ -116,12 +116,12 @@ def _options(file: Path, on: str, machine: Machine) -> list[str]:
     if is_here:
         where += [f"memory_mb={machine.memory_mb}", "claim=--claim", "--cores", str(machine.cores)]
         where += ["--resources", f"gpu={machine.gpus}", f"mem_mb={machine.memory_mb}"]
-    elif not _accounts():
+    elif not _slurm_keeps_accounts():
         where += ["--slurm-status-command", "squeue"]
     return where
 
 
-def _accounts() -> bool:
+def _slurm_keeps_accounts() -> bool:
     """Tell whether Slurm keeps accounts of its jobs. Without them, its plugin would ask sacct and wait for ever."""
     try:
         return not subprocess.run(["sacct"], capture_output=True, timeout=SLURM_SECONDS).returncode

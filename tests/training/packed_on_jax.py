@@ -30,7 +30,10 @@ def compiled(model):
 
 @contextlib.contextmanager
 def preprocessed(model, batches):
-    """Preprocess texts for a model that is not packed. In `fit`, TensorFlow would first trace this, for seconds."""
+    """Preprocess texts for a model that is not packed. In `fit`, TensorFlow would first trace this, for seconds.
+
+    `evaluate` below has KerasHub do it, so its tokens are compared with those of `packing` too.
+    """
     if isinstance(model, packing.Packed):
         yield batches
         return
@@ -39,11 +42,6 @@ def preprocessed(model, batches):
     signature = tf.nest.map_structure(lambda part: tf.TensorSpec((None, *part.shape[1:]), part.dtype), made[0])
     yield tf.data.Dataset.from_generator(lambda: iter(made), output_signature=signature)
     model.preprocessor = preprocessor
-
-
-def evaluated(model, batch_size):
-    with preprocessed(model, packing.evaluation_batches(model, TEXTS, batch_size)) as batches:
-        return model.evaluate(batches, verbose=0, return_dict=True)
 
 
 def trained(folder, packed, texts, batch_size, epochs=2, bf16=False):
@@ -95,7 +93,8 @@ for kind, folder in zip(("gpt2", "llama"), sys.argv[1:], strict=True):
         "packed filled": packed_filled,
         "together": together,
         "evaluated": [
-            evaluated(judged, batch_size) for judged, batch_size in ((compiled(causal_lm), 4), (model, 4), (model, 6))
+            judged.evaluate(packing.evaluation_batches(judged, TEXTS, batch_size), verbose=0, return_dict=True)
+            for judged, batch_size in ((compiled(causal_lm), 4), (model, 4), (model, 6))
         ],
         "apart": float(np.average(apart, weights=useful.sum(axis=1))),
     }
