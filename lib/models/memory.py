@@ -1,10 +1,10 @@
 """Estimate how much memory a model needs, before it is loaded. This module needs no Keras."""
 
 import ctypes
+import dataclasses
 import gc
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -24,6 +24,7 @@ CONFIGURATION = (  # names of layers, width, heads and vocabulary in config.json
     ("num_heads", "num_query_heads", "n_head", "num_attention_heads"),
     ("vocabulary_size", "vocab_size"),
 )
+KEY_VALUE_HEADS = "num_key_value_heads"  # there too, if they are fewer
 CONTAINER_LIMITS = (  # limit and use in control groups of version 2 and 1
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
@@ -31,7 +32,7 @@ CONTAINER_LIMITS = (  # limit and use in control groups of version 2 and 1
 _gpu_free_at_first: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Shape:
     """The numbers on which the memory of a GPT-2-like model depends.
 
@@ -41,6 +42,7 @@ class Shape:
         num_heads: The number of attention heads.
         vocabulary_size: The number of tokens in the vocabulary.
         parameters: The number of weights.
+        num_key_value_heads: The number of heads of keys and values; None if it is `num_heads`.
     """
 
     num_layers: int
@@ -48,6 +50,7 @@ class Shape:
     num_heads: int
     vocabulary_size: int
     parameters: int
+    num_key_value_heads: int | None = None
 
     def trained(self, lora_rank: int) -> int:
         """Return the number of weights that are trained.
@@ -86,7 +89,7 @@ KNOWN = {
 }
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Division:
     """How the devices of a machine share a training, see `distribution`.
 
@@ -102,7 +105,7 @@ class Division:
 WHOLE = Division()
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Need:
     """A use of a model that needs memory.
 
@@ -111,17 +114,20 @@ class Need:
         batch_size: The number of texts at a time.
         length: The number of tokens in each text, prompt included.
         lora_rank: The rank of the low-rank adapters that are trained; 0 if all weights are.
+        token_by_token: Whether it generates with samplers that choose one token after another, so that `decoding` may
+            be used, see `samplers.token_by_token`.
     """
 
     training: bool
     batch_size: int
     length: int
     lora_rank: int = 0
+    token_by_token: bool = False
 
 
-def generating(batch_size: int, length: int) -> Need:
-    """Describe generating a batch of texts, each with this number of tokens."""
-    return Need(False, batch_size, length)
+def generating(batch_size: int, length: int, token_by_token: bool = False) -> Need:
+    """Describe generating a batch of texts, each with this number of tokens. The arguments are those of `Need`."""
+    return Need(False, batch_size, length, token_by_token=token_by_token)
 
 
 def training(batch_size: int, length: int, lora_rank: int = 0) -> Need:
@@ -142,8 +148,9 @@ def estimate(
       more if gradients are accumulated; the activations, 1.75 L b s (h (16 w + 2) + a s (2 w + 1)) (Korthikanti et al.,
       Reducing Activation Recomputation, 2022, equation 1, there with w = 2 and without the factor); the logits, b s V
       in float32, four times;
-    - generating: keys and values, 2 L b s h w, twice since a step copies them; the logits of the prompt, which KerasHub
-      computes for all s positions, b s V in float32, twice.
+    - generating: keys and values, 2 L b s h w g / a for g heads of them, twice since a step copies them; and logits, V
+      for each text and position in float32, twice. KerasHub computes them for all s positions. Where samplers choose
+      token by token, those of one position are counted, which is all that `decoding` computes.
 
     Where r replicas share the texts of a step, b is those of one. Where m devices share the weights, P and T are a
     replica's embeddings and an m-th of the rest, and of the activations all but L b s h (4 w + 2) are an m-th
@@ -163,7 +170,9 @@ def estimate(
     weights = shape.on_a_device(division) * (4 + (2 if width == 2 else 0))
     logits = 4 * positions * shape.vocabulary_size
     if not need.training:
-        return weights + 2 * (2 * layers * positions * hidden * width) + 2 * logits
+        cached = hidden * (shape.num_key_value_heads or heads) // heads
+        logits //= need.length if need.token_by_token else 1
+        return weights + 2 * (2 * layers * positions * cached * width) + 2 * logits
     trained = shape.trained(need.lora_rank) if need.lora_rank else shape.on_a_device(division)
     optimizer = trained * (12 + (4 if accumulating else 0))
     layer = hidden * (4 * width + 2) + (12 * hidden * width + heads * need.length * (2 * width + 1)) / division.model
@@ -205,6 +214,8 @@ def needed(shape: Shape, need: Need, where: str, accumulating: bool = False, div
     kept = FRAGMENTATION_FACTOR if where == "main memory" and keeps_freed() else 1
     copied = 0
     settings = backends.selected
+    if not settings or settings.backend != "jax":
+        need = dataclasses.replace(need, token_by_token=False)  # KerasHub generates
     if not need.training and settings and settings.backend == "jax" and settings.precision == "float32":
         whole = need.batch_size == 1 or settings.on_gpu
         copied = 4 * 12 * shape.num_layers * shape.hidden_dim**2 // (1 if whole else 3) // division.model
@@ -335,7 +346,7 @@ def half(size: int, batch_size: int) -> int:
 def heads_of(folder: Path) -> tuple[int, ...]:
     """Read the numbers of attention heads of the model in a preset folder: of queries, and of keys and values."""
     config = _configuration(folder)
-    names = (*CONFIGURATION[2], "num_key_value_heads")
+    names = (*CONFIGURATION[2], KEY_VALUE_HEADS)
     return tuple(config[name] for name in names if config.get(name))
 
 
@@ -355,7 +366,8 @@ def shape_of(folder: Path) -> Shape | None:
         return None
     files = [file for pattern in ("*.weights*.h5", "*.safetensors") for file in folder.glob(pattern)]
     weights = sum(file.stat().st_size for file in files)
-    return Shape(*found, parameters=weights // 4)  # float32 in all presets of GPT-2
+    key_value_heads = config.get(KEY_VALUE_HEADS)
+    return Shape(*found, parameters=weights // 4, num_key_value_heads=key_value_heads)  # float32 in presets of GPT-2
 
 
 def _precision() -> str:

@@ -94,10 +94,28 @@ def test_matrices_that_decoding_lays_out_anew_are_counted(monkeypatch, batch_siz
     )
 
 
+def test_the_estimate_for_generating_many_texts_is_above_what_was_measured_and_not_far(monkeypatch):
+    """The peak of notebook 01 (profile cpu: 128 texts of 200 tokens, SmolLM2-135M on JAX), started by make."""
+    monkeypatch.setenv("MALLOC_MMAP_MAX_", "0")
+    on_jax = backends.Settings("jax", "float32", xla=True, on_gpu=False, memory_growth=False)
+    monkeypatch.setattr(backends, "selected", on_jax)
+    shape = memory.Shape(30, 576, 9, vocabulary_size=49152, parameters=134_515_008, num_key_value_heads=3)
+    assert 3.87 < memory.needed(shape, memory.generating(128, 200, token_by_token=True), "main memory") / GIB < 6
+    monkeypatch.setattr(backends, "selected", dataclasses.replace(on_jax, backend="tensorflow"))
+    assert memory.needed(shape, memory.generating(128, 200, token_by_token=True), "main memory") == memory.needed(
+        shape, memory.generating(128, 200), "main memory"
+    )
+
+
 def test_the_estimate_by_hand():
     shape = memory.Shape(num_layers=2, hidden_dim=8, num_heads=2, vocabulary_size=10, parameters=1000)
     # weights; keys and values of 2 layers x 15 positions x 8, twice; 15 x 10 logits, twice
     assert memory.estimate(shape, memory.generating(3, 5)) == 4000 + 2 * (2 * 2 * 15 * 8 * 4) + 2 * (4 * 150)
+    # with half as many heads of keys and values; and with the logits of one position
+    fewer = dataclasses.replace(shape, num_key_value_heads=1)
+    assert memory.estimate(fewer, memory.generating(3, 5)) == 4000 + 2 * (2 * 2 * 15 * 4 * 4) + 2 * (4 * 150)
+    one = memory.generating(3, 5, token_by_token=True)
+    assert memory.estimate(shape, one) == 4000 + 2 * (2 * 2 * 15 * 8 * 4) + 2 * (4 * 30)
     layer = 8 * (16 * 4 + 2) + 2 * 5 * (2 * 4 + 1)
     training = 16_000 + int(1.75 * 2 * 15 * layer) + 4 * (4 * 150)
     assert memory.estimate(shape, memory.training(3, 5)) == training
@@ -176,5 +194,8 @@ def test_the_shape_is_read_from_a_preset_s_configuration(tiny_preset, tmp_path):
     assert memory.shape_of(tmp_path) is None
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "albert"}))
     assert memory.shape_of(tmp_path) is None
+    config = {"num_layers": 8, "hidden_dim": 8, "num_query_heads": 8, "vocabulary_size": 9, "num_key_value_heads": 2}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert memory.shape_of(tmp_path) == memory.Shape(8, 8, 8, 9, parameters=0, num_key_value_heads=2)
     memory.check("albert", None, (memory.generating(1, 1),))
     assert memory.largest_batch(None, 32, 128) == 32
