@@ -9,12 +9,18 @@ import subprocess
 import sys
 
 import pytest
-from quick_compiling import QUICKLY, tensorflow_quickly
+from quick_compiling import QUICKLY, read_flags, tensorflow_quickly
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["XLA_FLAGS"] = QUICKLY  # JAX reads it when a test file that is collected makes its first array
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # tests run side by side; threads would wait busily
+
+# `make` has glibc keep freed memory. That helps trainings with gigabytes, and costs what runs here one part in twenty.
+for name in [name for name in os.environ if name.startswith("MALLOC_")]:
+    del os.environ[name]
+# So `python3` is this Python, and no script of a version manager, which looks for it for a fifth of a second.
+os.environ["PATH"] = os.pathsep.join([os.path.join(sys.base_prefix, "bin"), os.environ["PATH"]])
 
 
 # The longest files come first, so that no process is left alone with one; `make test` keeps a file in one process. The
@@ -44,6 +50,8 @@ def pytest_configure():
 
 def pytest_collection_finish():
     """Nothing that was imported is garbage: without this, it is looked through again and again, for each test."""
+    if "tensorflow" in sys.modules:
+        read_flags()
     os.environ.pop("XLA_FLAGS", None)  # not for what tests start
     gc.freeze()
     gc.enable()
@@ -52,6 +60,16 @@ def pytest_collection_finish():
 def pytest_collection_modifyitems(items):
     """Puts the longest files first."""
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+@pytest.fixture
+def quick_processes(monkeypatch):
+    """Processes that a test has the bench start compile quickly: they take this for a runner's, clean environment."""
+    from lib.core import environment
+
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.setenv("XLA_FLAGS", QUICKLY)
+    monkeypatch.setenv(environment.SET_ASIDE, "")
 
 
 @pytest.fixture(scope="session")

@@ -12,3 +12,10 @@ def tensorflow_quickly() -> None:
     import tensorflow as tf
 
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
+def read_flags() -> None:
+    """Have TensorFlow's XLA read XLA_FLAGS, which it does when it first compiles."""
+    import tensorflow as tf
+
+    tf.function(lambda: tf.ones(1) + 1, jit_compile=True)()

@@ -28,6 +28,7 @@ LESS = {
     "01_baseline": {
         "num_samples": 1,
         "warm_repeats": 1,
+        "on_tensorflow": False,  # a process more; the smoke profile starts it
         "declaration_source": "experiments/smoke/declaration.html",  # made up, and lies here
     },
     "02_reddit_finetune": {

@@ -86,11 +86,15 @@ def test_baseline(smoke_outputs):
     measured = read(smoke_outputs, "01_baseline").measured
     as_in_post = measured.as_in_post
     timings = pd.read_csv(smoke_outputs / "01_baseline" / "timings.csv")
-    calls = timings[timings["label"] == "as in the post"].groupby("state")["seconds"]
+    calls = timings[timings["label"] == "as in the post, on JAX"].groupby("state")["seconds"]
     assert as_in_post.first_call_seconds == pytest.approx(calls.get_group(CallState.FIRST).item())
     assert as_in_post.later_calls.median_seconds == pytest.approx(calls.get_group(CallState.LATER).median())
     assert as_in_post.new_tokens == 48 - 1 - len("My trip was")  # a byte a token, and the start token
     assert (as_in_post.step, measured.own_step.step) == (DecodingStep.KERASHUB, DecodingStep.OWN)
+    on_tensorflow = measured.on_tensorflow
+    assert (on_tensorflow.backend, as_in_post.backend, measured.own_step.backend) == ("tensorflow", "jax", "jax")
+    for told in ("step", "sampler", "precision", "prompt_tokens", "max_length", "new_tokens"):
+        assert getattr(on_tensorflow, told) == getattr(as_in_post, told), told
     page = page_of(smoke_outputs / "01_baseline" / "report.html")
     assert "The calls ran on CPU" in page and "= (later call - first token) / (new tokens of a text - 1)" in page
     samples = pd.read_csv(smoke_outputs / "01_baseline" / "samples.csv", keep_default_na=False)
@@ -298,13 +302,13 @@ def test_the_summary_is_made_from_the_others_results(smoke_outputs, monkeypatch)
     assert len(read(smoke_outputs, "00_summary").figures) == 3
 
 
-def test_what_was_tried_is_in_the_report_and_no_token_is(monkeypatch, tmp_path, capfd):
+def test_what_was_tried_is_in_the_report_and_no_token_is(monkeypatch, tmp_path, capfd, quick_kernels):
     """Kaggle cannot be reached; Hugging Face refuses, and repeats the token that it was sent."""
     monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path / "outputs"))
     monkeypatch.setattr(paths, "EXPERIMENTS", tmp_path / "experiments")
     (tmp_path / "experiments" / "smoke").mkdir(parents=True)
     experiment = "preset: gpt2_base_en\nstand_in: tiny_random\nmax_length: 30\nnum_samples: 1\nsequence_length: 16\n"
-    experiment += "dataset: tiny_prose\ndataset_stand_in: none\n"
+    experiment += "on_tensorflow: false\ndataset: tiny_prose\ndataset_stand_in: none\n"
     experiment += "declaration_source: experiments/smoke/declaration.html\n"
     (tmp_path / "experiments" / "smoke" / "01_baseline.yaml").write_text(experiment)
     for name in ("KAGGLEHUB_CACHE", "HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE"):
@@ -322,7 +326,7 @@ def test_what_was_tried_is_in_the_report_and_no_token_is(monkeypatch, tmp_path, 
         sent = request.headers.get("Authorization", "")
         return (200, {}, b"") if request.path == "/" else (403, {"X-Error-Message": f"no entry with {sent}"}, b"")
 
-    with servers.serve(refuse) as hf:
+    with servers.serve(refuse) as hf, quick_kernels():
         monkeypatch.setenv("HF_ENDPOINT", hf.address)
         runner.run("01_baseline", "smoke")
         assert any("hf_fake" in str(headers) for headers in hf.headers_seen)

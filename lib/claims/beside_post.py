@@ -16,17 +16,18 @@ def rows(found: Experiments, figures: dict) -> list[Beside]:
 
 
 def _speed(found: Experiments, figures: dict) -> list[Beside]:
-    as_in_post, measured = found.baseline.measured.as_in_post, found.reddit.measured
-    own = measured.timing
+    baseline, measured = found.baseline.measured, found.reddit.measured
+    as_in_post, own = baseline.on_tensorflow or baseline.as_in_post, measured.timing  # the post ran on TensorFlow
     first, later = as_in_post.first_call_seconds, as_in_post.later_calls.median_seconds
     machine = _machine(found.baseline)
+    like_the_post = machine | ({"backend": "tensorflow"} if baseline.on_tensorflow else {})
     before, after = own.before.later_calls.median_seconds, own.after.later_calls.median_seconds
     return [
         Beside(
             name="call",
             post={"seconds": figures["baseline"]["seconds"], "tokens": figures["baseline"]["max_length"]},
             here={"first": first, "later": later, "tokens": as_in_post.max_length, "step": as_in_post.step},
-            why={"times": first / later, **machine},
+            why={"times": first / later, **like_the_post},
         ),
         Beside(
             name="rate",
@@ -204,8 +205,9 @@ def rates(found: Experiments, figures: dict) -> list[dict]:
     return table
 
 
-def _baseline_timings(found: Experiments) -> tuple[Timing, Timing | None]:
-    return found.baseline.measured.as_in_post, found.baseline.measured.own_step
+def _baseline_timings(found: Experiments) -> tuple[Timing | None, ...]:
+    measured = found.baseline.measured
+    return measured.on_tensorflow, measured.as_in_post, measured.own_step
 
 
 def compiling(found: Experiments, figures: dict) -> dict[str, float | dict]:

@@ -300,6 +300,8 @@ class Timing(Record):
     peak_memory_gib: float
     peak_memory_of: PeakMemoryOf
     device: str
+    backend: str = Field(default="", exclude_if=lambda name: not name)
+    """`jax` or `tensorflow`. Empty in older results."""
     precision: str
     xla: bool
     deterministic: bool
@@ -728,7 +730,12 @@ class Measured(Record):
 class Baseline(Record):
     """01_baseline."""
 
+    on_tensorflow: Timing | None = Field(default=None, exclude_if=lambda timing: timing is None)
+    """The post's lines on TensorFlow, where the notebook runs on JAX."""
+    no_tensorflow_because: str = Field(default="", exclude_if=lambda reason: not reason)
+    """Why they could not be timed."""
     as_in_post: Timing
+    """The post's lines, on the notebook's backend."""
     own_step: Timing | None = None
     """None where this project has no decoding step of its own for the model."""
     samples: list[Sample]

@@ -104,6 +104,7 @@ def measure(causal_lm, prompts: list[str], max_length: int, fewest: int, label: 
         "peak_memory_gib": memory_gib,
         "peak_memory_of": memory_of,
         "device": backends.device_name(),
+        "backend": settings.backend,
         "precision": settings.precision,
         "xla": settings.xla,
         "deterministic": settings.deterministic,

@@ -14,6 +14,9 @@ def byte_characters() -> list[str]:
     return [chr(byte) if byte in printable else chr(next(others)) for byte in range(256)]
 
 
+BYTES = {character: byte for byte, character in enumerate(byte_characters())}
+
+
 def token_bytes(token_ids: Iterable[int], tokenizer) -> bytes:
     """Return the bytes that tokens stand for. Special tokens stand for none.
 
@@ -22,9 +25,8 @@ def token_bytes(token_ids: Iterable[int], tokenizer) -> bytes:
         tokenizer: A KerasHub tokenizer with a byte-level BPE vocabulary.
     """
     special = set(tokenizer.special_token_ids)
-    byte_of = {character: byte for byte, character in enumerate(byte_characters())}
     pieces = "".join(tokenizer.id_to_token(int(token)) for token in token_ids if int(token) not in special)
-    return bytes(byte_of[character] for character in pieces)
+    return bytes(BYTES[character] for character in pieces)
 
 
 def invalid_bytes(content: bytes) -> int:

@@ -80,7 +80,8 @@ def beside(page: Page) -> str:
 def speed(page: Page) -> tuple[Figure, str]:
     """The time of a call before and after fine-tuning, in the post and in this run."""
     found, told = experiments.load(_profile(page)), post.blog_post()
-    as_in_post, around = found.baseline.measured.as_in_post, found.reddit.measured.timing
+    baseline, around = found.baseline.measured, found.reddit.measured.timing
+    as_in_post = baseline.on_tensorflow or baseline.as_in_post
     first, later = CallState.FIRST, CallState.LATER
     of_post = [("before", first, told["baseline"]["seconds"]), ("after", first, told["reddit"]["seconds_after"])]
 
@@ -90,11 +91,11 @@ def speed(page: Page) -> tuple[Figure, str]:
     groups = [
         (page.say("timed_post"), of_post),
         (
-            page.say("timed_as_in_post", step=words.step(as_in_post.step, page.language)),
+            page.say("timed_as_in_post", step=words.timed_step(as_in_post, page.language)),
             calls("before", as_in_post),
         ),
         (
-            page.say("timed_around", step=words.step(around.before.step, page.language)),
+            page.say("timed_around", step=words.timed_step(around.before, page.language)),
             [*calls("before", around.before), *calls("after", around.after)],
         ),
     ]

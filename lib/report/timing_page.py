@@ -10,7 +10,8 @@ from lib.report.page import Page, drawing, view
 def _timings(page: Page) -> list[Timing]:
     measured = page.measured
     if hasattr(measured, "as_in_post"):
-        return [timing for timing in (measured.as_in_post, measured.own_step) if timing is not None]
+        found = (measured.on_tensorflow, measured.as_in_post, measured.own_step)
+        return [timing for timing in found if timing is not None]
     if hasattr(measured, "fine_tuned"):
         return [measured.timing, measured.fine_tuned.timing]
     timing = measured.timing
@@ -27,6 +28,25 @@ def speeds(page: Page) -> str:
 
 
 @view
+def backends(page: Page) -> str:
+    """The post's lines on TensorFlow beside the same on JAX, or why they were not timed there; else nothing."""
+    measured = page.measured
+    if measured.no_tensorflow_because:
+        told = page.say("backends_not_compared", reason=measured.no_tensorflow_because)
+        return html.paragraph(told, "note")
+    if measured.on_tensorflow is None:
+        return ""
+    there, here = measured.on_tensorflow, measured.as_in_post
+    return html.paragraph(
+        page.say(
+            "backends",
+            times=there.later_calls.median_seconds / here.later_calls.median_seconds,
+            first_times=there.first_call_seconds / here.first_call_seconds,
+        )
+    )
+
+
+@view
 def latencies(page: Page) -> str:
     """The first token and those after it."""
     return page.table(tables.latencies(_timings(page)), page.say("table_latencies"))
@@ -37,7 +57,7 @@ def conditions(page: Page) -> str:
     """The conditions of the timed calls, and how the times are measured, which is folded away."""
     timings, fewest = _timings(page), page.results.parameters["warm_repeats"]
     told = html.paragraph(timing_words.conditions(timings, page.language), "note")
-    how = html.paragraph(timing_words.measured_how(timings[0], fewest, page.language), "note")
+    how = html.paragraph(timing_words.measured_how(timings, fewest, page.language), "note")
     return told + html.folded(page.say("fold_timing"), how)
 
 

@@ -11,10 +11,10 @@ def conditions(timings: list[Timing], language: str = "en") -> str:
     """Describe the conditions of timed calls, and name those whose times differ much.
 
     Args:
-        timings: The calls, all timed under the same conditions.
+        timings: The calls. All had the same conditions, but XLA may be off for the first and on for the last.
         language: One of `wording.LANGUAGES`.
     """
-    timing = timings[0]
+    timing = timings[-1]
     told = say(
         "timing_conditions",
         language,
@@ -27,27 +27,32 @@ def conditions(timings: list[Timing], language: str = "en") -> str:
         batch=timing.batch_size,
         prompt=timing.prompt_tokens,
     )
+    for one in timings:
+        if one.xla != timing.xla:
+            xla = say("on" if one.xla else "off", language)
+            told += say("timing_other_xla", language, calls=wording.label(one.label, language), xla=xla)
     if wide := [wording.label(one.label, language) for one in timings if one.later_calls.wide]:
         told += say("timing_wide", language, calls=say("and", language).join(wide))
     return told
 
 
-def measured_how(timing: Timing, fewest: int, language: str = "en") -> str:
+def measured_how(timings: list[Timing], fewest: int, language: str = "en") -> str:
     """Say by which rule and formulas calls are timed.
 
     Args:
-        timing: One of the timings.
+        timings: The calls.
         fewest: The smallest number of later calls.
         language: One of `wording.LANGUAGES`.
     """
-    memory = say(f"memory_{timing.peak_memory_of.name.lower()}", language)
+    kinds = dict.fromkeys(say(f"memory_{timing.peak_memory_of.name.lower()}", language) for timing in timings)
+    memory = say("and", language).join(kinds)
     return say("timing_explained", language, fewest=fewest, most=2 * fewest, memory=memory)
 
 
 def first_call(timing: Timing, language: str = "en") -> str:
     """Say how much longer a first call took than later ones, and how much of that was compiling."""
     longer = timing.first_call_seconds - timing.later_calls.median_seconds
-    values = {"step": words.step(timing.step, language), "longer": longer}
+    values = {"step": words.timed_step(timing, language), "longer": longer}
     if longer <= 0:
         return say("first_call_no_longer", language, **values)
     if timing.first_call_compiling_seconds is None:

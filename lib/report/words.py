@@ -10,12 +10,14 @@ from lib.core.records import (
     Machine,
     SpeedVerdict,
     StandIn,
+    Timing,
     Verdict,
 )
 from lib.report import wording
 from lib.report.numbers import DASH, number
 from lib.report.wording import say
 
+BACKENDS = {"jax": "JAX", "tensorflow": "TensorFlow"}
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])|(?<=[。！？])(?=.)")
 
 
@@ -32,6 +34,12 @@ def speed(value: SpeedVerdict, language: str = "en") -> str:
 def step(value: DecodingStep, language: str = "en") -> str:
     """Whose decoding step ran, in words."""
     return say(f"step_{DecodingStep(value).name.lower()}", language)
+
+
+def timed_step(timing: Timing, language: str = "en") -> str:
+    """Whose decoding step was timed, and on which backend if that is known, in words."""
+    name = step(timing.step, language)
+    return say("step_on", language, step=name, backend=BACKENDS[timing.backend]) if timing.backend else name
 
 
 def stand_ins(used: list[StandIn], language: str = "en") -> str:

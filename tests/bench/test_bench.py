@@ -97,7 +97,7 @@ def test_packed_rows_are_full():
     assert all(labels is block and mask is None for block, labels, mask in batches)
 
 
-def test_the_bench_runs_and_writes_its_rows(monkeypatch, tmp_path, capsys):
+def test_the_bench_runs_and_writes_its_rows(monkeypatch, tmp_path, capsys, quick_processes):
     monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path))
     assert bench.main(["--size", "tiny"]) == 0
     content = files.read(tmp_path / "bench")

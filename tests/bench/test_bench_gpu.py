@@ -210,7 +210,7 @@ def few():
     return {generate: [*ours_and_kerashub, absent], train: rounded}
 
 
-def test_the_bench_on_a_gpu_writes_its_files_and_its_page(monkeypatch, tmp_path):
+def test_the_bench_on_a_gpu_writes_its_files_and_its_page(monkeypatch, tmp_path, quick_processes):
     monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path))
     monkeypatch.setattr(where, "profile", lambda: "bench-h200")
     kept = few()

@@ -205,6 +205,17 @@ def test_the_post_s_rates_stand_beside_each_call_in_both_ways_of_counting():
         assert {("here", label, "first"), ("here", label, "later")} <= set(table)
 
 
+def test_the_post_s_call_stands_beside_the_same_lines_on_tensorflow_where_they_were_timed():
+    there = timing("as in the post, on TensorFlow", 30.0, (9.9, 10.0, 10.1), backend="tensorflow")
+    found = made_records.experiments(baseline=made_records.baseline(on_tensorflow=there))
+    call, rate, after, *_ = beside_post.rows(found, POST)
+    assert (call.here["first"], call.here["later"], call.why["times"]) == (30, 10, 3)
+    assert (call.why["backend"], after.why["backend"]) == ("tensorflow", "jax")
+    assert rate.here["later"] == 15
+    labels = {told["call"][1] for told in beside_post.rates(found, POST)}
+    assert {"as in the post, on TensorFlow", "as in the post", "own decoding step"} <= labels
+
+
 def test_a_wide_spread_of_later_calls_is_flagged():
     found = made_records.experiments(baseline=made_records.baseline(as_in_post=timing(later=(4.0, 5.0, 9.0))))
     wide = {told["call"]: told["wide"] for told in beside_post.rates(found, POST)}

@@ -145,20 +145,20 @@ for kind, folder in zip(("gpt2", "llama"), sys.argv[1:], strict=True):
     matrix, vocabulary = made["layers"][0]["query_key_value"], made["vocabulary"]
     matrix = matrix[0] if kind == "gpt2" else matrix
     found["rounded"] = [str(part.dtype) for part in (matrix.outputs, vocabulary, architecture.weights()["tokens"])]
-    for dtype in (None, "bfloat16"):
-        architecture = jax_forward.architecture_of(own)
-        architecture.kernels = True
-        for name, prompts in (("greedy", PROMPTS[:1]), ("top_k", PROMPTS), ("suppressed top_k", PROMPTS)):
-            sampler = samplers.make_sampler(name.removeprefix("suppressed "), 3)
-            if name.startswith("suppressed"):
-                sampler = samplers.SuppressTokens(sampler, [0, 5])
-            inputs = own.preprocessor.generate_preprocess(prompts, sequence_length=LENGTH)
-            runs = []
-            for how in ((architecture, True, dtype), (jax_forward.architecture_of(own),)):
-                for state in sampler.variables:
-                    state.assign(np.array([7, 0], dtype="uint32"))
-                filled = decoding._Generator(*how)(sampler, inputs)["token_ids"]
-                states = [np.asarray(state).tolist() for state in sampler.variables]
-                runs.append([np.asarray(filled).tolist(), states])
-            found["on a GPU"][f"{name} {dtype or 'float32'}"] = runs
+    architecture, with_kernels = (jax_forward.architecture_of(own) for _ in range(2))
+    with_kernels.kernels = True
+    for name, prompts in (("greedy", PROMPTS[:1]), ("top_k", PROMPTS), ("suppressed top_k", PROMPTS)):
+        sampler = samplers.make_sampler(name.removeprefix("suppressed "), 3)
+        if name.startswith("suppressed"):
+            sampler = samplers.SuppressTokens(sampler, [0, 5])
+        inputs, runs = own.preprocessor.generate_preprocess(prompts, sequence_length=LENGTH), []
+        for how in ((architecture,), (with_kernels, True, None), (with_kernels, True, "bfloat16")):
+            for state in sampler.variables:
+                state.assign(np.array([7, 0], dtype="uint32"))
+            filled = decoding._Generator(*how)(sampler, inputs)["token_ids"]
+            states = [np.asarray(state).tolist() for state in sampler.variables]
+            runs.append([np.asarray(filled).tolist(), states])
+        alone, *by_dtype = runs
+        for dtype, run in zip(("float32", "bfloat16"), by_dtype, strict=True):
+            found["on a GPU"][f"{name} {dtype}"] = [run, alone]
 print(json.dumps(results))

@@ -413,16 +413,16 @@ def test_what_calls_were_timed_with_is_told_with_the_rule_and_the_formulas():
     told = timing_words.conditions([timing])
     assert told.startswith("The calls ran on CPU with 4 threads, in float32, with XLA on. The sampler was greedy, the")
     assert "the prompt had 50 tokens" in told
-    how = timing_words.measured_how(timing, 3)
+    how = timing_words.measured_how([timing], 3)
     assert "at least 3 and at most 6 times" in how and "each token after it = (later call" in how
     assert how.endswith("Peak memory is that of the whole process so far (its resident set).")
     exact = made_records.timing(deterministic=True, xla=False, peak_memory_of=PeakMemoryOf.JAX_GPU)
     told = timing_words.conditions([exact])
     assert told.startswith("This run was deterministic, so its times do not measure speed.") and "XLA off" in told
-    assert timing_words.measured_how(exact, 3).endswith("of the GPU, as JAX counts it.")
+    assert timing_words.measured_how([exact], 3).endswith("of the GPU, as JAX counts it.")
     for one in (timing, exact):
         assert numbers(timing_words.conditions([one])) == numbers(timing_words.conditions([one], "zh"))
-        assert numbers(timing_words.measured_how(one, 3)) == numbers(timing_words.measured_how(one, 3, "zh"))
+        assert numbers(timing_words.measured_how([one], 3)) == numbers(timing_words.measured_how([one], 3, "zh"))
 
 
 def test_calls_whose_times_differ_widely_are_named():

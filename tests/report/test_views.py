@@ -17,6 +17,7 @@ FILES = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
 GENERIC = {"table", "text", "picture", "figure"}  # for a reader's own notebook
 POEM = made_records.POEM[:5]
 NOTHING_TO_SHOW = {("00_summary", "parameter_list"), ("03_greedy_vs_top_k", "named_again")}
+NOTHING_TO_SHOW |= {("01_baseline", "backends")}  # TensorFlow is not timed in `made_records`
 NOTHING_TO_SHOW |= {("02_reddit_finetune", "adapters"), ("04_tang_poetry", "adapters")}
 
 
@@ -269,6 +270,27 @@ def test_without_an_own_decoding_step_the_times_are_those_of_the_post_s(outputs)
     measured = made_records.baseline(own_step=None)
     made = views.VIEWS["speeds"](page_of(results_of("01_baseline", measured=measured), outputs))
     assert made.count("<tr>") == 2 and "as in the post" in made
+
+
+def test_the_post_s_lines_on_tensorflow_stand_beside_the_same_on_jax(outputs):
+    there = made_records.timing(
+        "as in the post, on TensorFlow", 30.0, (9.9, 10.0, 10.1), backend="tensorflow", xla=False
+    )
+    here = made_records.timing("as in the post, on JAX", backend="jax")
+    page = page_of(
+        results_of("01_baseline", measured=made_records.baseline(on_tensorflow=there, as_in_post=here)), outputs
+    )
+    assert views.VIEWS["speeds"](page).count("<tr>") == 4
+    told = views.VIEWS["backends"](page)
+    assert "took 2.00 times as long on TensorFlow as on JAX, and the first call 1.50 times as long." in told
+    told = html.unescape(views.VIEWS["conditions"](page))
+    assert "with XLA on." in told and "For the calls as in the post, on TensorFlow, XLA was off." in told
+    told = html.unescape(views.VIEWS["first_calls"](page))
+    assert "With KerasHub's decoding step on TensorFlow, the first call took 20.0 s longer" in told
+    assert "With KerasHub's decoding step on JAX, the first call took 15.0 s longer" in told
+    measured = made_records.baseline(no_tensorflow_because="the GPU cannot be used")
+    told = views.VIEWS["backends"](page_of(results_of("01_baseline", measured=measured), outputs))
+    assert "The post's lines could not be timed on TensorFlow: the GPU cannot be used" in html.unescape(told)
 
 
 @pytest.mark.filterwarnings("ignore:Glyph")

@@ -20,7 +20,7 @@ from short_texts import LENGTH, TEXTS
 from lib.core import backends
 from lib.evaluation import held_out
 from lib.models import decoding, generation, jax_forward, kerashub_private, lora, pretrained, samplers
-from lib.training import learning_curve, packing
+from lib.training import fitting, learning_curve, packing
 
 
 def compiled(model):
@@ -211,4 +211,13 @@ results["dropped"] = {
     "others": sorted(set(dropped[dropped > 0].tolist())),
     "the same again": bool((dropped == again).all()),
 }
+
+# Memory that runs out, and what is left of the weights of a step for which it did.
+try:
+    jax.numpy.ones((2**44,)).block_until_ready()
+except Exception as error:
+    results["out of memory"] = fitting.is_out_of_memory(error)
+kept = fitting._has_all_weights(model)
+model.trainable_variables[0].value.delete()
+results["weights"] = [kept, fitting._has_all_weights(model)]
 print(json.dumps(results))

@@ -50,6 +50,7 @@ def test_the_learning_rate_falls_to_0_within_the_steps_of_a_training(tiny_lm, mo
         return adam(schedule, **options)
 
     monkeypatch.setattr(keras.optimizers, "Adam", watched)
+    monkeypatch.setattr(tiny_lm, "fit", lambda *_, **__: None)
     learning_curve.train(tiny_lm, tiny_lm.get_weights(), TEXTS, recipe(tiny_lm), "x")
     assert [float(made[0](step)) for step in (0, 1, 2)] == pytest.approx([1e-2, 5e-3, 0])
     learning_curve.train(tiny_lm, tiny_lm.get_weights(), TEXTS, recipe(tiny_lm, 1, 2), "x")
@@ -65,6 +66,7 @@ def test_without_an_end_token_none_is_trained_on_and_the_preprocessor_is_as_befo
         return batches(trainee, texts, *arguments)
 
     monkeypatch.setattr(packing, "batches", watched)
+    monkeypatch.setattr(tiny_lm, "fit", lambda *_, **__: None)
     for end_token in (True, False):
         steps = learning_curve.train(
             tiny_lm, tiny_lm.get_weights(), TEXTS[:3], recipe(tiny_lm), "x", end_token=end_token

@@ -108,6 +108,11 @@ def test_values_are_dropped_in_training_alone_and_others_each_time(trained):
     assert not trained["dropped"]["the same again"]
 
 
+def test_memory_that_runs_out_is_told_by_jax_in_words_of_its_own(trained):
+    assert trained["out of memory"] is True
+    assert trained["weights"] == [True, False]
+
+
 def test_texts_are_dealt_out_once_each_and_evenly():
     rng = np.random.default_rng(1)
     order, lengths = rng.permutation(60), rng.integers(5, 128, 60)
