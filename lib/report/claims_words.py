@@ -260,7 +260,8 @@ def _readable(values: dict, language: str, digits: int = 3) -> dict:
 def _why(row: Beside, language: str) -> dict:
     values = dict(row.why)
     if "where" in values:
-        machine = say("machine", language, where=values.pop("where"), backend=values.pop("backend"))
+        backend = values.pop("backend")
+        machine = say("machine", language, where=values.pop("where"), backend=words.BACKENDS.get(backend, backend))
         values["machine"] = say("machine_unknown", language, machine=machine)
     if "stand_ins" in values:
         used = [StandIn(**one) for one in values.pop("stand_ins")]

@@ -88,14 +88,15 @@ def speed(page: Page) -> tuple[Figure, str]:
     def calls(when: str, timing: Timing) -> list[tuple[str, CallState, float]]:
         return [(when, first, timing.first_call_seconds), (when, later, timing.later_calls.median_seconds)]
 
+    if as_in_post.backend:
+        code = page.say("timed_as_in_post_on", backend=words.BACKENDS[as_in_post.backend])
+    else:
+        code = page.say("timed_as_in_post", step=words.step(as_in_post.step, page.language))
     groups = [
         (page.say("timed_post"), of_post),
+        (code, calls("before", as_in_post)),
         (
-            page.say("timed_as_in_post", step=words.timed_step(as_in_post, page.language)),
-            calls("before", as_in_post),
-        ),
-        (
-            page.say("timed_around", step=words.timed_step(around.before, page.language)),
+            page.say("timed_around", step=words.step(around.before.step, page.language)),
             [*calls("before", around.before), *calls("after", around.after)],
         ),
     ]

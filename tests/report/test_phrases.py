@@ -254,7 +254,7 @@ def test_a_first_call_is_told_beside_a_later_one():
     assert told["post"] == "22.81 s"
     assert told["here"] == "first call 20.0 s, later calls 5.00 s (200 tokens, KerasHub's decoding step)"
     assert "Here a first call takes 4.0 times as long as a later one" in told["why"]
-    assert "The post does not name its GPU; this run used Test CPU, Keras on jax." in told["why"]
+    assert "The post does not name its GPU; this run used Test CPU, Keras on JAX." in told["why"]
 
 
 def test_tokens_per_second_counts_new_tokens_and_says_what_the_post_counts():
@@ -336,7 +336,7 @@ def test_poems_are_told_over_the_prompts():
 def test_a_gpu_is_named_where_one_ran():
     gpu = made_records.machine(device="Tesla T4", keras="tensorflow, float32")
     found = made_records.experiments(baseline=made_records.results("01_baseline", machine=gpu))
-    assert "Tesla T4, Keras on tensorflow" in row("Pretrained model, one call", found=found)["why"]
+    assert "Tesla T4, Keras on TensorFlow" in row("Pretrained model, one call", found=found)["why"]
 
 
 @pytest.mark.parametrize("judged", beside_post.rows(FOUND, POST), ids=lambda judged: f"{judged.name} {judged.subject}")
