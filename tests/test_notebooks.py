@@ -364,24 +364,16 @@ def test_the_notebooks_keep_to_their_style(notebook):
             assert not re.search(r"^\s*#", cell.source, re.MULTILINE), "prose belongs in the cell before"
 
 
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        ("preset: gpt2_bsae_en", "preset is 'gpt2_bsae_en'"),
-        ("max_length: 8", "max_length is 8, but the prompt 'My trip was' alone takes that many tokens"),
-    ],
-)
-def test_what_only_a_running_notebook_can_refuse_is_a_line_and_status_2(monkeypatch, tmp_path, capfd, change, told):
+def test_what_only_a_running_notebook_can_refuse_is_a_line_and_status_2(monkeypatch, tmp_path, capfd):
     monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path / "outputs"))
     monkeypatch.setattr(paths, "EXPERIMENTS", tmp_path / "experiments")
     (tmp_path / "experiments" / "smoke").mkdir(parents=True)
-    values = "preset: tiny_random\nstand_in: none\nmax_length: 48\n"
-    lines = [line for line in values.splitlines() if line.split(":")[0] != change.split(":")[0]]
-    (tmp_path / "experiments" / "smoke" / "01_baseline.yaml").write_text("\n".join([*lines, change]))
+    values = "preset: tiny_random\nstand_in: none\nmax_length: 8\n"
+    (tmp_path / "experiments" / "smoke" / "01_baseline.yaml").write_text(values)
     assert runner.main(["01_baseline", "--profile", "smoke"]) == 2
     error = capfd.readouterr().err.splitlines()[-1]
     assert error.startswith("error: ")
-    assert told in error
+    assert "max_length is 8, but the prompt 'My trip was' alone takes that many tokens" in error
     left = [path.name for path in (tmp_path / "outputs" / "smoke").iterdir()]
     assert left == [".lock"]
 
@@ -389,6 +381,7 @@ def test_what_only_a_running_notebook_can_refuse_is_a_line_and_status_2(monkeypa
 @pytest.mark.parametrize(
     ("notebook", "change", "told"),
     [
+        ("01_baseline", "preset: gpt2_bsae_en", "preset is 'gpt2_bsae_en'"),
         ("01_baseline", "num_samples: 64", "64 beginnings of texts of 48 tokens are asked for, but only"),
         ("02_reddit_finetune", "num_samples: 64", "128 beginnings of texts of 48 tokens are asked for, but only"),
         ("02_reddit_finetune", "k: 50000", "k is 50000, but this model knows only"),

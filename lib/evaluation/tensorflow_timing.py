@@ -78,7 +78,7 @@ def timed(
     preprocessor = keras_nlp.models.CausalLMPreprocessor.from_preset(model.handle, sequence_length=sequence_length)
     causal_lm = keras_nlp.models.CausalLM.from_preset(model.handle, preprocessor=preprocessor)
     load_seconds = time.perf_counter() - start
-    causal_lm.compile(sampler=keras_nlp.samplers.TopKSampler(k=k, seed=seed))  # the post leaves XLA to Keras, too
+    causal_lm.compile(sampler=keras_nlp.samplers.TopKSampler(k=k, seed=seed))  # the post leaves XLA to Keras: off on a CPU
     found = timing.measure(causal_lm, [prompt], max_length, fewest, LABELS["tensorflow"], load_seconds)
     return found.model_copy(update={"xla": bool(causal_lm.jit_compile)})
 

@@ -30,7 +30,8 @@ def conditions(timings: list[Timing], language: str = "en") -> str:
     for one in timings:
         if one.xla != timing.xla:
             xla = say("on" if one.xla else "off", language)
-            told += say("timing_other_xla", language, calls=wording.label(one.label, language), xla=xla)
+            why = say("timing_xla_on_cpu", language) if one.device == "CPU" and not one.deterministic else ""
+            told += say("timing_other_xla", language, calls=wording.label(one.label, language), xla=xla, why=why)
     if wide := [wording.label(one.label, language) for one in timings if one.later_calls.wide]:
         told += say("timing_wide", language, calls=say("and", language).join(wide))
     return told

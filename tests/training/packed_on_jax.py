@@ -157,13 +157,13 @@ for kind, make in {
     "llama": lambda: keras_nlp.models.LlamaBackbone(**sizes, num_query_heads=2, num_key_value_heads=1),
 }.items():
     found = results["on a GPU"][kind] = {}
-    for how in ("exact", "kernels", "dropout"):
+    for how in ("exact", "kernels") + (("dropout",) if kind == "gpt2" else ()):
         keras.utils.set_random_seed(3)
         preprocessor = keras_nlp.models.GPT2CausalLMPreprocessor(tokenizer, sequence_length=LENGTH)
         backbone = make()
         causal_lm = keras_nlp.models.GPT2CausalLM(backbone=backbone, preprocessor=preprocessor)
         before = np.concatenate([np.ravel(weight) for weight in causal_lm.get_weights()])
-        if how == "dropout" and kind == "gpt2":
+        if how == "dropout":
             backbone.dropout = 0.1
         model = compiled(packing.Packed(causal_lm, LENGTH, bf16=how != "exact"))
         train = packing.batches(model, TEXTS, len(TEXTS), 1, seed=1)
