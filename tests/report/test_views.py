@@ -284,13 +284,17 @@ def test_the_post_s_lines_on_tensorflow_stand_beside_the_same_on_jax(outputs):
     told = views.VIEWS["backends"](page)
     assert "took 2.00 times as long on TensorFlow as on JAX, and the first call 1.50 times as long." in told
     told = html.unescape(views.VIEWS["conditions"](page))
-    assert "with XLA on." in told and "For the calls as in the post, on TensorFlow, XLA was off, as Keras chooses on a CPU." in told
+    assert (
+        "with XLA on." in told
+        and "For the calls as in the post, on TensorFlow, XLA was off, as Keras chooses on a CPU." in told
+    )
     told = html.unescape(views.VIEWS["first_calls"](page))
     assert "With KerasHub's decoding step on TensorFlow, the first call took 20.0 s longer" in told
     assert "With KerasHub's decoding step on JAX, the first call took 15.0 s longer" in told
-    measured = made_records.baseline(no_tensorflow_because="the GPU cannot be used")
+    measured = made_records.baseline(no_tensorflow_because="the <b>GPU cannot be used")
     told = views.VIEWS["backends"](page_of(results_of("01_baseline", measured=measured), outputs))
-    assert "The post's lines could not be timed on TensorFlow: the GPU cannot be used" in html.unescape(told)
+    assert "The post's lines could not be timed on TensorFlow: the <b>GPU cannot be used" in html.unescape(told)
+    assert "<b>" not in told
 
 
 @pytest.mark.filterwarnings("ignore:Glyph")
