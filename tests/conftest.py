@@ -19,8 +19,6 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # tests run
 # `make` has glibc keep freed memory. That helps trainings with gigabytes, and costs what runs here one part in twenty.
 for name in [name for name in os.environ if name.startswith("MALLOC_")]:
     del os.environ[name]
-# So `python3` is this Python, and no script of a version manager, which looks for it for a fifth of a second.
-os.environ["PATH"] = os.pathsep.join([os.path.join(sys.base_prefix, "bin"), os.environ["PATH"]])
 
 
 # The longest files come first, so that no process is left alone with one; `make test` keeps a file in one process. The

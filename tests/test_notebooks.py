@@ -93,6 +93,7 @@ def test_baseline(smoke_outputs):
     assert (as_in_post.step, measured.own_step.step) == (DecodingStep.KERASHUB, DecodingStep.OWN)
     on_tensorflow = measured.on_tensorflow
     assert (on_tensorflow.backend, as_in_post.backend, measured.own_step.backend) == ("tensorflow", "jax", "jax")
+    assert on_tensorflow.xla
     for told in ("step", "sampler", "precision", "prompt_tokens", "max_length", "new_tokens"):
         assert getattr(on_tensorflow, told) == getattr(as_in_post, told), told
     page = page_of(smoke_outputs / "01_baseline" / "report.html")

@@ -48,7 +48,11 @@ def _speed(found: Experiments, figures: dict) -> list[Beside]:
                 "rate": own.after.new_tokens_per_second,
                 "step": own.after.step,
             },
-            why={"another_step": own.after.step != as_in_post.step, **machine},
+            why={
+                "another_step": own.after.step != as_in_post.step,
+                "another_backend": bool(baseline.on_tensorflow),
+                **machine,
+            },
         ),
         Beside(
             name="speed_up",

@@ -58,6 +58,8 @@ def run(command: list[str], watched: list[Path], doing: str, expected_bytes: int
             process.wait()
         out.seek(0), err.seek(0)
         lines = [line for line in err.read().decode(errors="replace").splitlines() if line.strip()]
+        if process.returncode < 0:
+            raise Failure(f"it was ended by {signal.Signals(-process.returncode).name}")
         if process.returncode:
             raise Failure(lines[-1].strip() if lines else f"it ended with status {process.returncode}")
         return out.read().decode(errors="replace")

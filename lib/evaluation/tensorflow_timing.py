@@ -6,6 +6,7 @@ Keras has one backend in a process, so this starts a process of its own.
 import json
 import sys
 import time
+from pathlib import Path
 
 import keras
 import keras_nlp
@@ -17,35 +18,40 @@ from lib.evaluation import timing
 from lib.models import memory, pretrained
 
 LABELS = {"tensorflow": "as in the post, on TensorFlow", "jax": "as in the post, on JAX"}
+MARK = "timing: "  # before the result, on standard output
+LONGEST = 300  # characters of a reason
 
 
-def measure(handle: str, **asked) -> tuple[Timing | None, str]:
+def measure(model: pretrained.Model, **asked) -> tuple[Timing | None, str]:
     """Time `generate` on TensorFlow, in this process's precision.
 
     A report does not depend on it. If it fails, as where TensorFlow cannot use the GPU or the memory is too small for
     the model a second time, the reason is returned.
 
     Args:
-        handle: The preset, see `pretrained.find`.
+        model: The model, which was found before.
         asked: What `timed` is asked besides.
 
     Returns:
         The timing and `""`, or None and the reason in one line.
     """
-    progress.note("timing the post's lines on TensorFlow, in a process of their own")
+    progress.note("timing the post's lines on TensorFlow, in a process of their own, a minute or two")
     asked |= {"precision": backends.selected.precision, "deterministic": backends.selected.deterministic}
-    command = [sys.executable, "-m", "lib.evaluation.tensorflow_timing", json.dumps({"handle": handle, **asked})]
+    asked |= {"handle": model.handle, "name": model.name}
+    command = [sys.executable, "-m", "lib.evaluation.tensorflow_timing", json.dumps(asked)]
     try:
         told = watchdog.run(command, [], "timing on TensorFlow", environment={"KERAS_BACKEND": "tensorflow"})
-    except watchdog.Failure as failure:
-        reason = redaction.clean(str(failure))
+        (found,) = (line.removeprefix(MARK) for line in told.splitlines() if line.startswith(MARK))
+        return Timing.model_validate_json(found), ""
+    except (watchdog.Failure, ValueError) as failure:
+        reason = redaction.clean(" ".join(str(failure).replace(model.handle, model.name).split()))[:LONGEST]
         progress.note(f"TensorFlow was not timed: {reason}")
         return None, reason
-    return Timing.model_validate_json(told.splitlines()[-1]), ""
 
 
 def timed(
     handle: str,
+    name: str,
     sequence_length: int,
     prompt: str,
     max_length: int,
@@ -57,8 +63,12 @@ def timed(
 ) -> Timing:
     """Load a preset with the post's two lines and time its `generate`, on TensorFlow in this process.
 
+    XLA is on, as in the post: KerasNLP for Keras 2 turned it on wherever it worked
+    (`jit_compile=is_xla_compatible(self)` in `GPT2CausalLM`). Keras 3 has it off on a CPU.
+
     Args:
-        handle: The preset, see `pretrained.find`.
+        handle: The folder of the preset.
+        name: The model's name, for messages.
         sequence_length: The length that the preprocessor is set to, in tokens.
         prompt: The prompt.
         max_length: The number of tokens in a text, including the prompt.
@@ -66,20 +76,20 @@ def timed(
         fewest: The smallest number of later calls, see `timing.repeat`.
         seed: The seed of all that is random.
         precision: See `backends.select`.
-        deterministic: See `backends.select`.
+        deterministic: See `backends.select`. TensorFlow has deterministic operations without XLA only.
 
     Raises:
         UserError: If TensorFlow cannot use the machine's GPU, or the memory is too small.
     """
     backends.select("tensorflow", precision, deterministic)
     keras.utils.set_random_seed(seed)
-    model = pretrained.find(handle, pretrained.NONE, memory.generating(1, max_length))
+    memory.check(name, memory.shape_of(Path(handle)), (memory.generating(1, max_length),))
     start = time.perf_counter()
-    preprocessor = keras_nlp.models.CausalLMPreprocessor.from_preset(model.handle, sequence_length=sequence_length)
-    causal_lm = keras_nlp.models.CausalLM.from_preset(model.handle, preprocessor=preprocessor)
+    preprocessor = keras_nlp.models.CausalLMPreprocessor.from_preset(handle, sequence_length=sequence_length)
+    causal_lm = keras_nlp.models.CausalLM.from_preset(handle, preprocessor=preprocessor)
     load_seconds = time.perf_counter() - start
-    # The post leaves XLA to Keras, too: off on a CPU, on with a GPU.
-    causal_lm.compile(sampler=keras_nlp.samplers.TopKSampler(k=k, seed=seed))
+    sampler = keras_nlp.samplers.TopKSampler(k=k, seed=seed)
+    causal_lm.compile(sampler=sampler, jit_compile=not deterministic)
     found = timing.measure(causal_lm, [prompt], max_length, fewest, LABELS["tensorflow"], load_seconds)
     return found.model_copy(update={"xla": bool(causal_lm.jit_compile)})
 
@@ -92,9 +102,12 @@ def main(arguments: list[str]) -> int:
     """
     watchdog.end_with_parent()
     try:
-        print(timed(**json.loads(arguments[0])).model_dump_json())
+        print(MARK + timed(**json.loads(arguments[0])).model_dump_json())
     except UserError as error:
         print(error, file=sys.stderr)
+        return 1
+    except Exception as error:  # TensorFlow's errors have many lines
+        print(f"{type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     return 0
 

@@ -39,9 +39,10 @@ def _answer_summary(results: Results, language: str) -> dict:
 
 
 def _answer_baseline(results: Results, language: str) -> dict:
-    timing = results.measured.as_in_post
+    timing = results.measured.on_tensorflow or results.measured.as_in_post  # the post ran on TensorFlow
     compiling = timing.first_call_compiling_seconds
     return {
+        "on": say("on_backend", language, backend=words.BACKENDS[timing.backend]) if timing.backend else "",
         "first": timing.first_call_seconds,
         "compiling": "" if compiling is None else say("of_which_compiling", language, compiling=compiling),
         "later": timing.later_calls.median_seconds,

@@ -269,7 +269,10 @@ def _why(row: Beside, language: str) -> dict:
     if rank := values.pop("lora_rank", 0):
         values["what_ran"] = say("why_adapters", language, what_ran=values["what_ran"], rank=rank)
     if "another_step" in values:
-        values["step"] = say("another_step", language) if values.pop("another_step") else ""
+        told = say("another_step", language)
+        if values.pop("another_backend", False):
+            told = say("another_step_and_backend", language)
+        values["step"] = told if values.pop("another_step") else ""
     if row.name == "speed_up":
         values = {name: number(seconds) for name, seconds in values.items()}
     if "token_loss" in values:

@@ -34,16 +34,12 @@ def backends(page: Page) -> str:
     if measured.no_tensorflow_because:
         told = page.say("backends_not_compared", reason=measured.no_tensorflow_because)
         return html.paragraph(told, "note")
-    if measured.on_tensorflow is None:
-        return ""
     there, here = measured.on_tensorflow, measured.as_in_post
-    return html.paragraph(
-        page.say(
-            "backends",
-            times=there.later_calls.median_seconds / here.later_calls.median_seconds,
-            first_times=there.first_call_seconds / here.first_call_seconds,
-        )
-    )
+    if there is None or there.deterministic:  # such a run measures no speed
+        return ""
+    times = there.later_calls.median_seconds / here.later_calls.median_seconds
+    xla = {name: page.say("on" if one.xla else "off") for name, one in (("there", there), ("here", here))}
+    return html.paragraph(page.say("backends", times=times, **xla))
 
 
 @view
@@ -55,7 +51,11 @@ def latencies(page: Page) -> str:
 @view
 def conditions(page: Page) -> str:
     """The conditions of the timed calls, and how the times are measured, which is folded away."""
-    timings, fewest = _timings(page), page.results.parameters["warm_repeats"]
+    elsewhere = getattr(page.measured, "on_tensorflow", None)
+    timings = sorted(
+        _timings(page), key=lambda timing: timing is elsewhere
+    )  # those of the notebook's process come first
+    fewest = page.results.parameters["warm_repeats"]
     told = html.paragraph(timing_words.conditions(timings, page.language), "note")
     how = html.paragraph(timing_words.measured_how(timings, fewest, page.language), "note")
     return told + html.folded(page.say("fold_timing"), how)

@@ -11,10 +11,10 @@ def conditions(timings: list[Timing], language: str = "en") -> str:
     """Describe the conditions of timed calls, and name those whose times differ much.
 
     Args:
-        timings: The calls. All had the same conditions, but XLA may be off for the first and on for the last.
+        timings: The calls, all timed under the conditions of the first, but XLA may be on for some and off for others.
         language: One of `wording.LANGUAGES`.
     """
-    timing = timings[-1]
+    timing = timings[0]
     told = say(
         "timing_conditions",
         language,
@@ -30,8 +30,7 @@ def conditions(timings: list[Timing], language: str = "en") -> str:
     for one in timings:
         if one.xla != timing.xla:
             xla = say("on" if one.xla else "off", language)
-            why = say("timing_xla_on_cpu", language) if one.device == "CPU" and not one.deterministic else ""
-            told += say("timing_other_xla", language, calls=wording.label(one.label, language), xla=xla, why=why)
+            told += say("timing_other_xla", language, calls=wording.label(one.label, language), xla=xla)
     if wide := [wording.label(one.label, language) for one in timings if one.later_calls.wide]:
         told += say("timing_wide", language, calls=say("and", language).join(wide))
     return told

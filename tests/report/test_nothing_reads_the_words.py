@@ -22,7 +22,11 @@ from lib.report import executed, recorder, side_by_side, site, views, wording
 RUNS = {
     "as made up": {},
     "other verdicts": {
-        "baseline": made_records.baseline(own_step=None),
+        "baseline": made_records.baseline(
+            own_step=None,
+            on_tensorflow=made_records.timing("as in the post, on TensorFlow", backend="tensorflow", xla=False),
+            as_in_post=made_records.timing("as in the post, on JAX", backend="jax"),
+        ),
         "reddit": made_records.reddit(bits_after=(2.0, 2.1), after=made_records.timing("after", 16.0, (7.0, 7.1))),
         "samplers": made_records.samplers(greedy=made_records.text_group("greedy", rep_4=5.0)),
         "tang": made_records.tang(after=made_records.poem_form(3.0, None, None)),

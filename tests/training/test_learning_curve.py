@@ -50,8 +50,9 @@ def test_the_learning_rate_falls_to_0_within_the_steps_of_a_training(tiny_lm, mo
         return adam(schedule, **options)
 
     monkeypatch.setattr(keras.optimizers, "Adam", watched)
-    monkeypatch.setattr(tiny_lm, "fit", lambda *_, **__: None)
-    learning_curve.train(tiny_lm, tiny_lm.get_weights(), TEXTS, recipe(tiny_lm), "x")
+    with monkeypatch.context() as patched:
+        patched.setattr(tiny_lm, "fit", lambda *_, **__: None)
+        learning_curve.train(tiny_lm, tiny_lm.get_weights(), TEXTS, recipe(tiny_lm), "x")
     assert [float(made[0](step)) for step in (0, 1, 2)] == pytest.approx([1e-2, 5e-3, 0])
     learning_curve.train(tiny_lm, tiny_lm.get_weights(), TEXTS, recipe(tiny_lm, 1, 2), "x")
     assert [float(made[1](part)) for part in range(5)] == pytest.approx([1e-2, 1e-2, 5e-3, 5e-3, 0])
