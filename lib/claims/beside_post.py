@@ -2,7 +2,7 @@
 
 from lib.claims import post, post_claims, rules
 from lib.claims.experiments import Experiments
-from lib.core.records import Beside, Estimate, Results, Timing
+from lib.core.records import Beside, Estimate, Results
 
 
 def rows(found: Experiments, figures: dict) -> list[Beside]:
@@ -16,18 +16,17 @@ def rows(found: Experiments, figures: dict) -> list[Beside]:
 
 
 def _speed(found: Experiments, figures: dict) -> list[Beside]:
-    baseline, measured = found.baseline.measured, found.reddit.measured
-    as_in_post, own = baseline.on_tensorflow or baseline.as_in_post, measured.timing  # the post ran on TensorFlow
+    as_in_post, measured = found.baseline.measured.most_like_the_post, found.reddit.measured
+    own = measured.timing
     first, later = as_in_post.first_call_seconds, as_in_post.later_calls.median_seconds
     machine = _machine(found.baseline)
-    like_the_post = machine | ({"backend": "tensorflow"} if baseline.on_tensorflow else {})
     before, after = own.before.later_calls.median_seconds, own.after.later_calls.median_seconds
     return [
         Beside(
             name="call",
             post={"seconds": figures["baseline"]["seconds"], "tokens": figures["baseline"]["max_length"]},
             here={"first": first, "later": later, "tokens": as_in_post.max_length, "step": as_in_post.step},
-            why={"times": first / later, **like_the_post},
+            why={"times": first / later, **machine, "backend": as_in_post.backend or machine["backend"]},
         ),
         Beside(
             name="rate",
@@ -50,7 +49,7 @@ def _speed(found: Experiments, figures: dict) -> list[Beside]:
             },
             why={
                 "another_step": own.after.step != as_in_post.step,
-                "another_backend": bool(baseline.on_tensorflow),
+                "another_backend": as_in_post.backend if as_in_post.backend != own.after.backend else "",
                 **machine,
             },
         ),
@@ -195,7 +194,7 @@ def rates(found: Experiments, figures: dict) -> list[dict]:
         )
     ]
     own = found.reddit.measured.timing
-    for timing in filter(None, (*_baseline_timings(found), own.before, own.after)):
+    for timing in (*found.baseline.measured.timings, own.before, own.after):
         for state, seconds in (("first", timing.first_call_seconds), ("later", timing.later_calls.median_seconds)):
             table.append(
                 {
@@ -207,11 +206,6 @@ def rates(found: Experiments, figures: dict) -> list[dict]:
                 }
             )
     return table
-
-
-def _baseline_timings(found: Experiments) -> tuple[Timing | None, ...]:
-    measured = found.baseline.measured
-    return measured.on_tensorflow, measured.as_in_post, measured.own_step
 
 
 def compiling(found: Experiments, figures: dict) -> dict[str, float | dict]:

@@ -78,8 +78,7 @@ def select(backend: str = "auto", precision: str = "auto", deterministic: bool =
       float32 as the precision turns that off, and the post ran in float32. All products of a GPU that can are in TF32,
       on both backends; that is left as it is, and told. Elsewhere on a GPU with tensor cores 16 bits, see
       `fastest_precision`.
-    - XLA: on with a GPU, and with JAX, which knows nothing else. Off with TensorFlow on a CPU, where it takes minutes
-      to compile.
+    - XLA: on with a GPU, and with JAX, which knows nothing else. Off with TensorFlow on a CPU, as Keras has it.
     - Deterministic operations: TensorFlow has them without XLA only, so it is off with them, and a run that is to be
       repeated bit for bit is no run to be timed. JAX on a CPU is deterministic in any case.
     - GPU memory: taken as it is needed, so that another program can use the GPU as well.

@@ -749,6 +749,16 @@ class Baseline(Record):
     seen: list[SeenText] = Field(default=[], exclude_if=lambda texts: not texts)
     """After each prompt the model's first text, and people's first text in that language. Empty in older results."""
 
+    @property
+    def timings(self) -> list[Timing]:
+        """The calls that were timed, as a reader goes through them: the post's lines first."""
+        return [one for one in (self.on_tensorflow, self.as_in_post, self.own_step) if one is not None]
+
+    @property
+    def most_like_the_post(self) -> Timing:
+        """The post's lines, on TensorFlow if they were timed there: the post ran on it."""
+        return self.on_tensorflow or self.as_in_post
+
 
 class FineTuning(Record):
     """What 02 and 04 have in common."""

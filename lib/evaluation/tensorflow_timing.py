@@ -41,8 +41,10 @@ def measure(model: pretrained.Model, **asked) -> tuple[Timing | None, str]:
     command = [sys.executable, "-m", "lib.evaluation.tensorflow_timing", json.dumps(asked)]
     try:
         told = watchdog.run(command, [], "timing on TensorFlow", environment={"KERAS_BACKEND": "tensorflow"})
-        (found,) = (line.removeprefix(MARK) for line in told.splitlines() if line.startswith(MARK))
-        return Timing.model_validate_json(found), ""
+        found = [line.removeprefix(MARK) for line in told.splitlines() if line.startswith(MARK)]
+        if not found:
+            raise watchdog.Failure("it ended without a timing")
+        return Timing.model_validate_json(found[0]), ""
     except (watchdog.Failure, ValueError) as failure:
         reason = redaction.clean(" ".join(str(failure).replace(model.handle, model.name).split()))[:LONGEST]
         progress.note(f"TensorFlow was not timed: {reason}")

@@ -269,10 +269,12 @@ def _why(row: Beside, language: str) -> dict:
     if rank := values.pop("lora_rank", 0):
         values["what_ran"] = say("why_adapters", language, what_ran=values["what_ran"], rank=rank)
     if "another_step" in values:
-        told = say("another_step", language)
-        if values.pop("another_backend", False):
-            told = say("another_step_and_backend", language)
-        values["step"] = told if values.pop("another_step") else ""
+        step, backend = values.pop("another_step"), words.BACKENDS.get(values.pop("another_backend", ""))
+        values["step"] = say("another_step", language) if step else ""
+        if backend:
+            values["step"] = say("another_backend", language, backend=backend)
+        if step and backend:
+            values["step"] = say("another_step_and_backend", language, backend=backend)
     if row.name == "speed_up":
         values = {name: number(seconds) for name, seconds in values.items()}
     if "token_loss" in values:

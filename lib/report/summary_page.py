@@ -80,8 +80,7 @@ def beside(page: Page) -> str:
 def speed(page: Page) -> tuple[Figure, str]:
     """The time of a call before and after fine-tuning, in the post and in this run."""
     found, told = experiments.load(_profile(page)), post.blog_post()
-    baseline, around = found.baseline.measured, found.reddit.measured.timing
-    as_in_post = baseline.on_tensorflow or baseline.as_in_post
+    as_in_post, around = found.baseline.measured.most_like_the_post, found.reddit.measured.timing
     first, later = CallState.FIRST, CallState.LATER
     of_post = [("before", first, told["baseline"]["seconds"]), ("after", first, told["reddit"]["seconds_after"])]
 

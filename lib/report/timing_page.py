@@ -10,8 +10,7 @@ from lib.report.page import Page, drawing, view
 def _timings(page: Page) -> list[Timing]:
     measured = page.measured
     if hasattr(measured, "as_in_post"):
-        found = (measured.on_tensorflow, measured.as_in_post, measured.own_step)
-        return [timing for timing in found if timing is not None]
+        return measured.timings
     if hasattr(measured, "fine_tuned"):
         return [measured.timing, measured.fine_tuned.timing]
     timing = measured.timing

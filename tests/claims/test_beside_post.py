@@ -211,6 +211,7 @@ def test_the_post_s_call_stands_beside_the_same_lines_on_tensorflow_where_they_w
     call, rate, after, *_ = beside_post.rows(found, POST)
     assert (call.here["first"], call.here["later"], call.why["times"]) == (30, 10, 3)
     assert (call.why["backend"], after.why["backend"]) == ("tensorflow", "jax")
+    assert (after.why["another_step"], after.why["another_backend"]) == (False, "tensorflow")
     assert rate.here["later"] == 15
     labels = {told["call"][1] for told in beside_post.rates(found, POST)}
     assert {"as in the post, on TensorFlow", "as in the post", "own decoding step"} <= labels

@@ -263,6 +263,23 @@ def test_tokens_per_second_counts_new_tokens_and_says_what_the_post_counts():
     assert told["here"] == "30.0 in later calls, new tokens only; 10.0 in the first call, counted as the post does"
 
 
+@pytest.mark.parametrize(
+    ("step", "backend", "told"),
+    [
+        (DecodingStep.KERASHUB, "", "rows above."),
+        (DecodingStep.OWN, "", "rows above, which used another decoding step."),
+        (DecodingStep.KERASHUB, "tensorflow", "rows above, which ran on TensorFlow."),
+        (DecodingStep.OWN, "tensorflow", "rows above, which used another decoding step, on TensorFlow."),
+    ],
+)
+def test_what_sets_a_later_call_apart_from_the_rows_above_is_told(step, backend, told):
+    found = made_records.experiments(
+        baseline=made_records.baseline(as_in_post=made_records.timing(backend=backend)),
+        reddit=made_records.reddit(after=made_records.timing("after fine-tuning", step=step)),
+    )
+    assert row("One call after fine-tuning on stories", found=found)["why"].endswith(told)
+
+
 def test_the_speed_up_is_the_post_s_arithmetic_and_ours():
     told = row("Time of a call before fine-tuning")
     assert told["post"] == "2.53 times"

@@ -288,6 +288,8 @@ def test_the_post_s_lines_on_tensorflow_stand_beside_the_same_on_jax(outputs):
     told = html.unescape(views.VIEWS["first_calls"](page))
     assert "With KerasHub's decoding step on TensorFlow, the first call took 20.0 s longer" in told
     assert "With KerasHub's decoding step on JAX, the first call took 15.0 s longer" in told
+    exact = made_records.baseline(on_tensorflow=there.model_copy(update={"deterministic": True}), as_in_post=here)
+    assert views.VIEWS["backends"](page_of(results_of("01_baseline", measured=exact), outputs)) == ""
     measured = made_records.baseline(no_tensorflow_because="the <b>GPU cannot be used")
     told = views.VIEWS["backends"](page_of(results_of("01_baseline", measured=measured), outputs))
     assert "The post's lines could not be timed on TensorFlow: the <b>GPU cannot be used" in html.unescape(told)
