@@ -1,6 +1,7 @@
 """A real browser for the tests: the Chromium of the system, without a network."""
 
 import contextlib
+import functools
 import os
 import shutil
 from pathlib import Path
@@ -31,6 +32,12 @@ def opened():
         chromium.close()
 
 
+@functools.cache
+def _context(chromium, touch: bool, script: bool):
+    """One context for all pages of a kind: Chromium starts a process for each, which takes longer than the page."""
+    return chromium.new_context(offline=True, has_touch=touch, java_script_enabled=script)
+
+
 @contextlib.contextmanager
 def page_of(chromium, file: Path, size: tuple[int, int] = WIDE, dark: bool = False, script: bool = True):
     """A page opened from disk with the network off.
@@ -38,14 +45,9 @@ def page_of(chromium, file: Path, size: tuple[int, int] = WIDE, dark: bool = Fal
     Yields:
         The page, and a list of what went wrong: errors on the console, and every request but for the page itself.
     """
-    context = chromium.new_context(
-        viewport={"width": size[0], "height": size[1]},
-        offline=True,
-        color_scheme="dark" if dark else "light",
-        has_touch=size == PHONE,
-        java_script_enabled=script,
-    )
-    page, wrong = context.new_page(), []
+    page, wrong = _context(chromium, size == PHONE, script).new_page(), []
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.emulate_media(color_scheme="dark" if dark else "light")
     page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("dialog", lambda dialog: (wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
@@ -55,7 +57,7 @@ def page_of(chromium, file: Path, size: tuple[int, int] = WIDE, dark: bool = Fal
     )
     page.goto(file.as_uri())
     yield page, wrong
-    context.close()
+    page.close()
 
 
 def overflow(page) -> int:

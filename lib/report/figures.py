@@ -554,7 +554,8 @@ def gibberish(rows: dict[str, list[tuple[str, TextQuality]]], language: str = "e
     for (prompt, groups), (share, title) in itertools.product(rows.items(), GIBBERISH.items()):
         known = [(writer, group) for writer, group in groups if group.shares[share].value is not None]
         names = {"prompt": wording.label(prompt, language), "share": wording.label(title, language)}
-        panels.append((say("panel_gibberish", language, **names), share, known))
+        if known:
+            panels.append((say("panel_gibberish", language, **names), share, known))
     heights, row, gap, told = [len(groups) for *_, groups in panels], 0.55, 0.5, []  # a row and a gap in inches
     figure = Figure(figsize=(WIDTH, row * sum(heights) + gap * len(panels)))
     figure.subplots_adjust(0.02, 0.08, 0.98, 0.96, hspace=gap * len(panels) / (row * sum(heights)))

@@ -250,6 +250,13 @@ def test_a_group_without_texts_has_no_row():
     assert [len(marks(axes)["D"]) for axes in figure.axes] == [2, 2, 1, 1] and "nobody" not in alt and "None" not in alt
 
 
+def test_a_share_that_no_text_has_gets_no_panel():
+    rows = gibberish_rows()
+    rows["English prompt"] = [("model", made_records.text_quality("too short", (10.0,), (None,), (0.0,)))]
+    panels = [axes.get_title(loc="left") for axes in figures.gibberish(rows)[0].axes]
+    assert len(panels) == 3 and panels[2] == "English prompt: letters or Chinese characters in words"
+
+
 def test_every_answer_has_a_mark_of_its_own():
     assert set(figures.ANSWERS) == set(records.AnswerLanguage)
     assert len(set(figures.ANSWERS.values())) == len(figures.ANSWERS)
