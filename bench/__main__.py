@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 
 from bench import comparisons, files, gpu, protocol, shape, where
-from bench.comparisons import HUGGING_FACE, LIMIT, POST
-from bench.ours import EXACT
+from bench.comparisons import HUGGING_FACE, LIMIT, POST, POST_XLA
+from bench.ours import EXACT, XLA
 from bench.rows import row
 from lib.core import paths, progress
 from lib.core.errors import UserError
@@ -100,16 +100,19 @@ def generate(bench: Bench) -> list[dict]:
         peers = bench.transformers(stack, "generate")
         # Reads memory right before or after this side: the bandwidth of a shared machine changes within minutes.
         sides = {"read": (peers, "read")} if peers else {}
-        sides |= {"ours": (ours, "1"), "post": (post, "1")}
+        sides |= {"ours": (ours, "1"), "post": (post, "1"), "xla": (post, f"1{XLA}")}
         if peers:
             sides["peers"] = (peers, "1")
         one = in_turn(sides, bench.rounds["generate"], "batch 1")
-        sides = {"ours": (ours, "8"), "post": (post, "8"), "calls": (post, "8 calls")}
+        sides = {"ours": (ours, "8"), "post": (post, "8"), "xla": (post, f"8{XLA}"), "calls": (post, "8 calls")}
         if peers:
             sides["peers"] = (peers, "8")
         eight = in_turn(sides, bench.rounds["generate 8"], "batch 8", ready=("calls",))
     unit = "new tokens/s"
-    rows = [row(work.format(1), POST, unit, one["ours"], one["post"], None, CALL)]
+    rows = [
+        row(work.format(1), POST, unit, one["ours"], one["post"], None, CALL),
+        row(work.format(1), POST_XLA, unit, one["ours"], one["xla"], None, CALL),
+    ]
     if peers:
         rows += [
             row(work.format(1), HUGGING_FACE, unit, one["ours"], one["peers"], 1.5, TEXTS),
@@ -124,6 +127,7 @@ def generate(bench: Bench) -> list[dict]:
             ),
         ]
     rows.append(row(work.format(8), POST, unit, eight["ours"], eight["post"], None, CALL))
+    rows.append(row(work.format(8), POST_XLA, unit, eight["ours"], eight["xla"], None, CALL))
     rows.append(
         row(work.format(8), f"{POST}, 8 calls one after another", unit, eight["ours"], eight["calls"], None, CALL)
     )

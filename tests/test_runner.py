@@ -67,23 +67,44 @@ output_dir: str = "outputs/lab/x"  # set by the runner"""
 @pytest.fixture
 def place(monkeypatch, tmp_path):
     """Notebooks, experiments and outputs of the test's own."""
+    return set_up(tmp_path, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def run_once(tmp_path_factory):
+    """The outputs of a run of the notebook `works`."""
+    with pytest.MonkeyPatch.context() as patch:
+        place = set_up(tmp_path_factory.mktemp("once"), patch)
+        assert main("works") == 0
+    return place / "outputs"
+
+
+@pytest.fixture
+def ran(place, run_once):
+    """A `place` in which the notebook `works` has run."""
+    shutil.copytree(run_once, place / "outputs")
+    return place
+
+
+def set_up(folder, patch):
+    """Writes notebooks and experiments to a folder, and has the runner use it until the patches are undone."""
     for name, cells in NOTEBOOKS.items():
         notebook = nbformat.v4.new_notebook()
         parameters = nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
         recorded = any("recorder." in cell for cell in cells)
         setup = nbformat.v4.new_code_cell("from lib.report import recorder" if recorded else "import time")
         notebook.cells = [nbformat.v4.new_markdown_cell(f"# It {name}"), setup, parameters]
-        cells = [cell.replace("{started}", str(tmp_path / "started")) for cell in cells]
+        cells = [cell.replace("{started}", str(folder / "started")) for cell in cells]
         notebook.cells += [nbformat.v4.new_code_cell(cell) for cell in cells]
-        (tmp_path / "notebooks").mkdir(exist_ok=True)
-        nbformat.write(notebook, tmp_path / "notebooks" / f"{name}.ipynb")
-        (tmp_path / "experiments" / "small").mkdir(parents=True, exist_ok=True)
-        (tmp_path / "experiments" / "small" / f"{name}.yaml").write_text("steps: 5\n")
-    monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path / "notebooks")
-    monkeypatch.setattr(paths, "EXPERIMENTS", tmp_path / "experiments")
-    monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path / "outputs"))
-    monkeypatch.setattr(kernels, "ARGUMENTS", own_notebooks.arguments(tmp_path / "notebooks"))
-    return tmp_path
+        (folder / "notebooks").mkdir(exist_ok=True)
+        nbformat.write(notebook, folder / "notebooks" / f"{name}.ipynb")
+        (folder / "experiments" / "small").mkdir(parents=True, exist_ok=True)
+        (folder / "experiments" / "small" / f"{name}.yaml").write_text("steps: 5\n")
+    patch.setattr(paths, "NOTEBOOKS", folder / "notebooks")
+    patch.setattr(paths, "EXPERIMENTS", folder / "experiments")
+    patch.setenv("REPORT_OUTPUTS", str(folder / "outputs"))
+    patch.setattr(kernels, "ARGUMENTS", own_notebooks.arguments(folder / "notebooks"))
+    return folder
 
 
 def main(*arguments):
@@ -113,12 +134,11 @@ def test_a_report_is_published_with_its_parameters_and_results(place, capfd):
     assert "report.html is ready" in capfd.readouterr().out
 
 
-def test_a_variant_goes_to_a_folder_of_its_own_and_the_index_says_what_differs(place):
-    assert main("works") == 0
+def test_a_variant_goes_to_a_folder_of_its_own_and_the_index_says_what_differs(ran):
     assert main("works", "steps=7", "prompt=The night was", "max_length=20") == 0  # the last is as it is
-    names = left_behind(place)
+    names = left_behind(ran)
     assert names[:3] == ["index.html", "index.zh.html", "works"] and re.fullmatch("works@[0-9a-f]{8}", names[3])
-    folder = place / "outputs" / "small"
+    folder = ran / "outputs" / "small"
     assert '<p class="answer">5 steps.</p>' in (folder / "works" / "report.html").read_text(encoding="utf-8")
     page = (folder / names[3] / "report.html").read_text(encoding="utf-8")
     assert "7 steps." in page and "A variant: steps = 7; prompt = The night was." in page
@@ -128,7 +148,7 @@ def test_a_variant_goes_to_a_folder_of_its_own_and_the_index_says_what_differs(p
     assert f'<a href="{names[3]}/report.html">' in index
     assert "A variant, with steps: 7; prompt: The night was" in index
     assert main("works", "prompt=The night was", "steps=7") == 0  # the same again
-    assert left_behind(place) == names
+    assert left_behind(ran) == names
 
 
 @pytest.mark.parametrize(
@@ -197,9 +217,8 @@ def test_code_that_was_edited_while_a_run_waited_is_not_run_half_old_and_half_ne
     assert "was changed while this run waited for another one. Run it again." in capfd.readouterr().err
 
 
-def test_a_page_that_was_damaged_before_a_run_is_found_after_it(place):
-    assert main("works") == 0
-    outputs = place / "outputs" / "small"
+def test_a_page_that_was_damaged_before_a_run_is_found_after_it(ran):
+    outputs = ran / "outputs" / "small"
     shutil.copytree(outputs / "works", outputs / "other")
     runner.site.render("small")
     page = outputs / "other" / "report.html"
@@ -452,9 +471,8 @@ def test_a_disk_that_is_full_is_a_line_and_status_2(place, capfd, monkeypatch):
     assert published.fault_of_pages(folder) == "they are not finished"
 
 
-def test_a_disk_that_fills_up_with_the_index_leaves_whole_pages_and_make_runs_again(place, capfd, monkeypatch):
-    assert main("works") == 0
-    folder = place / "outputs" / "small"
+def test_a_disk_that_fills_up_with_the_index_leaves_whole_pages_and_make_runs_again(ran, capfd, monkeypatch):
+    folder = ran / "outputs" / "small"
     before = {file.name: file.read_text() for file in folder.glob("*.html")}
     write_text = Path.write_text
 
@@ -468,7 +486,7 @@ def test_a_disk_that_fills_up_with_the_index_leaves_whole_pages_and_make_runs_ag
     assert main("works") == 2
     assert "The disk is full" in capfd.readouterr().err
     assert {file.name: file.read_text() for file in folder.glob("*.html")} == before
-    assert left_behind(place) == ["index.html", "index.zh.html", "works"]
+    assert left_behind(ran) == ["index.html", "index.zh.html", "works"]
     assert (folder / "works" / "report.html").is_file() and published.fault(folder / "works") == ""
     assert published.fault_of_pages(folder) != ""  # so that make renders
 
@@ -560,21 +578,20 @@ def test_what_a_killed_run_left_is_cleared_by_the_next_one_and_a_living_one_is_l
 
 
 @pytest.fixture
-def state(place, capfd):
+def state(ran, capfd):
     """Published reports, and what a later run of one of them leaves in its scratch folder."""
-    assert main("works") == 0
-    outputs = place / "outputs" / "small"
+    outputs = ran / "outputs" / "small"
     shutil.copytree(outputs / "works", outputs / "other")
     runner.site.render("small")
-    (place / "state").mkdir()
-    shutil.move(place / "outputs", place / "state" / "outputs")
-    (place / "experiments" / "small" / "works.yaml").write_text("steps: 7")
+    (ran / "state").mkdir()
+    shutil.move(ran / "outputs", ran / "state" / "outputs")
+    (ran / "experiments" / "small" / "works.yaml").write_text("steps: 7")
     assert main("works") == 0
-    new = place / "outputs" / "small" / "works"
+    new = ran / "outputs" / "small" / "works"
     for name in (published.DONE, "report.html", "report.zh.html"):
         (new / name).unlink()
-    shutil.move(new, place / "state" / "new")
-    return place
+    shutil.move(new, ran / "state" / "new")
+    return ran
 
 
 @pytest.mark.parametrize("how", ["exchanged", "renamed twice"])
@@ -677,9 +694,8 @@ def test_a_user_whom_the_system_does_not_know_and_who_has_no_home_gets_a_line(tm
     assert "cannot be written: Not a directory" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_a_page_that_cannot_be_made_does_not_cost_the_run(place, capfd, monkeypatch):
+def test_a_page_that_cannot_be_made_does_not_cost_the_run(ran, capfd, monkeypatch):
     """As where the wording was edited while the notebook ran."""
-    assert main("works") == 0
     render = runner.site.render_report
 
     def fails(folder):
@@ -692,7 +708,7 @@ def test_a_page_that_cannot_be_made_does_not_cost_the_run(place, capfd, monkeypa
         "error: works ran and its results are kept, but its page could not be made: KeyError: 'caption_loss' Mend "
         "that, then run `make render PROFILE=small`."
     )
-    folder = place / "outputs" / "small" / "works"
+    folder = ran / "outputs" / "small" / "works"
     assert (folder / published.DONE).exists() and (folder / "results.json").is_file()
     assert not (folder / "report.html").exists()
     monkeypatch.setattr(runner.site, "render_report", render)
@@ -700,9 +716,8 @@ def test_a_page_that_cannot_be_made_does_not_cost_the_run(place, capfd, monkeypa
     assert "5 steps." in (folder / "report.html").read_text(encoding="utf-8")
 
 
-def test_pages_are_not_made_while_a_notebook_of_the_profile_runs(place, capfd):
-    assert main("works") == 0
-    folder = place / "outputs" / "small"
+def test_pages_are_not_made_while_a_notebook_of_the_profile_runs(ran, capfd):
+    folder = ran / "outputs" / "small"
     with open(folder / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         waiting = threading.Thread(target=runner.site.render, args=["small"], daemon=True)

@@ -191,6 +191,8 @@ class BenchPeer(StrEnum):
     KERASHUB = "kerashub"
     """The post's lines; in training with padded texts."""
     KERASHUB_CALLS = "kerashub, a call for each text"
+    KERASHUB_XLA = "kerashub, with XLA"
+    """The post's lines on a CPU, compiled as KerasNLP for Keras 2 did. Keras 3 has XLA off there by itself."""
     TRANSFORMERS = "transformers"
     TRANSFORMERS_PADDED = "transformers, padded"
     TRANSFORMERS_PACKED = "transformers, packed"

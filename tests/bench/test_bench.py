@@ -105,8 +105,12 @@ def test_the_bench_runs_and_writes_its_rows(monkeypatch, tmp_path, capsys, quick
     works = {row["work"] for row in content["rows"]}
     assert {"fine-tune on poems", "greedy and top-k over all prompts of 03"} <= works
     measured = [row for row in content["rows"] if row["ratios"]]
-    assert len(measured) == 6 + backends.multiplies_bfloat16()  # with bfloat16, the poems are also trained in float32
+    assert len(measured) == 8 + backends.multiplies_bfloat16()  # with bfloat16, the poems are also trained in float32
     assert ("fine-tune on poems, all in float32" in works) == backends.multiplies_bfloat16()
+    assert [row["work"] for row in measured if row["peer"] == "the post's lines, with XLA"] == [
+        "generate, batch 1",
+        "generate, batch 8",
+    ]
     for row in measured:
         assert row["ratios"] == pytest.approx(np.divide(row["ours"], row["theirs"]))
         assert row["ratio_low"] <= row["ratio_median"] <= row["ratio_high"]

@@ -46,6 +46,17 @@ def test_a_loss_names_the_other_side_and_the_time_that_it_takes():
     assert bench_words.against(pair([50.0, 80.0, 40.0]), "zh").startswith("比博客的代码（KerasNLP）慢，用时是其 2.0 倍")
 
 
+@pytest.mark.parametrize(("with_xla", "told"), [(30.0, "the post's KerasNLP code ("), (50.0, "code with XLA (")])
+def test_the_answer_names_the_post_s_lines_with_xla_if_they_are_faster(with_xla, told):
+    measured = made_records.bench()
+    ours = measured.comparisons[0].here
+    measured.comparisons.append(
+        made_records.comparison(BenchWork.GENERATE_ONE, BenchPeer.KERASHUB_XLA, ours, [with_xla] * len(ours))
+    )
+    sentence = words.SENTENCE_END.split(bench_words.answer(measured))[0]
+    assert told in sentence and sentence.count("the post's") == 1
+
+
 def test_the_answer_begins_with_generating_in_equal_precision_and_ends_with_unequal():
     sentences = words.SENTENCE_END.split(answers.answer(made_records.results("bench")))
     assert [re.sub(",.*", "", one) for one in sentences] == [

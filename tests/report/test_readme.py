@@ -296,6 +296,10 @@ def test_the_speed_is_that_of_the_bench_or_said_not_to_be_measured(outputs, lang
     bench(outputs, rows)
     told = readme.speed_block(language)
     assert "Test CPU" in told and re.findall(r"\d\.\d", told) == ["1.5", "2.5", "3.5", "4.5", "5.5"]
+    for with_xla, least in ((1.2, "1.2"), (1.7, "1.5")):
+        row = rows[0] | {"peer": f"{rows[0]['peer']}, with XLA", "ratio_median": with_xla}
+        bench(outputs, [*rows, row])
+        assert re.findall(r"\d\.\d", readme.speed_block(language))[0] == least
 
 
 # Writing.
