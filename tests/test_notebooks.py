@@ -369,7 +369,7 @@ def test_what_only_a_running_notebook_can_refuse_is_a_line_and_status_2(monkeypa
     monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path / "outputs"))
     monkeypatch.setattr(paths, "EXPERIMENTS", tmp_path / "experiments")
     (tmp_path / "experiments" / "smoke").mkdir(parents=True)
-    values = "preset: tiny_random\nstand_in: none\nmax_length: 8\n"
+    values = "preset: tiny_random\nstand_in: none\nmax_length: 8\non_tensorflow: false\n"
     (tmp_path / "experiments" / "smoke" / "01_baseline.yaml").write_text(values)
     assert runner.main(["01_baseline", "--profile", "smoke"]) == 2
     error = capfd.readouterr().err.splitlines()[-1]
