@@ -67,7 +67,10 @@ def put_in_place(description: str, name: str):
 
 
 if __name__ == "__main__":
-    from lib.data import reddit_tifu
+    from lib.core import imports
+
+    with imports.many_objects_kept():
+        from lib.data import reddit_tifu
 
     put_in_place(os.environ["REDDIT_STAND_IN"], reddit_tifu.FILE)
     sys.exit(reddit_tifu.main(sys.argv[1:]))

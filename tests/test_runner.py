@@ -54,6 +54,9 @@ NOTEBOOKS = {
         "if steps == 7:\n    raise RuntimeError(secret)",
     ],
 }
+QUICK_SETUP = """from lib.core import imports
+with imports.many_objects_kept():
+    from lib.report import recorder"""
 PARAMETERS = """prompt: str = "My trip was"  # the prompt
 prompts: list[str] = ["My trip was"]  # prompts
 max_length: int = 20  # tokens [2..100]
@@ -92,7 +95,7 @@ def set_up(folder, patch):
         notebook = nbformat.v4.new_notebook()
         parameters = nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
         recorded = any("recorder." in cell for cell in cells)
-        setup = nbformat.v4.new_code_cell("from lib.report import recorder" if recorded else "import time")
+        setup = nbformat.v4.new_code_cell(QUICK_SETUP if recorded else "import time")
         notebook.cells = [nbformat.v4.new_markdown_cell(f"# It {name}"), setup, parameters]
         cells = [cell.replace("{started}", str(folder / "started")) for cell in cells]
         notebook.cells += [nbformat.v4.new_code_cell(cell) for cell in cells]

@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from lib.core import redaction
+from lib.core import imports, redaction
 from lib.core.errors import UserError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -30,7 +30,7 @@ UNREAD = 141  # the status of a command whose reader, such as `head`, has ended
 
 
 def run(main: Callable[[], int]) -> int:
-    """Run a command, and turn an error that the user can fix into one line and status 2.
+    """Run a command, and turn an error that the user can fix into one line and status 2. Its process ends at once.
 
     SIGTERM, and the end of the terminal, count as Ctrl+C, so that unfinished work is cleaned up. Characters that the
     terminal's encoding lacks are printed as escapes.
@@ -44,6 +44,7 @@ def run(main: Callable[[], int]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    imports.leave_at_once()
     try:
         with _interrupted_by("SIGINT", "SIGTERM", "SIGHUP"):
             return main()

@@ -137,7 +137,8 @@ def test_tensorflow_on_a_gpu_is_set_up_with_xla_memory_growth_and_its_tensor_cor
     """Here only TensorFlow finds one. It is told that there is a GPU, and what is asked of it is written down."""
     nvidia_smi("GPU 0: NVIDIA A100 (UUID: GPU-0)", capability="8.0")
     done = run(
-        "import tensorflow as tf\n"
+        "from lib.core import imports\n"
+        "with imports.many_objects_kept(): import tensorflow as tf\n"
         "tf.config.list_physical_devices = lambda kind: ['the GPU']\n"
         "tf.config.experimental.set_memory_growth = lambda *asked: print(*asked)\n"
         "import sys\n"
