@@ -91,8 +91,12 @@ def bench_block() -> str:
     where = (
         f"Measured on {escaping.as_markdown(machine['processor'])}, {escaping.as_markdown(machine['date'][:10])}, "
         f"beside {escaping.as_markdown(machine['peers'])}; "
-        "the post's lines are KerasHub on TensorFlow, as Keras 3 runs it on a CPU: without XLA, unless a row names it. "
+        "the post's lines are KerasHub on TensorFlow, as Keras 3 runs it on a CPU: without XLA"
     )
+    if any((row["peer"] or "").endswith(WITH_XLA) for row in found):
+        where += ", unless a row names it. "
+    else:
+        where += " (this run was made before the bench had rows with XLA). "
     how = "Above 1 this project is faster. "
     report = "[The report](../outputs/bench/bench/report.html) also tells how the cost grows."
     return where + how + report + "\n\n" + _table(rows, {name: name for name in rows[0]})
