@@ -17,7 +17,6 @@ from lib.core.records import (
 from lib.models import memory
 
 POST, HUGGING_FACE = "the post's lines", "transformers"  # KerasHub on TensorFlow; Hugging Face, on PyTorch
-POST_XLA = f"{POST}, with XLA"
 LIMIT = "the memory-bandwidth limit"
 # On a GPU: KerasHub as it is; transformers with a static cache and a compiled step; training with a compiled model.
 KERASHUB_JAX, STATIC, COMPILED = "KerasHub on JAX", "transformers, static cache, compiled", "transformers, compiled"
@@ -36,7 +35,7 @@ PEERS = {
     POST: BenchPeer.KERASHUB,
     f"{POST}, padded": BenchPeer.KERASHUB,
     f"{POST}, 8 calls one after another": BenchPeer.KERASHUB_CALLS,
-    POST_XLA: BenchPeer.KERASHUB_XLA,
+    f"{POST}, with XLA": BenchPeer.KERASHUB_XLA,
     HUGGING_FACE: BenchPeer.TRANSFORMERS,
     f"{HUGGING_FACE}, padded": BenchPeer.TRANSFORMERS_PADDED,
     f"{HUGGING_FACE}, packed": BenchPeer.TRANSFORMERS_PACKED,

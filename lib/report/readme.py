@@ -91,12 +91,8 @@ def bench_block() -> str:
     where = (
         f"Measured on {escaping.as_markdown(machine['processor'])}, {escaping.as_markdown(machine['date'][:10])}, "
         f"beside {escaping.as_markdown(machine['peers'])}; "
-        "the post's lines are KerasHub on TensorFlow, as Keras 3 runs it on a CPU: without XLA"
+        "the post's lines are KerasHub on TensorFlow, as Keras 3 runs it on a CPU: without XLA, unless a row names it. "
     )
-    if any((row["peer"] or "").endswith(WITH_XLA) for row in found):
-        where += ", unless a row names it. "
-    else:
-        where += " (this run was made before the bench had rows with XLA). "
     how = "Above 1 this project is faster. "
     report = "[The report](../outputs/bench/bench/report.html) also tells how the cost grows."
     return where + how + report + "\n\n" + _table(rows, {name: name for name in rows[0]})
@@ -188,9 +184,9 @@ def speed_block(language: str = "en") -> str:
     """Say how fast `outputs/bench` found this project beside others, in equal precision."""
     found, machine = _bench()
     ratios = {(row["work"], row["peer"]): row["ratio_median"] for row in found if row["ratios"]}
-    for work, peer in list(ratios):
-        if (work, peer + WITH_XLA) in ratios:
-            ratios[work, peer] = min(ratios[work, peer], ratios[work, peer + WITH_XLA])
+    ratios |= {
+        (work, peer): min(ratio, ratios.get((work, peer + WITH_XLA), ratio)) for (work, peer), ratio in ratios.items()
+    }
     if any(row not in ratios for row in SPEED.values()):
         return wording.say("readme_no_speed", language)
     told = {name: number(ratios[row], 2) for name, row in SPEED.items()}
