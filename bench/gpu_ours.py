@@ -29,11 +29,7 @@ def training(side: str, causal_lm, size: str):
     texts, steps = shape.full_texts(size)
     length = causal_lm.preprocessor.sequence_length
     model = packing.trainee(causal_lm, length) if side == "ours" else causal_lm
-    model.compile(
-        optimizer=keras.optimizers.Adam(5e-5),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        weighted_metrics=["accuracy"],
-    )
+    model.compile(optimizer=keras.optimizers.Adam(5e-5), **ours.compile_options(side))
     made = packing.batches(model, texts, len(texts) // steps, steps, seed=1)
     if model is causal_lm:  # these are raw texts
         made = [causal_lm.preprocessor(batch) for batch in made]

@@ -66,6 +66,20 @@ def generating(causal_lm, size: str):
     return task
 
 
+def compile_options(side: str) -> dict:
+    """Returns the loss and the metrics that a side trains with: those of this project's reports, or the post's."""
+    import keras
+
+    from lib.evaluation import held_out
+
+    if side == "ours":
+        return held_out.compile_options()
+    return {
+        "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        "weighted_metrics": ["accuracy"],
+    }
+
+
 def finetuning(side: str, causal_lm, tiny: bool) -> dict:
     """Returns a task per corpus that runs one pass over its training steps and counts the predicted tokens.
 
@@ -83,11 +97,7 @@ def finetuning(side: str, causal_lm, tiny: bool) -> dict:
     if backends.selected.bf16_training:
         trained[EXACT] = packing.Packed(causal_lm, length)
     for model in trained.values():
-        model.compile(
-            optimizer=keras.optimizers.Adam(5e-5),
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            weighted_metrics=["accuracy"],
-        )
+        model.compile(optimizer=keras.optimizers.Adam(5e-5), **compile_options(side))
 
     def made(model, corpus):
         texts = shape.texts(corpus, tiny)

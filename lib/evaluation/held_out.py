@@ -17,11 +17,28 @@ def compile_options() -> dict:
     return {
         "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         "weighted_metrics": [
-            "accuracy",
+            keras.metrics.MeanMetricWrapper(is_likeliest, name="accuracy"),
             keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="token_loss"),
         ],
         "jit_compile": backends.selected.xla,
     }
+
+
+def is_likeliest(labels, logits):
+    """Tell of each position whether no token is likelier than its label: 1 or 0.
+
+    The mean is Keras' accuracy, except where two tokens are equally likely. Keras looks for the index of the largest
+    logit, for which XLA on a CPU takes 4 % of a training step. Looking for its value takes hardly any time.
+
+    Args:
+        labels: int `(...)`.
+        logits: `(..., vocabulary_size)`.
+
+    Returns:
+        float32 `(...)`.
+    """
+    label = keras.ops.take_along_axis(logits, keras.ops.cast(labels, "int32")[..., None], axis=-1)
+    return keras.ops.cast(label[..., 0] >= keras.ops.max(logits, axis=-1), "float32")
 
 
 class HeldOut:

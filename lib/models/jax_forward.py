@@ -22,7 +22,6 @@ import keras_nlp
 from lib.models import distribution, gpu_kernels, kerashub_private
 from lib.models.gpu_kernels import Norm
 
-ZERO_ROWS = 8  # see `_bf16_backward`
 WIDEST_ROW = 4096  # the length of a row in numbers, see `_row_product`
 WHOLE_COLUMNS = 128  # a GPU's matrix units multiply the vocabulary's matrix fast if its rows are a multiple of this
 NEVER = -1e9  # the logit of a token that does not exist
@@ -246,7 +245,7 @@ def bf16_product(x, matrix, transposed: bool, rounded: bool = False):
 def _bf16_forward(x, matrix, transposed, rounded):
     rounded_x, matrix, like = x.astype(jnp.bfloat16), matrix.astype(jnp.bfloat16), jnp.zeros((), x.dtype)
     product = _product(rounded_x, matrix, 1, int(transposed), jnp.bfloat16 if rounded else jnp.float32)
-    return product, (rounded_x if gpu_kernels.on_gpu() else x, matrix, like)
+    return product, (rounded_x, matrix, like)
 
 
 def _bf16_backward(transposed, rounded, kept, gradient):
@@ -256,12 +255,16 @@ def _bf16_backward(transposed, rounded, kept, gradient):
     if gpu_kernels.on_gpu():
         factors = (rounded_gradient, x) if transposed else (x, rounded_gradient)
         return of_x, _product(*factors, 0, 0)
-    if transposed:  # the vocabulary's matrix, for which a transposition of the gradient costs as much as rounding saves
-        return of_x, _product(gradient, x, 0, 0)
-    # XLA multiplies bfloat16 fast only along the rows of the first matrix, and would optimise away a transposition that
-    # is used as it is. With a few rows of zeros appended, it keeps the transposition.
-    x_transposed = jnp.pad(x.T.astype(jnp.bfloat16), ((0, 0), (0, ZERO_ROWS)))
-    return of_x, _product(x_transposed, jnp.pad(rounded_gradient, ((0, ZERO_ROWS), (0, 0))), 1, 0)
+    of_matrix = _product(_turned(x), rounded_gradient, 1, 0)
+    return of_x, _turned(of_matrix) if transposed else of_matrix
+
+
+def _turned(matrix):
+    """Transpose a matrix in memory, since XLA on a CPU multiplies bfloat16 fast only along the rows of the first one.
+
+    XLA would optimise away a transposition next to a product. With an axis of length 1 in between, it keeps it.
+    """
+    return matrix[:, :, None].transpose(1, 2, 0).reshape(matrix.shape[::-1])
 
 
 bf16_product.defvjp(_bf16_forward, _bf16_backward)

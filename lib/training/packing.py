@@ -17,6 +17,7 @@ number. So the steps hold other texts than those of a padded run with the same s
 """
 
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -29,6 +30,7 @@ from lib.models import distribution, gpu_kernels, jax_forward, packed_attention
 from lib.training import batches as text_batches
 
 ROUND = 8  # the tokens of a step are rounded up to a multiple of this
+DROPOUTS = 3  # in a layer: of the attention weights, after the attention, and after the feed-forward layers
 ROUND_ON_GPU = 256  # so that other texts need no other program: compiling takes longer than computing some zeros
 
 
@@ -97,26 +99,24 @@ class Packed(keras.Model):
         """Compute the logits of packed texts."""
         padded_index, source_index = inputs["padded_index"], inputs["source_index"]
         rows = len(source_index) // self.length
-        seeds = [None] * (1 + len(self.causal_lm.backbone.transformer_layers))
-        if seed is not None:
-            seeds = jax.random.split(jax.random.wrap_key_data(seed), len(seeds))
+        dropouts = _Dropouts(architecture.dropout, seed)
 
         @jax.jit  # traced once for all layers; the compiled program is the same
-        def run_layer(layer, x, padded_index, source_index, seed):
-            dropout = self._dropout(seed)
+        def run_layer(layer, x, padded_index, source_index, number):
             query, key, value = (
                 _take_rows(part, source_index, padded_index).reshape(rows, self.length, *part.shape[1:])
                 for part in architecture.query_key_value(layer, x)
             )
             keys = jax_forward.heads_first(architecture.rotate(key, 0))
             query, values = architecture.rotate(query, 0), jax_forward.heads_first(value)
-            attended = jax_forward.attention(query, keys, values, 0, dropout).reshape(rows * self.length, -1)
-            return architecture.after_attention(layer, x, _take_rows(attended, padded_index, source_index), dropout)
+            attended = jax_forward.attention(query, keys, values, 0, dropouts.of(DROPOUTS * number))
+            attended = _take_rows(attended.reshape(rows * self.length, -1), padded_index, source_index)
+            return architecture.after_attention(layer, x, attended, dropouts.after_attention(number))
 
         weights = jax_forward.fused_weights(architecture, weights)
-        x = self._dropout(seeds[0])(architecture.embed(weights, inputs["token_ids"], padded_index % self.length))
-        for layer, seed in zip(weights["layers"], seeds[1:], strict=True):
-            x = run_layer(layer, x, padded_index, source_index, seed)
+        x = dropouts.of(0)(architecture.embed(weights, inputs["token_ids"], padded_index % self.length))
+        for number, layer in enumerate(weights["layers"], 1):
+            x = run_layer(layer, x, padded_index, source_index, number)
         return architecture.logits(weights, x)
 
     def _logits_on_gpu(self, architecture, weights, inputs, seed):
@@ -124,19 +124,7 @@ class Packed(keras.Model):
         starts = inputs["starts"]
         positions = inputs["padded_index"] % self.length
         heads = {name: getattr(architecture, name) for name in ("num_heads", "num_key_value_heads", "head_dim")}
-        seed = jnp.uint32(0) if seed is None else jnp.ravel(seed)[-1].astype("uint32")
-
-        def dropout(number):
-            """Make the dropout function of that number, which draws other values in each step."""
-            if not architecture.dropout:
-                return jax_forward.no_dropout
-            rate, own = architecture.dropout, packed_attention.hashed(seed, number)
-
-            def dropped(x):
-                kept = packed_attention.kept(own, jnp.arange(len(x)), jnp.arange(x.shape[1]), rate)
-                return jnp.where(kept, x / (1 - rate), 0)
-
-            return dropped
+        dropouts = _Dropouts(architecture.dropout, seed)
 
         @jax.jit  # traced once for all layers
         def run_layer(layer, x, number):
@@ -144,35 +132,52 @@ class Packed(keras.Model):
             attended = packed_attention.packed_attention(
                 together.astype(jnp.bfloat16),
                 starts,
-                packed_attention.hashed(seed, 3 * number),
+                dropouts.seed(DROPOUTS * number),
                 length=self.length,
-                dropout=architecture.dropout,
+                dropout=dropouts.rate,
                 **heads,
             )
-            after = iter([dropout(3 * number + 1), dropout(3 * number + 2)])
-            return architecture.after_attention(layer, x, attended, lambda x: next(after)(x))
+            return architecture.after_attention(layer, x, attended, dropouts.after_attention(number))
 
         weights = jax_forward.fused_weights(architecture, weights)
-        x = dropout(0)(architecture.embed(weights, inputs["token_ids"], positions))
+        x = dropouts.of(0)(architecture.embed(weights, inputs["token_ids"], positions))
         for number, layer in enumerate(weights["layers"], 1):
             x = run_layer(layer, x, number)
         return architecture.logits(weights, x)
 
-    def _dropout(self, seed):
-        """Make a dropout function that draws anew at each call. Without a seed it drops nothing.
 
-        It draws 16 random bits for each value, half as many as `keras.random.dropout`.
-        """
-        if seed is None:
+class _Dropouts:
+    """The dropouts of a training step, by number: 0 for the embeddings, and `DROPOUTS` for each layer from 1 on.
+
+    Args:
+        rate: The share of values to drop, as a fraction.
+        seed: The data of a random key, two integers. None drops nothing.
+    """
+
+    def __init__(self, rate: float, seed):
+        self.rate = 0 if seed is None else rate
+        self._seed = jnp.uint32(0) if seed is None else packed_attention.hashed(*seed)
+
+    def seed(self, number):
+        """Return the seed of a dropout, for `packed_attention.kept`."""
+        return packed_attention.hashed(self._seed, number)
+
+    def of(self, number):
+        """Return the dropout of that number, a function of an array."""
+        if not self.rate:
             return jax_forward.no_dropout
-        seeds, drop = iter(jax.random.split(seed, 3)), round(2**16 * self._trained.dropout)  # a layer has 3 dropouts
 
         def dropped(x):
-            words = jax.random.bits(next(seeds), (-(-x.size // 2),), "uint32")
-            halves = jax.lax.bitcast_convert_type(words, jnp.uint16).reshape(-1)[: x.size].reshape(x.shape)
-            return jnp.where(halves >= drop, x / (1 - drop / 2**16), 0)
+            rows, columns = jnp.arange(math.prod(x.shape[:-1])), jnp.arange(x.shape[-1])
+            kept = packed_attention.kept(self.seed(number), rows, columns, self.rate)
+            return jnp.where(kept.reshape(x.shape), x / (1 - self.rate), 0)
 
         return dropped
+
+    def after_attention(self, layer):
+        """Return the other two dropouts of a layer, as a function that applies one and then the other."""
+        left = iter([self.of(DROPOUTS * layer + 1), self.of(DROPOUTS * layer + 2)])
+        return lambda x: next(left)(x)
 
 
 def _kernels_fit(architecture, length: int) -> bool:

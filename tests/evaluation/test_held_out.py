@@ -1,6 +1,8 @@
 import types
 
+import keras
 import made_records
+import numpy as np
 import pytest
 
 from lib.core import backends
@@ -30,6 +32,20 @@ def test_the_likelihood_is_that_of_the_weights_of_the_moment(tiny_lm, monkeypatc
     tiny_lm.set_weights([2 * values for values in tiny_lm.get_weights()])
     after = judge.likelihood()
     assert after != before and after == likelihood.held_out(tiny_lm, TEXTS, 32)
+
+
+def test_a_position_counts_if_no_token_is_likelier(monkeypatch):
+    monkeypatch.setattr(backends, "selected", types.SimpleNamespace(xla=False))
+    logits = np.random.default_rng(1).standard_normal((2, 30, 7)).astype("float32")
+    labels = logits.argmax(axis=-1)
+    labels[0, ::2] = (labels[0, ::2] + 1) % 7
+    found = np.asarray(held_out.is_likeliest(labels, logits))
+    assert found.dtype == "float32" and found.tolist() == [[0, 1] * 15, [1] * 30]
+    weights = np.arange(60).reshape(2, 30)
+    metric, keras_own = held_out.compile_options()["weighted_metrics"][0], keras.metrics.SparseCategoricalAccuracy()
+    for one in (metric, keras_own):
+        one.update_state(labels, logits, sample_weight=weights)
+    assert metric.name == "accuracy" and float(metric.result()) == pytest.approx(float(keras_own.result()), rel=1e-6)
 
 
 def test_what_was_measured_before_and_after_is_recorded_with_the_change_of_bits():

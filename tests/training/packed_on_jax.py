@@ -204,12 +204,15 @@ model = packing.trainee(causal_lm, LENGTH)
 inputs = {name: value.numpy() for name, value in batch[0].items()}
 told = [np.asarray(model(inputs, training=training)) for training in (False, False, True, True)]
 results["dropout"] = [bool((one == other).all()) for one, other in itertools.pairwise(told)]
-drop, values = model._dropout(jax.random.key(1)), np.ones((333, 301), "float32")
-dropped, again = np.asarray(drop(values)), np.asarray(drop(values))
+values = np.ones((3, 111, 301), "float32")
+of_a_step = {"drawn": (0, 1, 2), "again": (0, 1, 2), "number": (0, 1, 3), "step": (0, 2, 2), "seed": (1, 1, 2)}
+drops = [packing._Dropouts(0.1, seed).of(number) for *seed, number in of_a_step.values()]
+dropped, again, *others = (np.asarray(drop(values)) for drop in drops)
 results["dropped"] = {
     "share": float((dropped == 0).mean()),
     "others": sorted(set(dropped[dropped > 0].tolist())),
     "the same again": bool((dropped == again).all()),
+    "as often as by chance": [float(((dropped == 0) & (other == 0)).mean()) for other in others],
 }
 
 # Memory that runs out, and what is left of the weights of a step for which it did.

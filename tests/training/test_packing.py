@@ -105,7 +105,8 @@ def test_values_are_dropped_in_training_alone_and_others_each_time(trained):
     assert trained["dropout"] == [True, False, False]
     assert trained["dropped"]["share"] == pytest.approx(0.1, abs=0.003)
     assert trained["dropped"]["others"] == pytest.approx([1 / 0.9], rel=1e-4)
-    assert not trained["dropped"]["the same again"]
+    assert trained["dropped"]["the same again"]  # so that the gradients are those of what was computed
+    assert trained["dropped"]["as often as by chance"] == pytest.approx([0.01] * 3, abs=0.001)
 
 
 def test_memory_that_runs_out_is_told_by_jax_in_words_of_its_own(trained):
