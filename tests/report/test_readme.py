@@ -9,7 +9,7 @@ import pytest
 from lib.claims import judgement
 from lib.core import paths
 from lib.core.errors import UserError
-from lib.report import claims_words, picture, readme, recorder, wording
+from lib.report import claims_words, picture, readme, recorder, site, wording
 
 DOCS = sorted((paths.ROOT / "docs").glob("*.md"))
 PAGES = [paths.ROOT / name for name in (*readme.READMES.values(), "CONTRIBUTING.md")] + DOCS
@@ -50,6 +50,16 @@ def test_the_picture_is_that_of_the_committed_run(committed, tmp_path, monkeypat
     monkeypatch.setattr(readme.paths, "ROOT", tmp_path)
     readme.draw_picture(language)
     assert (tmp_path / picture.FILES[language]).read_bytes() == file.read_bytes(), "run `make readme`"
+
+
+@pytest.mark.parametrize("profile", ["cpu", "bench"])
+def test_an_index_is_that_of_the_committed_runs(committed, profile):
+    """An index quotes other runs too: that of the cpu profile has the answers of the bench and of the sweeps."""
+    pages = [committed / "outputs" / profile / site.index_name(language) for language in wording.LANGUAGES]
+    before = [page.read_text(encoding="utf-8") for page in pages]
+    site.render_index(profile)
+    after = [page.read_text(encoding="utf-8") for page in pages]
+    assert after == before, f"run `python -m lib.report.site --profile {profile}` and commit what it changed"
 
 
 # What every page keeps to.
