@@ -40,7 +40,8 @@ def measure(model: pretrained.Model, **asked) -> tuple[Timing | None, str]:
     asked |= {"handle": model.handle, "name": model.name}
     command = [sys.executable, "-m", "lib.evaluation.tensorflow_timing", json.dumps(asked)]
     try:
-        told = watchdog.run(command, [], "timing on TensorFlow", environment={"KERAS_BACKEND": "tensorflow"})
+        variables = {"KERAS_BACKEND": "tensorflow", "XLA_FLAGS": backends.flags_for_tensorflow()}
+        told = watchdog.run(command, [], "timing on TensorFlow", environment=variables)
         found = [line.removeprefix(MARK) for line in told.splitlines() if line.startswith(MARK)]
         if not found:
             raise watchdog.Failure("it ended without a timing")

@@ -1,11 +1,12 @@
 import os
+import re
 import subprocess
 import sys
 import time
 
 import pytest
 
-from lib.core import backends, programs
+from lib.core import backends, paths, programs
 from lib.core.errors import UserError
 
 # What a CPU gets; the second where it multiplies bfloat16.
@@ -111,6 +112,31 @@ def test_jax_computes_on_a_gpu_if_it_can(nvidia_smi):
     assert told == [expected.format(", of training in bfloat16"), expected.format("")]
     nvidia_smi("GPU 0: Tesla T4 (UUID: GPU-0)", capability="7.5")
     assert run(code).stdout.strip() == "jax, mixed_float16, XLA on, GPU memory as needed"
+
+
+def test_xla_compiles_fast_for_a_cpu_where_that_was_tried(nvidia_smi):
+    """XLA reads its flags when it first computes, and ends the process if it does not know one."""
+    computes = "import jax.numpy, os; jax.numpy.ones(1); print(os.environ.get('XLA_FLAGS'))"
+    selects = "from lib.core import backends; backends.select('jax', deterministic={}); {}\n" + computes
+    nvidia_smi("No devices were found")
+    both = f"--xla_gpu_deterministic_ops=true {backends.COMPILE_FAST}"
+    for deterministic, before, told in (
+        (False, "", backends.COMPILE_FAST),
+        (True, "backends.select('jax', deterministic=True)", both),
+    ):
+        done = run(selects.format(deterministic, before))
+        assert done.stdout.splitlines() == [told], done.stderr
+    done = run(f"from lib.core import backends; backends.TRIED_WITH = '0'; backends.select('jax')\n{computes}")
+    assert done.stdout.splitlines() == ["None"]
+    nvidia_smi("GPU 0: NVIDIA T4 (UUID: GPU-1)")
+    assert run("from lib.core import backends; backends._prepare_jax(False)\n" + computes).stdout.split() == ["None"]
+
+
+def test_the_flag_that_compiles_fast_was_tried_with_the_locked_jaxlib():
+    (locked,) = re.findall(
+        r"^jaxlib==(\S+)", (paths.ROOT / "requirements" / "cpu.txt").read_text("utf-8"), re.MULTILINE
+    )
+    assert locked == backends.TRIED_WITH, "measure with the new version whether XLA compiles faster and no slower code"
 
 
 @pytest.mark.parametrize("flag", ["avx512_bf16", "amx_bf16"])

@@ -23,10 +23,11 @@ def asked_of(command):
 
 def test_the_post_s_lines_are_timed_in_the_notebook_s_precision(tiny_preset, on_jax, monkeypatch, capsys):
     """The process's work is done in this one, which has Keras on TensorFlow."""
+    monkeypatch.setenv("XLA_FLAGS", f"--xla_cpu_enable_fast_math=false {backends.COMPILE_FAST}")
 
     def run(command, watched, doing, environment):
         assert command[1:3] == ["-m", "lib.evaluation.tensorflow_timing"]
-        assert environment == {"KERAS_BACKEND": "tensorflow"}
+        assert environment == {"KERAS_BACKEND": "tensorflow", "XLA_FLAGS": "--xla_cpu_enable_fast_math=false"}
         assert asked_of(command)["precision"] == "float32" and not asked_of(command)["deterministic"]
         assert tensorflow_timing.main(command[3:]) == 0
         return capsys.readouterr().out
