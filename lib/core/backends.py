@@ -18,8 +18,8 @@ from lib.core.errors import UserError
 
 BACKENDS = ("tensorflow", "jax")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
-# With it XLA compiles for a CPU in half the time, and what it makes is as fast: measured for training and generating. A
-# version that does not know the flag ends the process, so it is set for that of requirements/ alone.
+# With it XLA compiles a training step for a CPU in half the time, and what it makes is as fast: both were measured.
+# An XLA that does not know the flag ends the process, so it is set for the version of requirements/ alone.
 COMPILE_FAST = "--xla_cpu_opt_preset=CPU_OPT_PRESET_FAST_COMPILE"
 TRIED_WITH = "0.10.2"  # jaxlib
 NVIDIA_SMI_SECONDS = 10  # it hangs if the driver is broken
