@@ -179,8 +179,8 @@ def _count(number: float, language: str) -> str:
 
 def limits(measured: Bench, language: str = "en") -> list[str]:
     """What limits generating: paragraphs on the memory's bandwidth, on texts together, and on the costs of a call."""
-    told = _limits_of_gpu(measured, language)
-    if not measured.gpu and (bandwidth := _bandwidth(measured)):
+    told, bandwidth = _limits_of_gpu(measured, language), _bandwidth(measured)
+    if bandwidth and not measured.gpu:
         gigabytes = [rate * measured.weight_bytes / 1e9 for rate in bandwidth.there]
         shares = [100 * ratio for ratio in bandwidth.ratios]
         told.append(
@@ -207,6 +207,8 @@ def limits(measured: Bench, language: str = "en") -> list[str]:
     call = measured.longest_call
     shares = call.shares_percent
     bound = "memory" if shares["weights"] + shares["cache"] > 50 else "arithmetic"
+    if bound == "memory" and bandwidth and bandwidth.target and statistics.median(bandwidth.ratios) < bandwidth.target:
+        bound = "reading"
     told.append(
         say(
             "bench_call",

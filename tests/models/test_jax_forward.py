@@ -62,3 +62,21 @@ def test_a_bf16_product_rounds_what_is_multiplied_and_nothing_else(transposed):
     of_matrix = of_kernel.outputs.T if transposed else of_kernel
     np.testing.assert_allclose(of_matrix, to_bf16(X).T @ to_bf16(GRADIENT), rtol=1e-5, atol=1e-5)
     assert np.abs(np.asarray(product) - X @ MATRIX).max() > 1e-3
+
+
+@pytest.mark.skipif(not backends.multiplies_bfloat16(), reason="this processor does not multiply bfloat16")
+@pytest.mark.parametrize("transposed", [False, True])
+def test_xla_multiplies_bfloat16_along_the_rows_of_the_first_matrix_alone(transposed):
+    """Otherwise it multiplies float32, which takes twice as long."""
+    x, matrix, gradient = (RNG.standard_normal(shape).astype("float32") for shape in ((64, 256), (256, 512), (64, 512)))
+
+    def step(x, kernel, gradient):
+        return jax.vjp(lambda *factors: jax_forward.dense(*factors, bf16=True), x, kernel)[1](gradient)
+
+    kernel = jax_forward.Transposed(jnp.asarray(matrix.T)) if transposed else jnp.asarray(matrix)
+    program = jax.jit(step).lower(x, kernel, gradient).compile()
+    along = re.findall(r"lhs_contracting_dims=\{(\d)\}", program.as_text())
+    assert along == ["1", "1"]
+    of_matrix = program(x, kernel, gradient)[1]
+    of_matrix = of_matrix.outputs.T if transposed else of_matrix
+    np.testing.assert_allclose(of_matrix, to_bf16(x).T @ to_bf16(gradient), rtol=1e-4, atol=1e-4)

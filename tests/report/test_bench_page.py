@@ -139,6 +139,13 @@ def test_what_limits_it_follows_from_the_figures():
     shares = {"fixed": 1.0, "weights": 20.0, "arithmetic": 69.0, "cache": 10.0}
     call = made_records.bench().longest_call.model_copy(update={"shares_percent": shares})
     assert "Memory bandwidth" not in views.VIEWS["bench_limits"](page_of(made_records.bench(longest_call=call)))
+    compared = made_records.bench().comparisons
+    faster = [
+        one.model_copy(update={"there": [100.0] * 3}) if one.peer is records.BenchPeer.BANDWIDTH else one
+        for one in compared
+    ]
+    told = views.VIEWS["bench_limits"](page_of(made_records.bench(comparisons=faster)))
+    assert "bandwidth alone does not limit" in told and "Memory bandwidth, not arithmetic" not in told
 
 
 def test_a_fitted_rate_is_set_beside_the_measured_bandwidth():

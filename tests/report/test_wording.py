@@ -138,7 +138,7 @@ FAMILIES = {
     "bench_unit_{}": family(["bench_unit_"], ["new", "predicted", "texts"]),
     "bench_result_{}": family(["bench_result_"], PACES),
     "bench_against_{}": family(["bench_against_"], PACES),
-    "bench_bound_{}": family(["bench_bound_"], ["memory", "arithmetic"]),
+    "bench_bound_{}": family(["bench_bound_"], ["memory", "reading", "arithmetic"]),
     "bench_axis_{}": family(["bench_axis_"], ["tokens", "batch", "parameters"]),
     "sweep_at_once_{}": family(["sweep_at_once_"], ["0", "1", "2"]),
     "sweep_{}_clear": {f"sweep_{name}_clear" for name in ("none", "some", "all")},
