@@ -22,6 +22,7 @@ from lib.core import environment, parameters, paths, progress, records
 from lib.core.errors import UserError
 from lib.core.records import CallState, DecodingStep
 from lib.data import corpora
+from lib.evaluation import few_values
 from lib.models import lora
 from lib.report import answers, claims_words, views, words
 
@@ -96,6 +97,10 @@ def test_baseline(smoke_outputs):
     assert on_tensorflow.xla
     for told in ("step", "sampler", "precision", "prompt_tokens", "max_length", "new_tokens"):
         assert getattr(on_tensorflow, told) == getattr(as_in_post, told), told
+    assert {timed.later_calls.n for timed in measured.timings} == {as_in_post.later_calls.n}  # made in turn
+    there, here, own = (timed.seconds[CallState.LATER] for timed in measured.timings)
+    assert measured.seconds_on_tensorflow_to_jax == few_values.mean_ratio(there, here)
+    assert measured.seconds_of_kerashub_to_own == few_values.mean_ratio(here, own)
     page = page_of(smoke_outputs / "01_baseline" / "report.html")
     assert "The calls ran on CPU" in page and "= (later call - first token) / (new tokens of a text - 1)" in page
     samples = pd.read_csv(smoke_outputs / "01_baseline" / "samples.csv", keep_default_na=False)

@@ -740,6 +740,10 @@ class Baseline(Record):
     """The post's lines, on the notebook's backend."""
     own_step: Timing | None = None
     """None where this project has no decoding step of its own for the model."""
+    seconds_on_tensorflow_to_jax: Estimate | None = Field(default=None, exclude_if=lambda ratio: ratio is None)
+    """How many times as long later calls of the post's lines took on TensorFlow, made in turn."""
+    seconds_of_kerashub_to_own: Estimate | None = Field(default=None, exclude_if=lambda ratio: ratio is None)
+    """The same of KerasHub's decoding step and this project's, on the notebook's backend."""
     samples: list[Sample]
     quality: Quality
     chinese_minus_people: dict[str, Estimate]

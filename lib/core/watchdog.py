@@ -47,22 +47,88 @@ def run(command: list[str], watched: list[Path], doing: str, expected_bytes: int
         Failure: If it failed, with the last line of its stderr, or if it made no progress.
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        process = subprocess.Popen(
-            command, stdout=out, stderr=err, env={**os.environ, **(environment or {})}, start_new_session=True
-        )
+        process = _start(command, out, err, environment)
         try:
             _watch(process, watched, doing, expected_bytes)
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        out.seek(0), err.seek(0)
-        lines = [line for line in err.read().decode(errors="replace").splitlines() if line.strip()]
-        if process.returncode < 0:
-            raise Failure(f"it was ended by {signal.Signals(-process.returncode).name}")
+            _end(process)
         if process.returncode:
-            raise Failure(lines[-1].strip() if lines else f"it ended with status {process.returncode}")
+            raise Failure(_reason(process.returncode, err))
+        out.seek(0)
         return out.read().decode(errors="replace")
+
+
+class Talk:
+    """A process that is asked line by line on its stdin, and answers on its stdout. Use it as a context manager.
+
+    Args:
+        command: The program and its arguments.
+        mark: What its answers begin with. Other lines are not looked at.
+        environment: Environment variables, in addition to this process's own.
+    """
+
+    def __init__(self, command: list[str], mark: str, environment=None):
+        self._command, self._mark, self._environment = command, mark, environment
+        self._answered = 0
+
+    def __enter__(self) -> "Talk":
+        self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+        self._process = _start(self._command, self._out, self._err, self._environment, stdin=subprocess.PIPE)
+        return self
+
+    def __exit__(self, *_) -> None:
+        _end(self._process)
+        for file in (self._process.stdin, self._out, self._err):
+            with contextlib.suppress(BrokenPipeError):
+                file.close()
+
+    def ask(self, line: str) -> str:
+        """Write a line, and return the answer to it.
+
+        Raises:
+            Failure: If the process ends, with the last line of its stderr, or if it makes no progress.
+        """
+        with contextlib.suppress(BrokenPipeError):  # it has ended; what follows tells why
+            self._process.stdin.write(f"{line}\n".encode())
+            self._process.stdin.flush()
+        return self.answer()
+
+    def answer(self) -> str:
+        """Return the next answer, without its mark. Raises as `ask` does."""
+        _watch(self._process, [], "", 0, until=lambda: len(self._answers()) > self._answered)
+        answers = self._answers()
+        if len(answers) == self._answered:
+            self._process.wait()
+            raise Failure(_reason(self._process.returncode, self._err))
+        self._answered += 1
+        return answers[self._answered - 1]
+
+    def _answers(self) -> list[str]:
+        """All answers so far. A line that is not whole yet is none."""
+        told = os.pread(self._out.fileno(), os.fstat(self._out.fileno()).st_size, 0).decode(errors="replace")
+        whole = told.rpartition("\n")[0].splitlines()
+        return [line.removeprefix(self._mark) for line in whole if line.startswith(self._mark)]
+
+
+def _start(command: list[str], out, err, environment, stdin=None) -> subprocess.Popen:
+    variables = {**os.environ, **(environment or {})}
+    return subprocess.Popen(command, stdin=stdin, stdout=out, stderr=err, env=variables, start_new_session=True)
+
+
+def _end(process: subprocess.Popen) -> None:
+    """Kill a process, and what it has started, unless it has ended."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _reason(status: int, err) -> str:
+    """Say why a process has ended."""
+    err.seek(0)
+    lines = [line for line in err.read().decode(errors="replace").splitlines() if line.strip()]
+    if status < 0:
+        return f"it was ended by {signal.Signals(-status).name}"
+    return lines[-1].strip() if status and lines else f"it ended with status {status}"
 
 
 def end_with_parent() -> None:
@@ -115,10 +181,13 @@ def _blocks_interrupt(pid: int) -> bool:
     return False
 
 
-def _watch(process: subprocess.Popen, watched: list[Path], doing: str, expected_bytes: int) -> None:
+def _watch(
+    process: subprocess.Popen, watched: list[Path], doing: str, expected_bytes: int, until=lambda: False
+) -> None:
+    """Wait until a process ends, or `until` is true. Raises Failure if it makes no progress."""
     start = written = sum(map(paths.size, watched))
     busy, moved = 0.0, time.monotonic()
-    while process.poll() is None:
+    while process.poll() is None and not until():
         time.sleep(0.2)
         now_written, now_busy = sum(map(paths.size, watched)), _processor_seconds(process.pid)
         if abs(now_written - written) >= STALL_BYTES or now_busy - busy >= BUSY_SECONDS:

@@ -129,38 +129,32 @@ def _timing(facts: dict, seconds: dict[CallState, list[float]]) -> Timing:
     )
 
 
-def measure_in_turn(causal_lm, timings: list[Timing], weights: list, prompts: list[str], fewest: int) -> list[Timing]:
-    """Time later calls of a model with several sets of weights, in turn.
+def in_turn(timings: list[Timing], ways: list[Callable[[int], float]], fewest: int) -> list[Timing]:
+    """Time later calls of several ways to generate, in turn.
 
     Between two calls that are minutes apart, a machine may become slower or faster by a tenth; alternating calls run
     under the same conditions. The order within a round alternates, too.
 
     Args:
-        causal_lm: The model, whose `generate` is already compiled. It keeps the last weights.
-        timings: The result of `measure` for each set of weights, with the same prompts and `max_length`.
-        weights: The result of the model's `get_weights` for each set.
-        prompts: The batch of those measurements.
-        fewest: The smallest number of rounds; they continue as long as `repeat` would continue for any set.
+        timings: The result of `measure` for each way, with the same prompts and `max_length`.
+        ways: For each, a function of a `max_length` that makes one call of that length, already compiled, and returns
+            its seconds. See `way`.
+        fewest: The smallest number of rounds; they continue as long as `repeat` would continue for any way.
 
     Returns:
         The timings, with the later calls and those to the first token replaced.
     """
-
-    def call(length: int):
-        causal_lm.generate(prompts, max_length=length, stop_token_ids=None)
-
     first_token, later = ([[] for _ in timings] for _ in range(2))
     while any(_more(seconds, fewest) for seconds in later):
         progress.note(f"timing in turn, round {len(later[0]) + 1}")
         order = range(len(timings)) if len(later[0]) % 2 == 0 else reversed(range(len(timings)))
-        for index in order:  # neither set of weights always comes first
-            timing = timings[index]
-            causal_lm.set_weights(weights[index])
-            one_more = timing.prompt_tokens + 1
-            call(one_more)  # the first call with other weights joins matrices
-            first_token[index].append(stopwatch(lambda length=one_more: call(length)))
-            later[index].append(stopwatch(lambda length=timing.max_length: call(length)))
-    causal_lm.set_weights(weights[-1])
+        for index in order:  # none always comes first
+            call, one_more = ways[index], timings[index].prompt_tokens + 1
+            call(
+                one_more
+            )  # not timed: with other weights it joins matrices, and after another process it finds cold caches
+            first_token[index].append(call(one_more))
+            later[index].append(call(timings[index].max_length))
     derived = {
         "seconds",
         "later_calls",
@@ -178,11 +172,53 @@ def measure_in_turn(causal_lm, timings: list[Timing], weights: list, prompts: li
     ]
 
 
+def way(causal_lm, prompts: list[str]) -> Callable[[int], float]:
+    """Return how a model generates now, for `in_turn`: with the function that its last `generate` has compiled.
+
+    Args:
+        causal_lm: The model, as `measure` left it.
+        prompts: The batch of that measurement.
+    """
+    compiled = causal_lm.generate_function
+
+    def seconds(length: int) -> float:
+        causal_lm.generate_function = compiled
+        return stopwatch(lambda: causal_lm.generate(prompts, max_length=length, stop_token_ids=None))
+
+    return seconds
+
+
+def measure_in_turn(causal_lm, timings: list[Timing], weights: list, prompts: list[str], fewest: int) -> list[Timing]:
+    """Time later calls of a model with several sets of weights, see `in_turn`.
+
+    Args:
+        causal_lm: The model, whose `generate` is already compiled. It keeps the last weights.
+        timings: See `in_turn`.
+        weights: The result of the model's `get_weights` for each set.
+        prompts: The batch of those measurements.
+        fewest: See `in_turn`.
+    """
+    generate, there = way(causal_lm, prompts), [None]  # the set that the model has now
+
+    def with_weights(index: int) -> Callable[[int], float]:
+        def seconds(length: int) -> float:
+            if there != [index]:
+                causal_lm.set_weights(weights[index])
+                there[0] = index
+            return generate(length)
+
+        return seconds
+
+    told = in_turn(timings, [with_weights(index) for index in range(len(weights))], fewest)
+    causal_lm.set_weights(weights[-1])
+    return told
+
+
 def paired_ratio(first: Timing, second: Timing) -> Estimate:
     """Return how many times as long later calls of one timing took as those of another, made in turn with them.
 
     Args:
-        first: A result of `measure_in_turn`.
+        first: A result of `in_turn`.
         second: Another result of the same call.
 
     Returns:

@@ -195,7 +195,8 @@ class _Generator:
             state = [scope.get_current_value(variable) for variable in sampler.variables]
             return filled, _until_stop(filled, padding_mask, stop_token_ids), state
 
-        return jax.jit(compiled, static_argnames=("stop_token_ids", "prefill"))
+        static, options = ("stop_token_ids", "prefill"), backends.compiler_options()
+        return jax.jit(compiled, static_argnames=static, compiler_options=options)
 
 
 class _CachedByWeights:

@@ -28,17 +28,14 @@ def speeds(page: Page) -> str:
 
 @view
 def backends(page: Page) -> str:
-    """The post's lines on TensorFlow beside the same on JAX, or why they were not timed there; else nothing."""
+    """How long calls took with another backend and another decoding step; and why not on TensorFlow, if they failed."""
     measured = page.measured
+    told = ""
     if measured.no_tensorflow_because:
-        told = page.say("backends_not_compared", reason=measured.no_tensorflow_because)
-        return html.paragraph(told, "note")
-    there, here = measured.on_tensorflow, measured.as_in_post
-    if there is None or there.deterministic:  # such a run measures no speed
-        return ""
-    times = there.later_calls.median_seconds / here.later_calls.median_seconds
-    xla = {name: page.say("on" if one.xla else "off") for name, one in (("there", there), ("here", here))}
-    return html.paragraph(page.say("backends", times=times, **xla))
+        told += html.paragraph(page.say("backends_not_compared", reason=measured.no_tensorflow_because), "note")
+    if ratios := timing_words.ratios(measured, page.language):
+        told += html.paragraph(ratios)
+    return told
 
 
 @view

@@ -1,9 +1,7 @@
 """Say how calls were timed, and what the first ones took."""
 
-from lib.core.records import (
-    Timing,
-)
-from lib.report import wording, words
+from lib.core.records import Baseline, Timing
+from lib.report import numbers, wording, words
 from lib.report.wording import say
 
 
@@ -58,3 +56,22 @@ def first_call(timing: Timing, language: str = "en") -> str:
     if timing.first_call_compiling_seconds is None:
         return say("first_call_not_divided", language, **values)
     return say("first_call", language, **values, compiling=timing.first_call_compiling_seconds)
+
+
+def ratios(measured: Baseline, language: str = "en") -> str:
+    """Say how calls on two backends and with two decoding steps compare; nothing after a deterministic run."""
+    here, told = measured.as_in_post, []
+    if here.deterministic:  # such a run measures no speed
+        return ""
+    if ratio := measured.seconds_on_tensorflow_to_jax:
+        xla = {
+            name: say("on" if one.xla else "off", language)
+            for name, one in (("there", measured.on_tensorflow), ("here", here))
+        }
+        told.append(say("backends", language, times=numbers.with_interval(ratio, language), **xla))
+    if ratio := measured.seconds_of_kerashub_to_own:
+        backend = words.BACKENDS[here.backend]
+        told.append(say("decoding_steps", language, times=numbers.with_interval(ratio, language), backend=backend))
+    if told and here.later_calls.n > 1:
+        told.append(say("ratios_of_calls", language, pairs=here.later_calls.n))
+    return say("sentence_space", language).join(told)

@@ -117,6 +117,7 @@ def test_jax_computes_on_a_gpu_if_it_can(nvidia_smi):
 def test_xla_compiles_fast_for_a_cpu_where_that_was_tried(nvidia_smi):
     """XLA reads its flags when it first computes, and ends the process if it does not know one."""
     computes = "import jax.numpy, os; jax.numpy.ones(1); print(os.environ.get('XLA_FLAGS'))"
+    computes += "; from lib.core import backends; print(backends.compiler_options())"
     selects = "from lib.core import backends; backends.select('jax', deterministic={}); {}\n" + computes
     nvidia_smi("No devices were found")
     both = f"--xla_gpu_deterministic_ops=true {backends.COMPILE_FAST}"
@@ -125,11 +126,12 @@ def test_xla_compiles_fast_for_a_cpu_where_that_was_tried(nvidia_smi):
         (True, "backends.select('jax', deterministic=True)", both),
     ):
         done = run(selects.format(deterministic, before))
-        assert done.stdout.splitlines() == [told], done.stderr
+        assert done.stdout.splitlines() == [told, str(backends.COMPILE_AS_USUAL)], done.stderr
     done = run(f"from lib.core import backends; backends.TRIED_WITH = '0'; backends.select('jax')\n{computes}")
-    assert done.stdout.splitlines() == ["None"]
+    assert done.stdout.splitlines() == ["None", "None"]
     nvidia_smi("GPU 0: NVIDIA T4 (UUID: GPU-1)")
-    assert run("from lib.core import backends; backends._prepare_jax(False)\n" + computes).stdout.split() == ["None"]
+    done = run("from lib.core import backends; backends._prepare_jax(False)\n" + computes)
+    assert done.stdout.splitlines() == ["None", "None"]
 
 
 def test_the_flag_that_compiles_fast_was_tried_with_the_locked_jaxlib():

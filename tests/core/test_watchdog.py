@@ -36,3 +36,41 @@ def test_a_process_that_was_killed_is_told_by_the_signal():
     code = "import os, signal, sys; print('its last words', file=sys.stderr); os.kill(os.getpid(), signal.SIGKILL)"
     with pytest.raises(watchdog.Failure, match=r"^it was ended by SIGKILL$"):
         watchdog.run([sys.executable, "-c", code], [], "testing")
+
+
+TALKS = """
+import sys
+print("a line of another")
+print("told: " + sys.argv[1], flush=True)
+for line in sys.stdin:
+    if line == "end\\n":
+        sys.exit("its last words")
+    print("told: " + line.strip()[::-1], end="", flush=True)
+    print(flush=True)
+"""
+
+
+def test_a_process_answers_line_by_line_until_it_ends():
+    with watchdog.Talk([sys.executable, "-c", TALKS, "ready"], "told: ") as talk:
+        assert [talk.answer(), talk.ask("abc"), talk.ask("xyz")] == ["ready", "cba", "zyx"]
+        for _ in range(2):
+            with pytest.raises(watchdog.Failure, match=r"^its last words$"):
+                talk.ask("end")
+
+
+def test_a_process_that_does_not_answer_is_given_up_and_ended(monkeypatch):
+    monkeypatch.setattr(watchdog, "STALL_SECONDS", 0.5)
+    with watchdog.Talk([sys.executable, "-c", "input()\ninput()"], "told: ") as talk:
+        with pytest.raises(watchdog.Failure, match="given up: nothing arrived for 0 s"):
+            talk.ask("abc")
+        process = talk._process
+        assert process.poll() is None
+    assert process.poll() is not None
+
+
+def test_a_process_that_ends_without_an_answer_is_told_by_its_status():
+    with (
+        watchdog.Talk([sys.executable, "-c", ""], "told: ") as talk,
+        pytest.raises(watchdog.Failure, match=r"^it ended with status 0$"),
+    ):
+        talk.answer()
