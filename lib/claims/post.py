@@ -16,3 +16,9 @@ def rules() -> dict[str, dict]:
 def speed_up(post: dict) -> float:
     """Return the speed-up of the post's call after fine-tuning over its first call, as a factor."""
     return post["baseline"]["seconds"] / post["reddit"]["seconds_after"]
+
+
+def words_of_calls(post: dict) -> tuple[int, int]:
+    """Return how many words the post prints of its calls before and after fine-tuning, with the prompt."""
+    before, after = (len(post["timed_texts"][when].split()) for when in ("before", "after"))
+    return before, after

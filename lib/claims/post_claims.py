@@ -62,10 +62,14 @@ def _judged(name: str, rule: dict, quote: dict, measured: Effects, evidence: dic
 def _speed(found: Experiments, figures: dict, post_texts: list[PostText]) -> tuple[Effects, dict]:
     measured = found.reddit.measured
     before, after = measured.timing.before, measured.timing.after
+    words, words_after = post.words_of_calls(figures)
     return {("speed_ratio", ""): measured.speed_ratio}, {
         "ratio": _told(measured.speed_ratio),
         "pairs": min(before.later_calls.n, after.later_calls.n),
         "post_times": post.speed_up(figures),
+        "post_words": words,
+        "post_words_after": words_after,
+        "post_shortening": words / words_after,
         "first_before": before.first_call_seconds,
         "first_after": after.first_call_seconds,
     }

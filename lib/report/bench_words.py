@@ -193,6 +193,7 @@ def limits(measured: Bench, language: str = "en") -> list[str]:
                 slowest=min(gigabytes),
                 fastest=max(gigabytes),
                 most=statistics.median(bandwidth.there),
+                here=statistics.median(bandwidth.here),
                 share=statistics.median(shares),
                 low=min(shares),
                 high=max(shares),

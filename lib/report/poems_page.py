@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from lib.core.records import Estimate, PoemForm, PoemScale, Sample
+from lib.core.records import Estimate, FromScratch, PoemForm, PoemScale, Sample
 from lib.evaluation import prosody
 from lib.report import figures, html, poem_cards, poems_words, tables, wording
 from lib.report.page import Page, drawing, view
@@ -102,6 +102,8 @@ def poem_demands(page: Page) -> str:
     rows.append((page.say("group_chance"), by_chance))
     told = page.table(tables.poem_demands(rows), page.say("table_demands"))
     told += html.paragraph(poems_words.poems_beside_chance(page.measured, page.language))
+    if isinstance(page.measured, FromScratch) and (short := poems_words.short_poems(page.measured, page.language)):
+        told += html.paragraph(short)
     return told + html.folded(page.say("fold_runs"), page.table(tables.poem_demands(by_run), page.say("table_runs")))
 
 

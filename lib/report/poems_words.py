@@ -1,5 +1,6 @@
 """Say how far poems meet the demands on them, and how the two models compare."""
 
+from lib.core import chinese
 from lib.core.records import (
     Contest,
     Estimate,
@@ -14,6 +15,7 @@ from lib.report.numbers import number
 from lib.report.wording import say
 
 NOTICEABLE_SHARE = 5.0  # percentage points; a smaller difference of couplets is called small
+FEWEST_LINES = 4  # of a poem in which even lines can rhyme
 
 
 def contests(judged: list[Contest], language: str = "en") -> str:
@@ -128,6 +130,12 @@ def poems_beside_chance(measured: TangPoetry | FromScratch, language: str = "en"
             if measures:
                 told.append(say(f"chance_{side}", language, poems=poems, measures=words.listed(measures, language)))
     return say("sentence_space", language).join(told)
+
+
+def short_poems(measured: FromScratch, language: str = "en") -> str:
+    """Say how many poems by the model from scratch are too short to rhyme; `""` if none is."""
+    short = sum(len(chinese.clauses(one.text)) < FEWEST_LINES for one in measured.samples)
+    return say("short_poems", language, short=short, all=len(measured.samples)) if short else ""
 
 
 def _beside_chance(difference: Estimate) -> str:

@@ -275,7 +275,9 @@ def render_index(profile: str) -> Path:
             claims=[_claim(claim, language) for claim in judged.testable] if judged else [],
             summary=next((card for card in cards if card["folder"] == notebooks.SUMMARY), None),
             cards=[card for card in cards if card["folder"] != notebooks.SUMMARY],
-            bench=_bench_card(profile, language),
+            is_bench=_is_bench(profile),
+            benches=_bench_cards(profile, language),
+            bench_title=words.title(BENCH, language),
             sweeps=_sweep_cards(profile, language),
         )
         paths.write(folder / index_name(language), _finished(page))
@@ -324,6 +326,10 @@ def _card(folder: Path, results: Results, language: str) -> dict:
     headline, more = words.headline(answer)
     shown = views.Page(results, folder, language)
     cover = _cover(shown)
+    if results.notebook == BENCH:  # its page takes seconds, its measuring does not
+        (_, took), *_ = bench_words.conditions(results.measured, language)
+    else:
+        took = wording.say("index_took", language, minutes=f"{results.minutes:.1f}", date=results.machine.date)
     return {
         "folder": folder.name,
         "title": _title(results.notebook, language),
@@ -333,12 +339,7 @@ def _card(folder: Path, results: Results, language: str) -> dict:
         "differs": [f"{name}: {numbers.parameter(value)}" for name, value in results.changed.items()],
         "picture": html.data_uri(folder / shown.figure_file(cover)) if cover else None,
         "caption": _caption(shown, cover) if cover else "",
-        "took": wording.say(
-            "index_took",
-            language,
-            minutes=f"{results.minutes:.1f}",
-            date=results.machine.date,
-        ),
+        "took": took,
     }
 
 
@@ -358,21 +359,32 @@ def _caption(page: views.Page, figure: str) -> str:
     return page.say(f"caption_{figure}") if wording.has(f"caption_{figure}") else ""
 
 
-def _bench_card(profile: str, language: str) -> dict | None:
-    """Return what an index shows of the bench's page; None if there is none, or for the bench's own index."""
-    folder = paths.outputs() / BENCH / BENCH
-    if profile == BENCH or not (folder / "report.html").is_file():
-        return None
-    try:
-        first, more = words.headline(answers.answer(records.load(folder / RESULTS), language))
-    except (UserError, FileNotFoundError) as error:
-        print(f"The index leaves the bench out: {error}", flush=True)
-        return None
-    return {
-        "link": f"../{BENCH}/{BENCH}/{report_name(language)}",
-        "title": words.title(BENCH, language),
-        "answer": wording.say("sentence_space", language).join([first, words.headline(more)[0]]).strip(),
-    }
+def _bench_cards(profile: str, language: str) -> list[dict]:
+    """Return what an index shows of the benches: that of a CPU and those of GPUs. The bench's own index shows none."""
+    cards = []
+    for folder in sorted(paths.outputs().glob(f"{BENCH}*/{BENCH}")):
+        if _is_bench(profile) or not (folder / "report.html").is_file():
+            continue
+        try:
+            results = records.load(folder / RESULTS)
+            first, more = words.headline(answers.answer(results, language))
+        except (UserError, FileNotFoundError) as error:
+            print(f"The index leaves a bench out: {error}", flush=True)
+            continue
+        (_, machine), *_ = bench_words.conditions(results.measured, language)
+        cards.append(
+            {
+                "link": f"../{folder.parent.name}/{BENCH}/{report_name(language)}",
+                "answer": wording.say("sentence_space", language).join([first, words.headline(more)[0]]).strip(),
+                "machine": machine,
+            }
+        )
+    return cards
+
+
+def _is_bench(profile: str) -> bool:
+    """Tell whether a profile holds the bench of a machine: `bench`, or `bench-h200` for a GPU."""
+    return profile.split("-")[0] == BENCH
 
 
 def _sweep_cards(profile: str, language: str) -> list[dict]:

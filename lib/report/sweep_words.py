@@ -1,6 +1,7 @@
 """Say what a sweep found. No sentence is made elsewhere than in `sentences/`."""
 
 from lib.core.records import Estimate, Json, Sweep, SweepDifference, SweepRun
+from lib.evaluation import few_values
 from lib.report import wording, words
 from lib.report.numbers import number, parameter, with_interval
 from lib.report.wording import say
@@ -87,15 +88,45 @@ def luck(measured: Sweep, index: int, language: str = "en") -> str:
     if between.value is None:
         return say("sweep_luck_unknown", language, **values)
     values["seeds"] = interval(measured, index, between, language, is_difference=True)
-    known = [value for value in measured.spreads[index].by_setting if value is not None]
-    values["range"] = ""
-    if len(known) > 1:
-        lowest, highest = (words.number_or_dash(end(known), 2) for end in (min, max))
-        values["range"] = say("sweep_by_setting", language, lowest=lowest, highest=highest)
+    values["range"] = _range(measured, index, language)
     if within is None:
         return say("sweep_luck_alone", language, **values)
     values["within"] = quantity(measured, index, within, language)
-    return say("sweep_luck_more" if between.low > within else "sweep_luck_open", language, **values)
+    if between.low <= within:
+        return say("sweep_luck_open", language, **values)
+    settings = [
+        setting(point, language) for point, value, runs in _spread(measured, index) if _above(value, runs, within)
+    ]
+    listed = words.listed(settings, language) if settings else ""
+    where = say("sweep_luck_clear", language, settings=listed) if settings else say("sweep_luck_somewhere", language)
+    return say("sweep_luck_more", language, **values, where=where)
+
+
+def _spread(measured: Sweep, index: int) -> list[tuple[dict[str, Json], float, int]]:
+    """The settings with two runs or more, the standard deviation of a figure in each, and the number of its runs."""
+    spreads = zip(measured.settings, measured.spreads[index].by_setting, strict=True)
+    return [(one.point, value, one.runs) for one, value in spreads if value is not None]
+
+
+def _range(measured: Sweep, index: int, language: str) -> str:
+    """In which settings the seeds make the least and the most difference; `""` if only one tells."""
+    known = sorted(_spread(measured, index), key=lambda one: one[1])
+    if len(known) < 2:
+        return ""
+    (least, lowest, _), *_, (greatest, highest, _) = known
+    return say(
+        "sweep_by_setting",
+        language,
+        lowest=words.number_or_dash(lowest, 2),
+        least=setting(least, language),
+        highest=words.number_or_dash(highest, 2),
+        greatest=setting(greatest, language),
+    )
+
+
+def _above(value: float, runs: int, within: float) -> bool:
+    """Whether the standard deviation of some runs is clearly more than a value."""
+    return few_values.deviation((runs - 1) * value**2, runs - 1).low > within
 
 
 def of_figure(measured: Sweep, index: int) -> list[SweepDifference]:

@@ -55,6 +55,8 @@ def test_generating_is_faster_if_the_pairs_of_calls_say_so(low, high, verdict):
     judged = claim("speed", reddit=made_records.reddit(speed_ratio=estimate(1.2, low, high)))
     assert judged.verdict is verdict
     assert judged.evidence["post_times"] == pytest.approx(22.81 / 9)
+    assert (judged.evidence["post_words"], judged.evidence["post_words_after"]) == (172, 109)  # as the post prints them
+    assert judged.evidence["post_shortening"] == pytest.approx(172 / 109)
 
 
 @pytest.mark.parametrize(

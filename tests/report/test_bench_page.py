@@ -135,6 +135,7 @@ def test_estimates_are_never_told_as_measurements():
 def test_what_limits_it_follows_from_the_figures():
     told = html.unescape(views.VIEWS["bench_limits"](page_of()))
     assert "at most 80 new tokens of one text a second" in told and "76 % of what memory allowed (75 to 78 %" in told
+    assert "this project made 61 in the median" in told
     assert "1.5 times as many new tokens a second" in told and "Memory bandwidth, not arithmetic" in told
     shares = {"fixed": 1.0, "weights": 20.0, "arithmetic": 69.0, "cache": 10.0}
     call = made_records.bench().longest_call.model_copy(update={"shares_percent": shares})
@@ -145,7 +146,10 @@ def test_what_limits_it_follows_from_the_figures():
         for one in compared
     ]
     told = views.VIEWS["bench_limits"](page_of(made_records.bench(comparisons=faster)))
-    assert "bandwidth alone does not limit" in told and "Memory bandwidth, not arithmetic" not in told
+    assert (
+        "something besides the memory's bandwidth also limits" in html.unescape(told)
+        and "Memory bandwidth, not arithmetic" not in told
+    )
 
 
 def test_a_fitted_rate_is_set_beside_the_measured_bandwidth():
@@ -268,4 +272,23 @@ def test_the_index_links_to_the_page_only_if_there_is_one(tmp_path, monkeypatch)
     assert link in index and "1.5 times as fast as the post's KerasNLP code" in index
     link = link.replace("report.html", "report.zh.html")
     assert link in (tmp_path / "cpu" / "index.zh.html").read_text(encoding="utf-8")
-    assert "../bench/bench/" not in site.render_index("bench").read_text(encoding="utf-8")
+    own = html.unescape(site.render_index("bench").read_text(encoding="utf-8"))
+    assert "../bench/bench/" not in own and "These reports run the same experiments again" not in own
+    machine = "A processor, 2 cores, without a GPU; 24 minutes on 2026-01-01"
+    assert machine in own and machine in index
+
+
+def test_the_index_of_a_profile_links_to_the_bench_of_a_gpu_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("REPORT_OUTPUTS", str(tmp_path))
+    for one in made_records.experiments().all():
+        made_records.write(one, tmp_path)
+    for profile, measured in (("bench", made_records.bench()), ("bench-h200", made_records.bench_gpu())):
+        folder = tmp_path / profile / "bench"
+        folder.mkdir(parents=True)
+        recorder.write(folder, made_records.results("bench", measured, profile=profile))
+        (folder / "report.html").write_text("the page", encoding="utf-8")
+    index = site.render_index("cpu").read_text(encoding="utf-8")
+    assert re.findall('href="../(bench[^/]*)/bench/report.html"', index) == ["bench", "bench-h200"]
+    assert "NVIDIA H200 with driver" in index
+    own = site.render_index("bench-h200").read_text(encoding="utf-8")
+    assert "../bench" not in own and "NVIDIA H200 with driver" in own

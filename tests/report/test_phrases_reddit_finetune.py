@@ -61,8 +61,8 @@ def test_where_a_model_ends_its_texts_is_told_by_the_probability_of_the_end_toke
     told = stories_words.text_ends(measured(), 5)
     assert "15 % of the sentences are followed by an end token" in told  # 3 of 4 texts are whole, with 20 sentences
     assert "raises the probability of the end token from 0.40 % to 20 %" in told
-    assert "5 most likely tokens only, the probability after a sentence is 30 %" in told
-    assert "half of the texts have ended by sentence 2" in told  # 1 - 0.7 ** 2 = 0.51
+    assert "5 most likely tokens only, the probability after a sentence of these texts is 30 %" in told
+    assert "half of them have ended by sentence 2" in told  # 1 - 0.7 ** 2 = 0.51
     same = stories_words.text_ends(ends({"after": made_records.end_probability(0.4)}), 5)
     assert "0.40 % before fine-tuning and 0.40 % after it, which is no clear rise" in same and "raises" not in same
 
@@ -90,7 +90,7 @@ def test_the_end_token_is_not_called_the_cause_where_one_of_these_is_not_so(like
 def test_how_soon_half_of_the_texts_end_is_told_by_the_probability_in_the_top_k():
     for in_top_k, sentences in ((50.0, 1), (49.0, 2), (30.0, 2), (29.0, 3), (10.0, 7)):
         told = stories_words.text_ends(ends({"after": made_records.end_probability(20.0, in_top_k, 19.0)}), 5)
-        assert f"half of the texts have ended by sentence {sentences}." in told
+        assert f"half of them have ended by sentence {sentences}." in told
         assert (1 - in_top_k / 100) ** sentences <= 0.5 < (1 - in_top_k / 100) ** (sentences - 1)
     assert "half of the texts" not in stories_words.text_ends(ends({"after": made_records.end_probability(0.4)}), 5)
 
@@ -104,13 +104,13 @@ def test_whether_the_model_tells_the_end_of_a_text_is_told_by_the_intervals():
 
 def test_texts_that_are_cut_are_cleared_only_where_their_training_gives_longer_texts_and_unlikelier_ends():
     told = stories_words.ends_cause(measured())
-    assert "An end token behind a cut text hardly has this effect. Trained on 4 texts that are all cut" in told
+    assert "End tokens behind 4 texts that are all cut hardly had this effect: trained on them" in told
     for changed in (
         ends({"cut": made_records.end_probability(20.0)}),
         ends(cut=made_records.text_lengths()),
     ):
         told = stories_words.ends_cause(changed)
-        assert "hardly has" not in told and "Trained on 4 texts that are all cut, the model gives it" in told
+        assert "hardly had" not in told and "Trained on 4 texts that are all cut, the model gives it" in told
 
 
 # Style.
