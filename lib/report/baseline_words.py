@@ -63,20 +63,22 @@ def gibberish_finding(results: Results, language: str = "en") -> list[str]:
             side=words.side(measured.chinese_answers_minus_people["words"], language),
         )
     loops = say("gibberish_looped", language, **_beside_people(quality.chinese, measured, "looped", language))
-    with_a_loop = {
-        "model": _with_a_loop(quality.chinese, language),
-        "people": _with_a_loop(quality.people_chinese, language),
-    }
-    loops += say("gibberish_with_a_loop", language, **with_a_loop)
+    loops += say(
+        "gibberish_with_a_loop",
+        language,
+        model=_with_a_loop(quality.chinese),
+        texts=texts,
+        people=_with_a_loop(quality.people_chinese),
+        people_texts=quality.people_chinese.texts,
+    )
     if quality.chinese.shares["broken_bytes"].value:  # that no byte is broken says nothing of gibberish
         broken = _beside_people(quality.chinese, measured, "broken_bytes", language)
         loops += say("gibberish_broken", language, **broken)
     return [answers.strip(), letters.strip(), loops.strip()]
 
 
-def _with_a_loop(group: TextQuality, language: str) -> str:
-    count = sum((one.looped or 0) > 0 for one in group.by_text)
-    return say("gibberish_of", language, count=count, all=group.texts)
+def _with_a_loop(group: TextQuality) -> int:
+    return sum((one.looped or 0) > 0 for one in group.by_text)
 
 
 def _beside_people(group: TextQuality, measured: Baseline, name: str, language: str) -> dict[str, str]:

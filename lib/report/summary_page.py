@@ -38,7 +38,7 @@ def claims(page: Page, opinions: bool = False) -> str:
                 "file": f"../{post.rules()[claim.name]['report']}/{report_name(page.language)}",
                 "title": words.title(post.rules()[claim.name]["report"], page.language),
             },
-            "sweeps": _sweeps(page, post.rules()[claim.name]["report"]),
+            "sweeps": [] if opinions else _sweeps(page, post.rules()[claim.name]["report"]),
         }
         for claim in shown
     ]

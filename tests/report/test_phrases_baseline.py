@@ -158,6 +158,7 @@ def test_the_answers_in_chinese_are_told_apart_where_there_are_others():
 def test_loops_are_more_than_people_s_only_if_the_interval_of_the_difference_says_so(looped, says):
     told = finding(of((30.0, 20.0, 25.0), looped))
     assert says in told[told.index("are repeats in a loop") :]
+    assert f"Loops are in {sum(share > 0 for share in looped)} of the model's 3 texts and in " in told
 
 
 def test_a_share_is_none_or_all_only_if_it_is():

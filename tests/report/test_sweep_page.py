@@ -160,6 +160,7 @@ def test_a_claim_and_the_index_lead_to_the_sweeps_of_its_report_in_the_profile(m
     cards = page.split('<section class="claim" id="claim-')
     told = [card.partition('"')[0] for card in cards[1:] if "Does it matter?" in card]
     assert told and {post.rules()[name]["report"] for name in told} == {"04_tang_poetry"}
+    assert "Does it matter?" not in Page(summary, tmp_path / "cpu" / "00_summary").show("claims", opinions=True)
     assert '<a href="../../sweep-made_up/06_sweep/report.html">Does it matter?</a>' in page and "Elsewhere" not in page
     site.render_index("cpu")
     index = (tmp_path / "cpu" / "index.html").read_text(encoding="utf-8")
