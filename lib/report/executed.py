@@ -59,7 +59,7 @@ def read(file: Path):
 
 
 def with_prose_of(notebook, source):
-    """Take the prose of a notebook's source, if its code has stayed the same since it ran.
+    """Take the prose of a notebook's source, and which code it shows, if its code has stayed the same since it ran.
 
     Args:
         notebook: The executed notebook, whose cells are changed.
@@ -75,6 +75,9 @@ def with_prose_of(notebook, source):
             cells.append(nbformat.from_dict({**cell, "metadata": {}}))
             continue
         cells.append(next(left))
+        tags = cell.metadata.get("tags", [])
+        if tags != cells[-1].metadata.get("tags", []):
+            cells[-1].metadata["tags"] = tags
         if "parameters" in cell.metadata.get("tags", []):
             cells += injected
     notebook.cells = cells
