@@ -97,7 +97,7 @@ def _answer_tang(results: Results, language: str) -> dict:
         "chance": poems_words.above_chance(list(measured.after_minus_chance.values()), language),
         "rhyme": shares(measured.after_over_runs, "rhyme"),
         "tang_rhyme": percent_range([measured.form.ceiling("rhyme").value], language),
-        "chance_rhyme": percent_range([measured.form.chance("rhyme").value], language),
+        "chance_rhyme": words.share_with_interval(measured.form.chance("rhyme"), language),
     }
 
 

@@ -51,7 +51,7 @@ def test_several_prompts_are_told_with_the_lowest_and_the_highest():
 
 def test_rhyme_stands_beside_tang_poets_and_chance():
     told = answer(made_records.tang(after=poem_form(rhyme=12.0)))
-    assert told.endswith("12 % rhyme; in poems by Tang poets 90 % do, and by chance 5 %.")
+    assert told.endswith("12 % rhyme; in poems by Tang poets 90 % do, and by chance 5 % (0–10).")
     assert "(nothing to judge) rhyme" in answer(made_records.tang(after=poem_form(rhyme=None)))
 
 
