@@ -277,7 +277,6 @@ def render_index(profile: str) -> Path:
             cards=[card for card in cards if card["folder"] != notebooks.SUMMARY],
             is_bench=_is_bench(profile),
             benches=_bench_cards(profile, language),
-            bench_title=words.title(BENCH, language),
             sweeps=_sweep_cards(profile, language),
         )
         paths.write(folder / index_name(language), _finished(page))
@@ -361,10 +360,10 @@ def _caption(page: views.Page, figure: str) -> str:
 
 def _bench_cards(profile: str, language: str) -> list[dict]:
     """Return what an index shows of the benches: that of a CPU and those of GPUs. The bench's own index shows none."""
+    if _is_bench(profile):
+        return []
     cards = []
-    for folder in sorted(paths.outputs().glob(f"{BENCH}*/{BENCH}")):
-        if _is_bench(profile) or not (folder / "report.html").is_file():
-            continue
+    for folder in sorted(page.parent for page in paths.outputs().glob(f"{BENCH}*/{BENCH}/report.html")):
         try:
             results = records.load(folder / RESULTS)
             first, more = words.headline(answers.answer(results, language))
@@ -375,6 +374,7 @@ def _bench_cards(profile: str, language: str) -> list[dict]:
         cards.append(
             {
                 "link": f"../{folder.parent.name}/{BENCH}/{report_name(language)}",
+                "title": words.title(BENCH, language),
                 "answer": wording.say("sentence_space", language).join([first, words.headline(more)[0]]).strip(),
                 "machine": machine,
             }

@@ -94,39 +94,43 @@ def luck(measured: Sweep, index: int, language: str = "en") -> str:
     values["within"] = quantity(measured, index, within, language)
     if between.low <= within:
         return say("sweep_luck_open", language, **values)
-    settings = [
-        setting(point, language) for point, value, runs in _spread(measured, index) if _above(value, runs, within)
-    ]
-    listed = words.listed(settings, language) if settings else ""
-    where = say("sweep_luck_clear", language, settings=listed) if settings else say("sweep_luck_somewhere", language)
+    clear = [setting(point, language) for point, spread in _spreads(measured, index) if spread.low > within]
+    if clear:
+        where = say("sweep_luck_clear", language, settings=words.listed(clear, language))
+    else:
+        where = say("sweep_luck_somewhere", language)
     return say("sweep_luck_more", language, **values, where=where)
 
 
-def _spread(measured: Sweep, index: int) -> list[tuple[dict[str, Json], float, int]]:
-    """The settings with two runs or more, the standard deviation of a figure in each, and the number of its runs."""
-    spreads = zip(measured.settings, measured.spreads[index].by_setting, strict=True)
-    return [(one.point, value, one.runs) for one, value in spreads if value is not None]
+def _spreads(measured: Sweep, index: int) -> list[tuple[dict[str, Json], Estimate]]:
+    """The settings with two values of a figure or more, and the standard deviation of the values, with its interval."""
+    found = []
+    for one, spread in zip(measured.settings, measured.spreads[index].by_setting, strict=True):
+        if spread is not None:
+            freedom = sum(_has_value(run, one.point, index) for run in measured.runs) - 1
+            found.append((one.point, few_values.deviation(freedom * spread**2, freedom)))
+    return found
+
+
+def _has_value(run: SweepRun, point: dict[str, Json], index: int) -> bool:
+    """Whether a run has a setting, and a value of a figure."""
+    return point.items() <= run.point.items() and bool(run.values) and run.values[index].value is not None
 
 
 def _range(measured: Sweep, index: int, language: str) -> str:
     """In which settings the seeds make the least and the most difference; `""` if only one tells."""
-    known = sorted(_spread(measured, index), key=lambda one: one[1])
+    known = sorted(_spreads(measured, index), key=lambda one: one[1].value)
     if len(known) < 2:
         return ""
-    (least, lowest, _), *_, (greatest, highest, _) = known
+    (least, lowest), *_, (greatest, highest) = known
     return say(
         "sweep_by_setting",
         language,
-        lowest=words.number_or_dash(lowest, 2),
+        lowest=words.number_or_dash(lowest.value, 2),
         least=setting(least, language),
-        highest=words.number_or_dash(highest, 2),
+        highest=words.number_or_dash(highest.value, 2),
         greatest=setting(greatest, language),
     )
-
-
-def _above(value: float, runs: int, within: float) -> bool:
-    """Whether the standard deviation of some runs is clearly more than a value."""
-    return few_values.deviation((runs - 1) * value**2, runs - 1).low > within
 
 
 def of_figure(measured: Sweep, index: int) -> list[SweepDifference]:

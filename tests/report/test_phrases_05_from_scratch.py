@@ -79,13 +79,13 @@ def test_a_prompt_that_was_converted_is_told():
     )
 
 
-def test_poems_of_two_lines_are_counted_since_they_are_regular_and_cannot_rhyme():
+def test_short_poems_are_counted_since_two_lines_are_regular_and_cannot_rhyme():
     couplet, whole = ("，處處聞啼鳥。", "，處處聞啼鳥。夜來風雨聲，花落知多少。")
     samples = [made_records.sample("from scratch", POEM[:5], text) for text in (couplet, whole, couplet)]
     told = poems_words.short_poems(made_records.scratch(samples=samples))
-    assert told.startswith("2 of the 3 poems by the model from scratch have only two lines.")
+    assert told.startswith("2 of the 3 poems by the model from scratch have fewer than four lines.")
     assert poems_words.short_poems(made_records.scratch(samples=samples[1:2])) == ""
-    assert "3 首诗中，有 2 首只有两句" in poems_words.short_poems(made_records.scratch(samples=samples), "zh")
+    assert "3 首诗中，有 2 首不到四句" in poems_words.short_poems(made_records.scratch(samples=samples), "zh")
 
 
 def test_beside_chance_the_model_is_named_since_both_continue_the_same_prompt():

@@ -3,6 +3,7 @@ import pytest
 from made_records import estimate
 
 from lib.claims import post
+from lib.evaluation import few_values
 from lib.report import answers, figures, site, sweep_words, views
 from lib.report.page import Page
 
@@ -166,3 +167,10 @@ def test_a_claim_and_the_index_lead_to_the_sweeps_of_its_report_in_the_profile(m
     index = (tmp_path / "cpu" / "index.html").read_text(encoding="utf-8")
     assert '<h3><a href="../sweep-made_up/06_sweep/report.html">Does it matter?</a></h3>' in index
     assert "Elsewhere" not in index
+
+
+def test_the_spread_of_a_setting_counts_the_runs_that_have_a_value():
+    runs = runs_of({(0.001, 5): (10, 30, 50), (0.01, 5): (40, 41, 42)})
+    runs[2] = runs[2].model_copy(update={"values": [estimate(None), estimate(5.0)]})
+    ((_, first), (_, second)) = sweep_words._spreads(made_records.sweep(runs=runs), 0)
+    assert first == few_values.deviation(200.0, 1) and second == few_values.deviation(2.0, 2)
